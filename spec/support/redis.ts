@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** The server under test: any build that takes redis-server's command line. */
+export const serverBinary = process.env['REDIS_SERVER'] ?? 'redis-server';
+
+/** A real Redis of the specs' own, on a free port and a unix socket in a folder of its own. */
+export class RedisServer {
+  readonly port: number;
+  readonly folder: string;
+  readonly #process: ChildProcess;
+
+  private constructor(port: number, folder: string, process: ChildProcess) {
+    this.port = port;
+    this.folder = folder;
+    this.#process = process;
+  }
+
+  /** Starts a server with these arguments beyond the harness's own and waits until it accepts connections. */
+  static async start(args: readonly string[] = [], port?: number): Promise<RedisServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'redis-tier-'));
+    const chosen = port ?? (await freePort());
+    const own = ['--port', String(chosen), '--bind', '127.0.0.1', '--dir', folder, '--unixsocket', join(folder, 'redis.sock')];
+    const child = spawn(serverBinary, [...own, '--save', '', '--appendonly', 'no', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout?.on('data', (data) => (output += data));
+    child.stderr?.on('data', (data) => (output += data));
+    const server = new RedisServer(chosen, folder, child);
+    running.add(server);
+    const listening = args.includes('--tls-port') ? Number(args[args.indexOf('--tls-port') + 1]) : chosen;
+    for (let i = 0; i < 400; i++) {
+      if (child.exitCode !== null) throw new Error(`${serverBinary} ended with ${child.exitCode}: ${output}`);
+      if (await accepts(listening)) return server;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    throw new Error(`${serverBinary} does not accept connections: ${output}`);
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  get location(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get unixSocket(): string {
+    return join(this.folder, 'redis.sock');
+  }
+
+  get pid(): number {
+    return this.#process.pid as number;
+  }
+
+  /** Stops answering, with every connection left open. */
+  freeze(): void {
+    process.kill(this.pid, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    process.kill(this.pid, 'SIGCONT');
+  }
+
+  async stop(): Promise<void> {
+    running.delete(this);
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const exit = once(this.#process, 'exit');
+      this.#process.kill('SIGKILL');
+      await exit;
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const running = new Set<RedisServer>();
+
+/** Stops every server that a spec has left behind. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map((server) => server.stop()));
+}
+
+/** What the binary says it is, such as `Redis server v=7.0.15 …`. */
+export function serverVersion(): string {
+  const { stdout, error } = spawnSync(serverBinary, ['--version'], { encoding: 'utf8' });
+  if (error) throw new Error(`no ${serverBinary} (${error.message}): install Redis, or name a build in REDIS_SERVER`);
+  return stdout.trim();
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}

@@ -1,0 +1,18 @@
+import { createClient } from '@redis/client';
+import type { RedisServer } from './redis.js';
+
+/** A client beside the code under test, to look at what is really in Redis. */
+export async function rawClient(server: RedisServer, database = 0) {
+  const client = createClient({ url: server.url, database, commandOptions: { timeout: 10_000 } });
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+export type RawClient = Awaited<ReturnType<typeof rawClient>>;
+
+/** How often each command was called since the server's statistics were reset. */
+export async function commandStats(client: RawClient): Promise<Record<string, number>> {
+  const info = await client.info('commandstats');
+  return Object.fromEntries([...info.matchAll(/cmdstat_(\S+?):calls=(\d+)/g)].map(([, name, calls]) => [name as string, Number(calls)]));
+}

@@ -1,0 +1,52 @@
+import { promisify } from 'node:util';
+import zlib from 'node:zlib';
+import { UnsupportedError } from '../errors.js';
+import type { MaybePromise } from './serializers.js';
+
+/** Makes bytes smaller and back again. */
+export interface Compressor {
+  /** Written in front of stored values so that no other compression reads them. Default `'custom'`. */
+  readonly name?: string | undefined;
+  compress(bytes: Buffer): MaybePromise<Uint8Array>;
+  decompress(bytes: Buffer): MaybePromise<Uint8Array>;
+}
+
+const run = {
+  gzip: promisify(zlib.gzip),
+  gunzip: promisify(zlib.gunzip),
+  brotliCompress: promisify(zlib.brotliCompress),
+  brotliDecompress: promisify(zlib.brotliDecompress),
+};
+
+/** Gzip at zlib's default level, off the main thread. */
+export const gzipCompressor: Compressor = {
+  name: 'gzip',
+  compress: (bytes) => run.gzip(bytes),
+  decompress: (bytes) => run.gunzip(bytes),
+};
+
+/** Brotli at quality 4: the default of 11 is made for files compressed once, and takes a hundred times as long. */
+export const brotliCompressor: Compressor = {
+  name: 'brotli',
+  compress: (bytes) => run.brotliCompress(bytes, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } }),
+  decompress: (bytes) => run.brotliDecompress(bytes),
+};
+
+type Zstd = (bytes: Buffer, done: (error: Error | null, result: Buffer) => void) => void;
+// In Node since 22.15 and 23.8; the types of Node 20 do not know them.
+const { zstdCompress, zstdDecompress } = zlib as { zstdCompress?: Zstd; zstdDecompress?: Zstd };
+
+/** Whether this Node has zstd. */
+export const hasZstd = zstdCompress !== undefined && zstdDecompress !== undefined;
+
+/** Zstandard at its default level, where Node has it (22.15, 23.8 and later). */
+export const zstdCompressor: Compressor = {
+  name: 'zstd',
+  compress: (bytes) => zstd(zstdCompress, bytes),
+  decompress: (bytes) => zstd(zstdDecompress, bytes),
+};
+
+async function zstd(work: Zstd | undefined, bytes: Buffer): Promise<Buffer> {
+  if (work === undefined) throw new UnsupportedError(`zstd needs Node 22.15 or later, this is ${process.version}`);
+  return promisify(work)(bytes);
+}

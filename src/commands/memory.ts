@@ -1,0 +1,104 @@
+import { LRUCache } from 'lru-cache';
+import type { Stored } from '../codec/codec.js';
+import { CommandError, expected, OptionError } from '../errors.js';
+import { globToRegExp } from '../keys/glob.js';
+import type { WireTtl } from '../ttl.js';
+import { type Commands, missing, never } from './commands.js';
+
+const pageSize = 1000;
+
+/**
+ * The verbs on an LRU in this process: for tests of your own and for first steps without a server. The least recently
+ * used entry goes when `max` is reached, where Redis would follow its `maxmemory-policy`.
+ */
+export function memoryCommands(max = 10_000): Commands {
+  if (!Number.isInteger(max) || max < 1) throw new OptionError(expected('max', 'an integer ≥ 1', max));
+  const entries = new LRUCache<string, Stored>({ max, ttlResolution: 0 });
+
+  function write(key: string, value: Stored, ttl: WireTtl): void {
+    // Somebody else's memory: a value must not change because the caller reuses the Buffer it gave.
+    entries.set(key, typeof value === 'string' ? value : Buffer.from(value), { ttl: ttl ?? 0 });
+  }
+
+  function pttl(key: string): number {
+    if (!entries.has(key)) return missing;
+    const left = entries.getRemainingTTL(key);
+    return left === Number.POSITIVE_INFINITY ? never : Math.max(1, Math.ceil(left));
+  }
+
+  /** Changes how long an entry lives, or its content, and leaves the other as it is. */
+  function rewrite(key: string, value = entries.peek(key), left = pttl(key)): void {
+    write(key, value as Stored, left === never ? undefined : left);
+  }
+
+  return {
+    get: async (key) => entries.get(key) ?? null,
+    getMany: async (keys) => keys.map((key) => entries.get(key) ?? null),
+    async set(key, value, ttl) {
+      write(key, value, ttl);
+    },
+    setMany: async (list) =>
+      list.map(({ key, value, ttl }) => {
+        write(key, value, ttl);
+        return { status: 'fulfilled', value: undefined };
+      }),
+    async add(key, value, ttl) {
+      if (entries.has(key)) return false;
+      write(key, value, ttl);
+      return true;
+    },
+    async replace(key, was, value) {
+      const current = entries.peek(key);
+      if (current === undefined || Buffer.compare(Buffer.from(current as string), Buffer.from(was as string)) !== 0) return false;
+      rewrite(key, value);
+      return true;
+    },
+    del: async (keys) => keys.filter((key) => entries.delete(key)).length,
+    delEach: async (keys) => keys.map((key) => entries.delete(key)),
+    async getAndDelete(key) {
+      const value = entries.get(key) ?? null;
+      entries.delete(key);
+      return value;
+    },
+    has: async (key) => entries.has(key),
+    hasMany: async (keys) => keys.map((key) => entries.has(key)),
+    pttl: async (key) => pttl(key),
+    async expire(key, ttl) {
+      if (!entries.has(key)) return false;
+      rewrite(key, undefined, ttl ?? never);
+      return true;
+    },
+    async persist(key) {
+      if (pttl(key) < 0) return false;
+      rewrite(key, undefined, never);
+      return true;
+    },
+    async incrBy(key, delta, initial, ttl) {
+      const exists = entries.has(key);
+      if (!exists && initial === undefined) return undefined;
+      const current = exists ? String(entries.peek(key)) : String(initial);
+      const sum = Number(current) + delta;
+      if (!/^-?\d+$/.test(current) || !Number.isSafeInteger(sum)) {
+        throw new CommandError('the value is not an integer or leaves the range of exact integers');
+      }
+      if (exists) rewrite(key, String(sum));
+      else write(key, String(sum), ttl);
+      return sum;
+    },
+    async rename(from, to) {
+      if (!entries.has(from)) return false;
+      const left = pttl(from);
+      write(to, entries.peek(from) as Stored, left === never ? undefined : left);
+      if (from !== to) entries.delete(from);
+      return true;
+    },
+    async *scan(glob, cursor = '0') {
+      const matches = globToRegExp(glob);
+      const keys = Array.from(entries.keys()).filter((key) => entries.has(key) && matches.test(key)).sort();
+      for (let i = Number(cursor); i === 0 || i < keys.length; i += pageSize) {
+        yield { keys: keys.slice(i, i + pageSize), next: i + pageSize < keys.length ? String(i + pageSize) : '0' };
+      }
+    },
+    async ping() {},
+  };
+}

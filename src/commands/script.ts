@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import { CommandError } from '../errors.js';
+import type { Argument, Connection, Reply } from '../connection/connection.js';
+
+/** A Lua script on one key, run by EVALSHA and sent in full only where the server does not have it. */
+export class Script {
+  readonly #source: string;
+  readonly #sha: string;
+
+  constructor(source: string) {
+    this.#source = source;
+    this.#sha = createHash('sha1').update(source).digest('hex');
+  }
+
+  async run(connection: Connection, key: string, ...args: readonly Argument[]): Promise<Reply> {
+    const tail = ['1', key, ...args];
+    try {
+      return await connection.send(['EVALSHA', this.#sha, ...tail], { key });
+    } catch (error) {
+      if (!(error instanceof CommandError) || !String((error.cause as Error)?.message).startsWith('NOSCRIPT')) throw error;
+      return connection.send(['EVAL', this.#source, ...tail], { key });
+    }
+  }
+}

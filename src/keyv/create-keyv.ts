@@ -1,0 +1,52 @@
+import * as installed from 'keyv';
+import type Keyv from 'keyv';
+import type { KeyvRedisOptions } from './adapter.js';
+import { KeyvRedisStoreV5 } from './v5.js';
+import { KeyvRedisStore } from './v6.js';
+
+/**
+ * A Keyv on Redis, for whichever of Keyv 4, 5 and 6 is installed:
+ * `createKeyv({ location: 'redis://localhost/1', namespace: 'users' })`. Keys stand in Redis as `namespace::key`, the same
+ * under every major and the same as `@keyv/redis` writes them.
+ *
+ * `serialization`, `compression` and the other options of Keyv itself can be set on what it returns.
+ *
+ * @throws {OptionError} for an option that cannot be understood
+ */
+export function createKeyv<Value = unknown>(options: KeyvRedisOptions = {}): Keyv<Value> {
+  return createKeyvOf(installed as unknown as KeyvModule, options) as Keyv<Value>;
+}
+
+/** The module `keyv`, of any major. */
+export interface KeyvModule {
+  // biome-ignore lint/suspicious/noExplicitAny: the constructors of three majors
+  readonly default?: any;
+  // biome-ignore lint/suspicious/noExplicitAny: the constructors of three majors
+  readonly Keyv?: any;
+  readonly KeyvHooks?: unknown;
+  readonly KeyvBridgeAdapter?: unknown;
+}
+
+/** @internal */
+export function createKeyvOf(keyv: KeyvModule, options: KeyvRedisOptions): unknown {
+  const Constructor = keyv.Keyv ?? keyv.default ?? keyv;
+  const { namespace } = options;
+  // Keyv keeps the time to live in its envelope too, so it has to know it. One that depends on the value is the adapter's alone.
+  const ttl = typeof options.ttl === 'number' && options.ttl > 0 && Number.isFinite(options.ttl) ? { ttl: options.ttl } : {};
+
+  if (keyv.KeyvBridgeAdapter) {
+    return new Constructor({ store: new KeyvRedisStore(options), namespace, ...ttl });
+  }
+  if (keyv.KeyvHooks) {
+    // `throwOnErrors`: a deletion that failed would otherwise come back as `false`. Reads and writes of ours do not reject.
+    // Keyv's own prefix would be a second one, and it takes `users:1` and `1` in the namespace `users` for the same key.
+    const v5 = new Constructor(new KeyvRedisStoreV5({ ...options, useKeyPrefix: false }), { useKeyPrefix: false, throwOnErrors: true, ...ttl });
+    v5.namespace = namespace;
+    return v5;
+  }
+  const store = new KeyvRedisStoreV5({ ...options, useKeyPrefix: true });
+  const v4 = new Constructor({ store, namespace: namespace ?? '', ...ttl });
+  // Keyv 4 re-emits errors on an emitter that throws where nobody listens.
+  v4.on('error', () => {});
+  return v4;
+}

@@ -1,0 +1,127 @@
+import type { RedisClientType } from '@redis/client';
+import type { Commands } from './commands/commands.js';
+import { nullCommands } from './commands/null.js';
+import type { Status } from './connection/connection.js';
+import { type Composition, compose } from './create.js';
+import type { StoreEvents } from './events.js';
+import type { StoreOptions } from './options.js';
+import { ScopedCache } from './scope.js';
+import type { Ttl } from './ttl.js';
+
+/** What `mset` takes: cache-manager 5's pairs, or a record. */
+export type Entries = readonly (readonly [key: string, value: unknown])[] | Readonly<Record<string, unknown>>;
+
+/**
+ * A cache-manager store on Redis: the contract of cache-manager 5 (`get set del reset mset mget mdel keys ttl`), which
+ * cache-manager 6 and 7 take through their `KeyvAdapter`, and what Redis offers beyond it.
+ */
+export class RedisStore extends ScopedCache {
+  readonly name: string;
+  readonly #composition: Composition;
+
+  /** @internal Use {@link redisStore}. */
+  constructor(options: StoreOptions, name = 'redis', commandsOf?: () => Commands) {
+    const composition = compose(options, 'store', commandsOf);
+    super(composition.parts);
+    this.name = name;
+    this.#composition = composition;
+  }
+
+  /** node-redis's client, where one connection is shared by all calls (the default); it connects on first use: see `ready()`. */
+  get client(): RedisClientType {
+    return this.#composition.link.client as RedisClientType;
+  }
+
+  /** The state of the connection. */
+  get status(): Status {
+    return this.#composition.link.status;
+  }
+
+  /** Whether the value would be stored. */
+  isCacheable = (value: unknown): boolean => value !== undefined && this.parts.isCacheable(value);
+
+  /**
+   * Stores a value. Redis: SET with PX. Values that `isCacheable` refuses are not stored.
+   * Fails open: nothing is stored, and an `error` event says so.
+   *
+   * @param ttl milliseconds; `0`, `null` or `Infinity` for ever; the option `ttl` where it is left out
+   */
+  async set(key: string, value: unknown, ttl?: Ttl): Promise<void> {
+    await this.put(key, value, ttl);
+  }
+
+  /** Deletes the entry. Redis: UNLINK. Fails loud: an invalidation that did not happen is not passed over. */
+  async del(key: string): Promise<void> {
+    await this.remove([key]);
+  }
+
+  /** Deletes the entries of this store, and nothing else: {@link clear}. */
+  async reset(): Promise<void> {
+    await this.clear();
+  }
+
+  /** Stores many entries, each with the ttl, pipelined without a transaction. Redis: SET with PX. Fails open, entry by entry. */
+  async mset(entries: Entries, ttl?: Ttl): Promise<void> {
+    const pairs = Array.isArray(entries) ? entries : Object.entries(entries);
+    await this.putMany(pairs.map(([key, value]) => [key, value, ttl] as const));
+  }
+
+  /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
+  mget(...keys: string[]): Promise<unknown[]> {
+    return this.getMany(keys);
+  }
+
+  /** Deletes many entries. Redis: UNLINK. Fails loud. */
+  async mdel(...keys: string[]): Promise<void> {
+    await this.remove(keys, 'mdel');
+  }
+
+  /** Listens to an event. `error` tells of every failure, those that became a miss included; nobody has to listen. */
+  on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): this {
+    this.parts.events.on(event, listener);
+    return this;
+  }
+
+  off<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): this {
+    this.parts.events.off(event, listener);
+    return this;
+  }
+
+  /**
+   * Connects, for those who want start-up to fail when Redis is not there.
+   *
+   * @throws {ConnectionError} with the reason: refused, wrong password …
+   * @throws {TimeoutError} where Redis does not answer within `timeout`
+   */
+  ready(): Promise<void> {
+    return this.#composition.link.ready();
+  }
+
+  /** Asks Redis for a sign of life. Redis: PING. Rejects where there is none within `timeout`. */
+  ping(): Promise<void> {
+    return this.#composition.link.ping();
+  }
+
+  /**
+   * Waits for what is in flight, at most `timeout` milliseconds, and closes the connections this store opened. Idempotent.
+   * Afterwards reads are misses and what fails loud rejects with a ClosedError.
+   */
+  disconnect(): Promise<void> {
+    return this.#composition.link.disconnect();
+  }
+}
+
+/**
+ * A cache-manager store on Redis: `await caching(redisStore({ location: 'localhost:6379', ttl: 60_000 }))`, or as a
+ * factory, `caching(redisStore, { … })`. Returns at once and connects on first use.
+ *
+ * @throws {OptionError} for an option that cannot be understood
+ */
+export function redisStore(options: StoreOptions = {}): RedisStore {
+  return new RedisStore(options);
+}
+
+/** The same interface, and nothing is ever stored: for switching a cache off without touching the code around it. */
+export function nullStore(options: StoreOptions = {}): RedisStore {
+  return new RedisStore(options, 'null', nullCommands);
+}
