@@ -7,7 +7,7 @@ import { guard } from './connection/guard.js';
 import type { Pool } from './connection/pool.js';
 import { SharedConnection } from './connection/pools.js';
 import { Events } from './events.js';
-import { type KeySpace, customKeySpace, keySpace } from './keys/keyspace.js';
+import { customKeySpace, type KeySpace, keySpace } from './keys/keyspace.js';
 import { Link } from './link.js';
 import { type ConnectionOptions, parseOptions, type Settings, type StoreOptions } from './options.js';
 import type { ScopeParts } from './scope.js';

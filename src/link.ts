@@ -26,7 +26,10 @@ export class Link {
   }
 
   async ready(): Promise<void> {
-    await named('ready', this.#pool?.use((connection) => connection.ready()));
+    await named(
+      'ready',
+      this.#pool?.use((connection) => connection.ready()),
+    );
   }
 
   async ping(): Promise<void> {

@@ -177,7 +177,14 @@ function parseTarget(options: ConnectionOptions): Target {
   const given = Object.fromEntries(own) as ClientOptions;
   // Where only node-redis's options say where the server is, the default location must not contradict them.
   if (location === undefined && url === undefined && given.socket) return { kind: 'server', options: given };
-  return { kind: 'server', options: { ...given, ...parsed.options, socket: { ...given.socket, ...parsed.options.socket } as NonNullable<ClientOptions['socket']> } };
+  return {
+    kind: 'server',
+    options: {
+      ...given,
+      ...parsed.options,
+      socket: { ...given.socket, ...parsed.options.socket } as NonNullable<ClientOptions['socket']>,
+    },
+  };
 }
 
 function parsePool({ pool }: ConnectionOptions): Settings['pool'] {
@@ -198,6 +205,10 @@ function check(name: string, what: string, got: unknown, ok: boolean): void {
 function didYouMean(name: string, extra: readonly string[]): string {
   const lower = name.toLowerCase();
   const known = [...Object.keys(ownOptions), ...extra, ...Object.keys(clientOptions)];
-  const near = known.find((other) => other.toLowerCase() === lower || (lower.length > 2 && (other.toLowerCase().startsWith(lower) || lower.startsWith(other.toLowerCase()))));
+  const near = known.find(
+    (other) =>
+      other.toLowerCase() === lower ||
+      (lower.length > 2 && (other.toLowerCase().startsWith(lower) || lower.startsWith(other.toLowerCase()))),
+  );
   return near === undefined ? '; options that only node-redis knows can be set on a `client` of your own' : `, did you mean \`${near}\`?`;
 }

@@ -41,10 +41,9 @@ export interface ReencodeProgress {
 /** Everything that concerns all the entries of a store at once. Scans in pages, never KEYS; touches nothing but its own. */
 export class ScopedCache extends Cache {
   /** @internal */
-  protected declare readonly parts: ScopeParts;
+  declare protected readonly parts: ScopeParts;
 
   /** @internal */
-  // biome-ignore lint/complexity/noUselessConstructor: narrows what it takes
   constructor(parts: ScopeParts) {
     super(parts);
   }
@@ -97,7 +96,8 @@ export class ScopedCache extends Cache {
         throw new UnsupportedError(`incrVersion needs the option \`version\` to be a number, it is \`${version ?? 'not set'}\``);
       }
       const next = Number(version) + delta;
-      if (!Number.isSafeInteger(next) || next < 0) throw new ArgumentError(expected('delta', 'an integer that leads to a version ≥ 0', delta));
+      if (!Number.isSafeInteger(next) || next < 0)
+        throw new ArgumentError(expected('delta', 'an integer that leads to a version ≥ 0', delta));
       if (!(await commands.rename(keys.toWire(key), keysOf(String(next)).toWire(key)))) throw new MissingKeyError();
       return next;
     });
@@ -109,7 +109,12 @@ export class ScopedCache extends Cache {
    * newer value. Redis: SCAN, MGET, and a compare-and-set script. Fails loud.
    */
   async *reencode(options: ReencodeOptions = {}): AsyncGenerator<ReencodeProgress, void, undefined> {
-    const progress = { scanned: 0, rewritten: 0, unreadable: 0, cursor: options.cursor ?? '0' };
+    const progress = {
+      scanned: 0,
+      rewritten: 0,
+      unreadable: 0,
+      cursor: options.cursor ?? '0',
+    };
     const { keys } = this.parts;
     for await (const page of this.#scan('reencode', keys.scan().glob, options.cursor)) {
       const wires = page.keys.filter(keys.owns);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** The server under test: any build that takes redis-server's command line. */
-export const serverBinary = process.env['REDIS_SERVER'] ?? 'redis-server';
+export const serverBinary = process.env.REDIS_SERVER ?? 'redis-server';
 
 /** A real Redis of the specs' own, on a free port and a unix socket in a folder of its own. */
 export class RedisServer {
@@ -85,7 +85,9 @@ export async function stopAll(): Promise<void> {
 
 /** What the binary says it is, such as `Redis server v=7.0.15 …`. */
 export function serverVersion(): string {
-  const { stdout, error } = spawnSync(serverBinary, ['--version'], { encoding: 'utf8' });
+  const { stdout, error } = spawnSync(serverBinary, ['--version'], {
+    encoding: 'utf8',
+  });
   if (error) throw new Error(`no ${serverBinary} (${error.message}): install Redis, or name a build in REDIS_SERVER`);
   return stdout.trim();
 }

@@ -3,7 +3,11 @@ import type { RedisServer } from './redis.js';
 
 /** A client beside the code under test, to look at what is really in Redis. */
 export async function rawClient(server: RedisServer, database = 0) {
-  const client = createClient({ url: server.url, database, commandOptions: { timeout: 10_000 } });
+  const client = createClient({
+    url: server.url,
+    database,
+    commandOptions: { timeout: 10_000 },
+  });
   client.on('error', () => {});
   await client.connect();
   return client;

@@ -43,11 +43,18 @@ interface Packing {
   readonly threshold: number;
 }
 
-const compressors = { gzip: gzipCompressor, brotli: brotliCompressor, zstd: zstdCompressor };
+const compressors = {
+  gzip: gzipCompressor,
+  brotli: brotliCompressor,
+  zstd: zstdCompressor,
+};
 const reserved = ['bytes', 'text', 'utf16'];
 
 /** The two codecs of a store: for its own values, and for what Keyv hands over (serialized by Keyv already, mostly). */
-export function createCodecs(options: CodecOptions): { values: Codec; raw: Codec } {
+export function createCodecs(options: CodecOptions): {
+  values: Codec;
+  raw: Codec;
+} {
   const { serializer = keyvSerializer } = options;
   const own = (Array.isArray(serializer) ? (serializer as readonly Serializer[]) : [serializer as Serializer]).map(format);
   const writer = own[0] as Format;
@@ -72,38 +79,38 @@ export function createCodecs(options: CodecOptions): { values: Codec; raw: Codec
   }
 
   const values: Codec = {
-      encode(value) {
-        // An integer stays an integer, so that INCR works on it and a person can read it.
-        if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
-        if (Buffer.isBuffer(value)) return pack(bytes.name, value, packing);
-        return then(writer.encode(value), (payload) => {
-          if (isPlainJson(writer.name, payload) && !oversized(payload, packing)) return payload;
-          return pack(writer.name, payload, packing);
-        });
-      },
-      decode(stored) {
-        if (typeof stored !== 'string') {
-          if (isFramed(stored)) return decodeFramed(stored);
-          stored = utf8(stored);
-        }
-        return JSON.parse(stored);
-      },
+    encode(value) {
+      // An integer stays an integer, so that INCR works on it and a person can read it.
+      if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
+      if (Buffer.isBuffer(value)) return pack(bytes.name, value, packing);
+      return then(writer.encode(value), (payload) => {
+        if (isPlainJson(writer.name, payload) && !oversized(payload, packing)) return payload;
+        return pack(writer.name, payload, packing);
+      });
+    },
+    decode(stored) {
+      if (typeof stored !== 'string') {
+        if (isFramed(stored)) return decodeFramed(stored);
+        stored = utf8(stored);
+      }
+      return JSON.parse(stored);
+    },
   };
   const raw: Codec = {
-      encode(value) {
-        if (typeof value === 'string') {
-          if (!value.isWellFormed()) return pack(utf16.name, Buffer.from(value, 'utf16le'), packing);
-          return oversized(value, packing) ? pack(text.name, value, packing) : value;
-        }
-        if (Buffer.isBuffer(value)) return pack(bytes.name, value, packing);
-        return then(writer.encode(value), (payload) => pack(writer.name, payload, packing));
-      },
-      decode(stored) {
-        if (typeof stored === 'string') return stored;
-        if (isFramed(stored)) return decodeFramed(stored);
-        // Bytes that somebody else stored and that are no text: kept as bytes rather than mangled into text.
-        return isUtf8(stored) ? stored.toString() : Buffer.from(stored);
-      },
+    encode(value) {
+      if (typeof value === 'string') {
+        if (!value.isWellFormed()) return pack(utf16.name, Buffer.from(value, 'utf16le'), packing);
+        return oversized(value, packing) ? pack(text.name, value, packing) : value;
+      }
+      if (Buffer.isBuffer(value)) return pack(bytes.name, value, packing);
+      return then(writer.encode(value), (payload) => pack(writer.name, payload, packing));
+    },
+    decode(stored) {
+      if (typeof stored === 'string') return stored;
+      if (isFramed(stored)) return decodeFramed(stored);
+      // Bytes that somebody else stored and that are no text: kept as bytes rather than mangled into text.
+      return isUtf8(stored) ? stored.toString() : Buffer.from(stored);
+    },
   };
   return { values: explaining(values), raw: explaining(raw) };
 }
@@ -114,14 +121,16 @@ function explaining(codec: Codec): Codec {
     if (error instanceof CacheError) throw error;
     throw new CodecError(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   };
-  const attempt = <A, R>(work: (argument: A) => MaybePromise<R>, fail: (error: unknown) => never) => (argument: A): MaybePromise<R> => {
-    try {
-      const result = work(argument);
-      return result instanceof Promise ? result.catch(fail) : result;
-    } catch (error) {
-      return fail(error);
-    }
-  };
+  const attempt =
+    <A, R>(work: (argument: A) => MaybePromise<R>, fail: (error: unknown) => never) =>
+    (argument: A): MaybePromise<R> => {
+      try {
+        const result = work(argument);
+        return result instanceof Promise ? result.catch(fail) : result;
+      } catch (error) {
+        return fail(error);
+      }
+    };
   return {
     encode: attempt(codec.encode, failed('the value cannot be encoded')),
     decode: attempt(codec.decode, failed('the stored value cannot be decoded')),
@@ -129,11 +138,19 @@ function explaining(codec: Codec): Codec {
 }
 
 /** Buffers as they are. Copied on the way out: what Redis answered is a view into the socket's memory. */
-const bytes: Format = { name: 'bytes', encode: asIs, decode: (payload) => Buffer.from(payload) };
+const bytes: Format = {
+  name: 'bytes',
+  encode: asIs,
+  decode: (payload) => Buffer.from(payload),
+};
 /** Text that Keyv has serialized, where it had to be compressed. */
 const text: Format = { name: 'text', encode: asIs, decode: utf8 };
 /** Text with lone surrogates, which UTF-8 cannot hold. */
-const utf16: Format = { name: 'utf16', encode: asIs, decode: (payload) => payload.toString('utf16le') };
+const utf16: Format = {
+  name: 'utf16',
+  encode: asIs,
+  decode: (payload) => payload.toString('utf16le'),
+};
 
 function asIs(value: unknown): string | Uint8Array {
   return value as string | Uint8Array;
@@ -142,7 +159,9 @@ function asIs(value: unknown): string | Uint8Array {
 function format(serializer: Serializer): Format {
   const name = serializer?.name ?? 'custom';
   if (!layerName.test(name) || reserved.includes(name)) {
-    throw new OptionError(expected('serializer.name', `1 to 32 letters, digits, \`.\`, \`_\` or \`-\`, and none of ${reserved.join(', ')}`, name));
+    throw new OptionError(
+      expected('serializer.name', `1 to 32 letters, digits, \`.\`, \`_\` or \`-\`, and none of ${reserved.join(', ')}`, name),
+    );
   }
   if (serializer && 'stringify' in serializer && typeof serializer.parse === 'function') {
     return {

@@ -28,13 +28,19 @@ export const gzipCompressor: Compressor = {
 /** Brotli at quality 4: the default of 11 is made for files compressed once, and takes a hundred times as long. */
 export const brotliCompressor: Compressor = {
   name: 'brotli',
-  compress: (bytes) => run.brotliCompress(bytes, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } }),
+  compress: (bytes) =>
+    run.brotliCompress(bytes, {
+      params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 },
+    }),
   decompress: (bytes) => run.brotliDecompress(bytes),
 };
 
 type Zstd = (bytes: Buffer, done: (error: Error | null, result: Buffer) => void) => void;
 // In Node since 22.15 and 23.8; the types of Node 20 do not know them.
-const { zstdCompress, zstdDecompress } = zlib as { zstdCompress?: Zstd; zstdDecompress?: Zstd };
+const { zstdCompress, zstdDecompress } = zlib as {
+  zstdCompress?: Zstd;
+  zstdDecompress?: Zstd;
+};
 
 /** Whether this Node has zstd. */
 export const hasZstd = zstdCompress !== undefined && zstdDecompress !== undefined;

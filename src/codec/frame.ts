@@ -34,5 +34,9 @@ export function frame(layers: string, payload: string | Buffer, text = typeof pa
 export function parseFrame(stored: Buffer): Frame | undefined {
   const end = stored.subarray(0, 2 + 2 * 33).indexOf(0);
   if (end < 2) return undefined;
-  return { text: stored[0] === textMarker, layers: stored.toString('latin1', 1, end), payload: stored.subarray(end + 1) };
+  return {
+    text: stored[0] === textMarker,
+    layers: stored.toString('latin1', 1, end),
+    payload: stored.subarray(end + 1),
+  };
 }

@@ -31,7 +31,11 @@ export interface MessagePack {
 }
 
 /** Native JSON: what `JSON.parse(JSON.stringify(value))` gives. Stored as plain JSON. */
-export const jsonSerializer = { name: 'json', stringify: JSON.stringify, parse: JSON.parse } as const satisfies TextSerializer;
+export const jsonSerializer = {
+  name: 'json',
+  stringify: JSON.stringify,
+  parse: JSON.parse,
+} as const satisfies TextSerializer;
 
 /** The default: exactly the results of `@keyv/serialize`, which is JSON in which Buffers survive at any depth. */
 export const keyvSerializer = {

@@ -17,7 +17,9 @@ export function memoryCommands(max = 10_000): Commands {
 
   function write(key: string, value: Stored, ttl: WireTtl): void {
     // Somebody else's memory: a value must not change because the caller reuses the Buffer it gave.
-    entries.set(key, typeof value === 'string' ? value : Buffer.from(value), { ttl: ttl ?? 0 });
+    entries.set(key, typeof value === 'string' ? value : Buffer.from(value), {
+      ttl: ttl ?? 0,
+    });
   }
 
   function pttl(key: string): number {
@@ -94,9 +96,14 @@ export function memoryCommands(max = 10_000): Commands {
     },
     async *scan(glob, cursor = '0') {
       const matches = globToRegExp(glob);
-      const keys = Array.from(entries.keys()).filter((key) => entries.has(key) && matches.test(key)).sort();
+      const keys = Array.from(entries.keys())
+        .filter((key) => entries.has(key) && matches.test(key))
+        .sort();
       for (let i = Number(cursor); i === 0 || i < keys.length; i += pageSize) {
-        yield { keys: keys.slice(i, i + pageSize), next: i + pageSize < keys.length ? String(i + pageSize) : '0' };
+        yield {
+          keys: keys.slice(i, i + pageSize),
+          next: i + pageSize < keys.length ? String(i + pageSize) : '0',
+        };
       }
     },
     async ping() {},

@@ -38,7 +38,10 @@ export function redisCommands(pool: Pool): Commands {
   }
 
   /** One pipeline for a batch, on one connection; batches one after the other, so that a deadline is that of a batch. */
-  async function inBatches<T, R>(items: readonly T[], work: (connection: Connection, items: readonly T[]) => Promise<readonly R[]>): Promise<R[]> {
+  async function inBatches<T, R>(
+    items: readonly T[],
+    work: (connection: Connection, items: readonly T[]) => Promise<readonly R[]>,
+  ): Promise<R[]> {
     const results: R[] = [];
     for (let i = 0; i < items.length; i += batch) {
       const part = items.slice(i, i + batch);
@@ -59,7 +62,10 @@ export function redisCommands(pool: Pool): Commands {
     },
     getMany: (keys) =>
       inBatches(keys, async (connection, part) => {
-        const replies = await connection.send(['MGET', ...part], { key: part[0], readonly: true });
+        const replies = await connection.send(['MGET', ...part], {
+          key: part[0],
+          readonly: true,
+        });
         return (replies as Reply[]).map(stored);
       }),
     async set(key, value, ttl) {

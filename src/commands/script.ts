@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { CommandError } from '../errors.js';
 import type { Argument, Connection, Reply } from '../connection/connection.js';
+import { CommandError } from '../errors.js';
 
 /** A Lua script on one key, run by EVALSHA and sent in full only where the server does not have it. */
 export class Script {

@@ -50,7 +50,10 @@ export class ClientConnection implements Connection {
     const client = createClient({
       ...options,
       disableOfflineQueue: options.disableOfflineQueue ?? true,
-      socket: { reconnectStrategy: (retries: number) => reconnectStrategy(retries), ...options.socket } as NonNullable<ClientOptions['socket']>,
+      socket: {
+        reconnectStrategy: (retries: number) => reconnectStrategy(retries),
+        ...options.socket,
+      } as NonNullable<ClientOptions['socket']>,
     });
     return new ClientConnection(client as GivenClient, true, options.commandOptions?.timeout ?? 0, onError);
   }
@@ -149,14 +152,18 @@ export class ClientConnection implements Connection {
   };
 
   #down(cause: unknown = this.#lastError): ConnectionError {
-    const reason = cause instanceof Error && cause.message !== '' ? cause.message : ((cause as { code?: string })?.code ?? 'connection lost');
+    const reason =
+      cause instanceof Error && cause.message !== '' ? cause.message : ((cause as { code?: string })?.code ?? 'connection lost');
     return new ConnectionError(`not connected to Redis: ${reason}`, { cause });
   }
 
   /** node-redis's errors in our words: Redis refused, or there is no connection. */
   #explained(error: unknown): Error {
     if (this.#status === 'closed') return new ClosedError();
-    if (isReplyError(error)) return new CommandError(`Redis answered: ${(error as Error).message}`, { cause: error });
+    if (isReplyError(error))
+      return new CommandError(`Redis answered: ${(error as Error).message}`, {
+        cause: error,
+      });
     return this.#down(error);
   }
 }

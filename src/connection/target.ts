@@ -1,5 +1,12 @@
 import type { EventEmitter } from 'node:events';
-import { RedisClient, type RedisClientOptions, type RedisFunctions, type RedisModules, type RedisScripts, type RespVersions } from '@redis/client';
+import {
+  RedisClient,
+  type RedisClientOptions,
+  type RedisFunctions,
+  type RedisModules,
+  type RedisScripts,
+  type RespVersions,
+} from '@redis/client';
 import { OptionError, shown } from '../errors.js';
 
 /** node-redis's `createClient` options, of either protocol version. */
@@ -22,20 +29,26 @@ export interface GivenClient extends Pick<EventEmitter, 'on' | 'off' | 'getMaxLi
   close(): Promise<unknown>;
 }
 
-const forms =
-  "'host', 'host:port', 'redis://…', 'rediss://…', 'unix:///path', an absolute path to a unix socket, or 'memory:'";
+const forms = "'host', 'host:port', 'redis://…', 'rediss://…', 'unix:///path', an absolute path to a unix socket, or 'memory:'";
 
 /** The target that `location` names, as options for node-redis. A user, password or database in it wins over the options beside it. */
 export function parseLocation(location: string): { kind: 'memory' } | { kind: 'server'; options: ClientOptions } {
   if (typeof location !== 'string') throw unclear(location);
   if (location === 'memory:') return { kind: 'memory' };
-  if (location.startsWith('/')) return { kind: 'server', options: { socket: { path: location, tls: false } } };
+  if (location.startsWith('/'))
+    return {
+      kind: 'server',
+      options: { socket: { path: location, tls: false } },
+    };
   if (/^(rediss?|unix):\/\//.test(location)) return { kind: 'server', options: parseUrl(location) };
 
   const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/i.exec(location);
   const port = Number(match?.[3] ?? 6379);
   if (!match || port < 1 || port > 65_535) throw unclear(location);
-  return { kind: 'server', options: { socket: { host: (match[1] ?? match[2]) as string, port } } };
+  return {
+    kind: 'server',
+    options: { socket: { host: (match[1] ?? match[2]) as string, port } },
+  };
 }
 
 function parseUrl(url: string): ClientOptions {

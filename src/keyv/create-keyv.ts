@@ -1,5 +1,5 @@
-import * as installed from 'keyv';
 import type Keyv from 'keyv';
+import * as installed from 'keyv';
 import type { KeyvRedisOptions } from './adapter.js';
 import { KeyvRedisStoreV5 } from './v5.js';
 import { KeyvRedisStore } from './v6.js';
@@ -35,12 +35,20 @@ export function createKeyvOf(keyv: KeyvModule, options: KeyvRedisOptions): unkno
   const ttl = typeof options.ttl === 'number' && options.ttl > 0 && Number.isFinite(options.ttl) ? { ttl: options.ttl } : {};
 
   if (keyv.KeyvBridgeAdapter) {
-    return new Constructor({ store: new KeyvRedisStore(options), namespace, ...ttl });
+    return new Constructor({
+      store: new KeyvRedisStore(options),
+      namespace,
+      ...ttl,
+    });
   }
   if (keyv.KeyvHooks) {
     // `throwOnErrors`: a deletion that failed would otherwise come back as `false`. Reads and writes of ours do not reject.
     // Keyv's own prefix would be a second one, and it takes `users:1` and `1` in the namespace `users` for the same key.
-    const v5 = new Constructor(new KeyvRedisStoreV5({ ...options, useKeyPrefix: false }), { useKeyPrefix: false, throwOnErrors: true, ...ttl });
+    const v5 = new Constructor(new KeyvRedisStoreV5({ ...options, useKeyPrefix: false }), {
+      useKeyPrefix: false,
+      throwOnErrors: true,
+      ...ttl,
+    });
     v5.namespace = namespace;
     return v5;
   }

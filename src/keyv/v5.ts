@@ -51,7 +51,13 @@ export class KeyvRedisStoreV5 extends KeyvAdapter {
 
   /** Redis: SET with PX, pipelined. @returns whether each was stored */
   async setMany(entries: KeyvEntry[]): Promise<boolean[]> {
-    return this.store(entries.map(({ key, value, ttl }) => ({ key: this.#bare(key), value, ttl })));
+    return this.store(
+      entries.map(({ key, value, ttl }) => ({
+        key: this.#bare(key),
+        value,
+        ttl,
+      })),
+    );
   }
 
   /** Redis: UNLINK. Rejects when it cannot be done. @returns whether the key existed */
@@ -61,10 +67,12 @@ export class KeyvRedisStoreV5 extends KeyvAdapter {
 
   /** Redis: UNLINK. Rejects when it cannot be done. @returns whether any key existed */
   async deleteMany(keys: string[]): Promise<boolean> {
-    return (await this.cache.remove(
-      keys.map((key) => this.#bare(key)),
-      'deleteMany',
-    )) > 0;
+    return (
+      (await this.cache.remove(
+        keys.map((key) => this.#bare(key)),
+        'deleteMany',
+      )) > 0
+    );
   }
 
   /** Redis: EXISTS */

@@ -27,14 +27,18 @@ export interface KeyvCapabilities {
  * ```
  */
 export class KeyvRedisStore extends KeyvAdapter {
-  // biome-ignore lint/complexity/noUselessConstructor: the parent's is not public, being abstract
   constructor(options: KeyvRedisOptions = {}) {
     super(options);
   }
 
   get capabilities(): KeyvCapabilities {
     const described = Object.fromEntries(methods.map((name) => [name, { exists: true, methodType: 'async' } satisfies Method]));
-    return { compatible: true, store: 'keyvStorage', methods: described as KeyvCapabilities['methods'], expires: true };
+    return {
+      compatible: true,
+      store: 'keyvStorage',
+      methods: described as KeyvCapabilities['methods'],
+      expires: true,
+    };
   }
 
   /** What is stored under the key: text that Keyv serialized comes back as it was. Redis: GET. */
@@ -64,7 +68,11 @@ export class KeyvRedisStore extends KeyvAdapter {
 
   /** Redis: SET with PX, pipelined. @returns whether each was stored */
   async setMany(entries: KeyvStorageEntry[]): Promise<boolean[]> {
-    const timed = entries.map(({ key, value, expires }) => ({ key, value, ttl: remaining(expires) }));
+    const timed = entries.map(({ key, value, expires }) => ({
+      key,
+      value,
+      ttl: remaining(expires),
+    }));
     const expired = timed.filter(({ ttl }) => ttl !== undefined && ttl <= 0).map(({ key }) => key);
     await this.cache.remove(expired, 'set');
     const stored = await this.store(timed.filter(({ ttl }) => ttl === undefined || ttl > 0));
