@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** The server under test: any build that takes redis-server's command line. */
-export const serverBinary = process.env.REDIS_SERVER ?? 'redis-server';
+export const serverBinary = process.env['REDIS_SERVER'] ?? 'redis-server';
 
 /** A real Redis of the specs' own, on a free port and a unix socket in a folder of its own. */
 export class RedisServer {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { CacheError, CodecError, expected, OptionError, UnsupportedError } from '../errors.js';
-import { brotliCompressor, type Compressor, gzipCompressor, hasZstd, zstdCompressor } from './compressors.js';
+import { brotliCompressor, type Compressor, gzipCompressor, zstdCompressor } from './compressors.js';
 import { type Frame, frame, isFramed, layerName, parseFrame } from './frame.js';
 import { jsonSerializer, keyvSerializer, type MaybePromise, type Serializer, v8Serializer } from './serializers.js';
 
@@ -27,7 +27,7 @@ export interface CodecOptions {
    */
   readonly serializer?: Serializer | readonly [Serializer, ...Serializer[]] | undefined;
   /** Default: none. Values compressed with a built-in algorithm are read whatever is set here. */
-  readonly compression?: CompressionOptions['algorithm'] | CompressionOptions | undefined;
+  readonly compression?: CompressionOptions['algorithm'] | CompressionOptions | (Compressor & { threshold: number }) | undefined;
 }
 
 /** A serializer brought into one shape. */
@@ -191,7 +191,7 @@ function createPacking(option: CodecOptions['compression']): Packing | undefined
   if (!(typeof threshold === 'number' && threshold >= 0)) {
     throw new OptionError(expected('compression.threshold', 'a number of bytes ≥ 0', threshold));
   }
-  if (compressor === zstdCompressor && !hasZstd) {
+  if (compressor === zstdCompressor && !zstdCompressor.supported) {
     throw new UnsupportedError(`zstd needs Node 22.15 or later, this is ${process.version}`);
   }
   const name = compressor.name ?? 'custom';

@@ -42,12 +42,10 @@ const { zstdCompress, zstdDecompress } = zlib as {
   zstdDecompress?: Zstd;
 };
 
-/** Whether this Node has zstd. */
-export const hasZstd = zstdCompress !== undefined && zstdDecompress !== undefined;
-
-/** Zstandard at its default level, where Node has it (22.15, 23.8 and later). */
-export const zstdCompressor: Compressor = {
+/** Zstandard at its default level, where Node has it (22.15, 23.8 and later): see `supported`. */
+export const zstdCompressor: Compressor & { readonly supported: boolean } = {
   name: 'zstd',
+  supported: zstdCompress !== undefined && zstdDecompress !== undefined,
   compress: (bytes) => zstd(zstdCompress, bytes),
   decompress: (bytes) => zstd(zstdDecompress, bytes),
 };

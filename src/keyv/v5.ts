@@ -49,8 +49,9 @@ export class KeyvRedisStoreV5 extends KeyvAdapter {
     return this.cache.put(this.#bare(key), value, ttl);
   }
 
-  /** Redis: SET with PX, pipelined. @returns whether each was stored */
-  async setMany(entries: KeyvEntry[]): Promise<boolean[]> {
+  /** Redis: SET with PX, pipelined. @returns whether each was stored, as `boolean[]` */
+  // biome-ignore lint/suspicious/noExplicitAny: Keyv 5 declares void and hands on what comes; Keyv 4 has none
+  async setMany(entries: KeyvEntry[]): Promise<any> {
     return this.store(
       entries.map(({ key, value, ttl }) => ({
         key: this.#bare(key),

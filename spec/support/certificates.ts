@@ -1,0 +1,37 @@
+import { generate } from 'selfsigned';
+
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A private certificate authority of the specs' own, with a certificate for 127.0.0.1 and one for a client. */
+export async function certificates(): Promise<{ ca: Certificate; server: Certificate; client: Certificate }> {
+  const name = (value: string) => [{ name: 'commonName', value }];
+  const made = await generate(name('redis-tier spec CA'), {
+    algorithm: 'sha256',
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, cRLSign: true },
+    ],
+  });
+  const ca = { cert: made.cert, key: made.private };
+  const signed = async (commonName: string): Promise<Certificate> => {
+    const { cert, private: key } = await generate(name(commonName), {
+      algorithm: 'sha256',
+      ca,
+      extensions: [
+        { name: 'basicConstraints', cA: false },
+        {
+          name: 'subjectAltName',
+          altNames: [
+            { type: 2, value: 'localhost' },
+            { type: 7, ip: '127.0.0.1' },
+          ],
+        },
+      ],
+    });
+    return { cert, key };
+  };
+  return { ca, server: await signed('127.0.0.1'), client: await signed('client') };
+}
