@@ -35,13 +35,14 @@ function five(cache: cm5.Cache<ReturnType<typeof redisStore>>): AnyCache {
   };
 }
 
+/** cache-manager 6 makes null of every miss; that is its contract, not ours. */
 function later(cache: cm6.Cache | cm7.Cache): AnyCache {
   return {
-    get: (key) => cache.get(key),
+    get: async (key) => (await cache.get(key)) ?? undefined,
     set: (key, value, ttl) => cache.set(key, value, ttl),
     del: (key) => cache.del(key),
     wrap: (key, make, ttl) => cache.wrap(key, make, ttl),
-    mget: (...keys) => cache.mget(keys),
+    mget: async (...keys) => (await cache.mget(keys)).map((value) => value ?? undefined),
     mset: (entries, ttl) =>
       cache.mset(Object.entries(entries).map(([key, value]) => ({ key, value, ...(ttl === undefined ? {} : { ttl }) }))),
     mdel: (...keys) => cache.mdel(keys),
