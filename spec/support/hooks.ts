@@ -1,4 +1,5 @@
 import type { RootHookObject } from 'mocha';
+import { closeOpened } from './open.js';
 import { RedisServer, serverBinary, serverVersion, stopAll } from './redis.js';
 
 let server: RedisServer | undefined;
@@ -13,6 +14,9 @@ export const mochaHooks: RootHookObject = {
   async beforeAll() {
     console.log(`  ${serverBinary}: ${serverVersion()}; Node ${process.version}`);
     server = await RedisServer.start();
+  },
+  async afterEach() {
+    await closeOpened();
   },
   async afterAll() {
     await stopAll();

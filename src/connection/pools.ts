@@ -33,7 +33,10 @@ export interface RoundRobinOptions {
   readonly size?: number | undefined;
 }
 
-/** Several shared connections, taken in turn: isolates callers from each other's large values. */
+/**
+ * Several shared connections, taken in turn: isolates callers from each other's large values. What is sent on different
+ * connections has no order: a read sees a write only when it was asked after the write was answered.
+ */
 export class RoundRobinPool implements Pool {
   readonly #connections: readonly Connection[];
   #next = 0;

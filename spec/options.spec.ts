@@ -1,0 +1,66 @@
+import { expect } from 'chai';
+import { OptionError, redisStore } from '../src/index.js';
+import { createKeyv } from '../src/keyv.js';
+
+describe('options', () => {
+  const cases: [options: object, message: RegExp][] = [
+    [{ locaton: 'x' }, /^unknown option `locaton`/],
+    [{ Prefix: 'x' }, /^unknown option `Prefix`, did you mean `prefix`\?$/],
+    [{ serializers: {} }, /did you mean `serializer`\?$/],
+    [{ location: 'not a location' }, /^expected `location` to be 'host', 'host:port'.* got `"not a location"`$/],
+    [{ location: 'host:99999' }, /^expected `location`/],
+    [{ location: 'host:0' }, /^expected `location`/],
+    [{ location: 'http://host' }, /^expected `location`/],
+    [{ location: 'redis://user:hunter2@host/notanumber' }, /^expected `location`.*got `"redis:\/\/\*\*\*@host\/notanumber"`$/],
+    [{ location: '' }, /^expected `location`/],
+    [{ location: 6379 }, /^expected `location`.*got `6379`$/],
+    [{ location: 'a', url: 'redis://b' }, /^expected `url` to be left out where `location` is given/],
+    [{ client: {} }, /^expected `client` to be a node-redis client of version 5 or later, got `an object`$/],
+    [{ database: -1 }, /^expected `database` to be an integer ≥ 0, got `-1`$/],
+    [{ database: 1.5 }, /^expected `database`/],
+    [{ timeout: 0 }, /^expected `timeout` to be a number of milliseconds > 0, got `0`$/],
+    [{ timeout: Number.POSITIVE_INFINITY }, /^expected `timeout`/],
+    [{ ttl: -5 }, /^expected `ttl` to be a number of milliseconds ≥ 0, null, Infinity or a function, got `-5`$/],
+    [{ ttl: '5s' }, /^expected `ttl`.*got `"5s"`$/],
+    [{ ttlJitter: 2 }, /^expected `ttlJitter` to be a number from 0 to 1, got `2`$/],
+    [{ maxTtl: 0 }, /^expected `maxTtl` to be a number of milliseconds > 0, got `0`$/],
+    [{ prefix: 5 }, /^expected `prefix`/],
+    [{ prefix: '\ud800' }, /^expected `prefix`/],
+    [{ prefix: 'a', keyPrefix: 'b' }, /^expected `keyPrefix` to be the same as `prefix`/],
+    [{ version: '' }, /^expected `version`/],
+    [{ version: -1 }, /^expected `version`/],
+    [{ onFailure: 'explode' }, /^expected `onFailure` to be 'miss' or 'throw', got `"explode"`$/],
+    [{ isCacheable: true }, /^expected `isCacheable` to be a function, got `true`$/],
+    [{ parseKey: (key: string) => key }, /^expected `parseKey` to be given together with `keyFunction`/],
+    [{ max: 0, location: 'memory:' }, /^expected `max` to be an integer ≥ 1, got `0`$/],
+    [{ serializer: {} }, /^expected `serializer` to be an object with stringify and parse/],
+    [{ serializer: { ...JSON, stringify: JSON.stringify, parse: JSON.parse, name: 'no spaces' } }, /^expected `serializer.name`/],
+    [{ serializer: { stringify: JSON.stringify, parse: JSON.parse, name: 'bytes' } }, /^expected `serializer.name`/],
+    [{ compression: 'lzma' }, /^expected `compression` to be 'gzip', 'brotli', 'zstd' or an object/],
+    [{ compression: { algorithm: 'gzip', threshold: -1 } }, /^expected `compression.threshold`/],
+    [{ pool: {} }, /^expected `pool`/],
+  ];
+  for (const [options, message] of cases) {
+    it(`refuses ${JSON.stringify(options)} at construction, in words`, () => {
+      for (const make of [redisStore, createKeyv]) {
+        expect(() => make(options as never))
+          .to.throw(OptionError, message)
+          .with.property('code', 'ERR_OPTION');
+      }
+    });
+  }
+
+  it('never shows a password of a location it cannot understand', () => {
+    for (const location of ['redis://user:hunter2@host/notanumber', 'redis://user:hunter2@ho st', 'rediss://:hunter2@:', 'unix://u:hunter2@']) {
+      expect(() => redisStore({ location }))
+        .to.throw(OptionError)
+        .with.property('message')
+        .that.does.not.contain('hunter2');
+    }
+  });
+
+  it('takes options that are there but undefined as left out', () => {
+    const options = { location: undefined, prefix: undefined, ttl: undefined, pool: undefined, serializer: undefined, version: undefined };
+    expect(() => redisStore(options)).not.to.throw();
+  });
+});
