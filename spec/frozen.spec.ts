@@ -77,7 +77,11 @@ describe('with the server frozen', () => {
   afterEach(() => server.thaw());
 
   /** All calls at once against one frozen server, each on a store of its own: how long each took. */
-  async function settleTimes<T>(methods: Record<string, Call<T>>, open: () => T & { ready(): Promise<void> }, warm: boolean): Promise<Record<string, number>> {
+  async function settleTimes<T>(
+    methods: Record<string, Call<T>>,
+    open: () => T & { ready(): Promise<void> },
+    warm: boolean,
+  ): Promise<Record<string, number>> {
     const calls = Object.entries(methods).map(([name, call]) => ({ name, call, target: open() }));
     if (warm) await Promise.all(calls.map(({ target }) => target.ready()));
     server.freeze();
@@ -105,7 +109,9 @@ describe('with the server frozen', () => {
   for (const [name, options] of Object.entries(pools)) {
     for (const warm of [true, false]) {
       it(`settles every method of the store in time: ${name}, ${warm ? 'connected' : 'not connected yet'}`, async () => {
-        withinDeadline(await settleTimes(storeMethods, () => openStore({ location: server.location, timeout, version: 1, ...options }), warm));
+        withinDeadline(
+          await settleTimes(storeMethods, () => openStore({ location: server.location, timeout, version: 1, ...options }), warm),
+        );
       });
     }
   }

@@ -51,7 +51,12 @@ describe('options', () => {
   }
 
   it('never shows a password of a location it cannot understand', () => {
-    for (const location of ['redis://user:hunter2@host/notanumber', 'redis://user:hunter2@ho st', 'rediss://:hunter2@:', 'unix://u:hunter2@']) {
+    for (const location of [
+      'redis://user:hunter2@host/notanumber',
+      'redis://user:hunter2@ho st',
+      'rediss://:hunter2@:',
+      'unix://u:hunter2@',
+    ]) {
       expect(() => redisStore({ location }))
         .to.throw(OptionError)
         .with.property('message')

@@ -28,8 +28,8 @@ export class RedisStore extends ScopedCache {
   }
 
   /** node-redis's client, where one connection is shared by all calls (the default); it connects on first use: see `ready()`. */
-  get client(): RedisClientType {
-    return this.#composition.link.client as RedisClientType;
+  get client(): RedisClientType | undefined {
+    return this.#composition.link.client as RedisClientType | undefined;
   }
 
   /** The state of the connection. */

@@ -64,7 +64,10 @@ describe('connecting', () => {
 
   it('says so in ready() when the password is wrong, and never shows it', async () => {
     const server = await RedisServer.start(['--requirepass', 'right']);
-    for (const options of [{ location: server.location, password: 'wr0ng-secret' }, { location: `redis://:wr0ng-secret@${server.location}` }]) {
+    for (const options of [
+      { location: server.location, password: 'wr0ng-secret' },
+      { location: `redis://:wr0ng-secret@${server.location}` },
+    ]) {
       const store = openStore(options);
       const error = await rejection(store.ready());
       expect(error.code).to.equal('ERR_CONNECTION');
@@ -97,7 +100,9 @@ describe('connecting', () => {
     const server = await tlsServer(port, ca.cert, own);
     const { ca: other } = await certificates();
     const socket = (trusted: string) => ({ ca: trusted, cert: client.cert, key: client.key }) as NonNullable<StoreOptions['socket']>;
-    expect((await rejection(openStore({ location: `rediss://127.0.0.1:${port}`, socket: socket(other.cert) }).ready())).code).to.equal('ERR_CONNECTION');
+    expect((await rejection(openStore({ location: `rediss://127.0.0.1:${port}`, socket: socket(other.cert) }).ready())).code).to.equal(
+      'ERR_CONNECTION',
+    );
     await openStore({ location: `rediss://127.0.0.1:${port}`, socket: socket(ca.cert) }).ready();
     await server.stop();
   });
@@ -151,7 +156,7 @@ describe('a client of the user’s own', () => {
   it('is what `client` gives, ours as well', async () => {
     const store = openStore();
     await store.ready();
-    expect(await store.client.ping()).to.equal('PONG');
+    expect(await store.client?.ping()).to.equal('PONG');
   });
 });
 

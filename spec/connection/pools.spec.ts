@@ -1,5 +1,13 @@
 import { expect } from 'chai';
-import { BlockingPool, type Connection, createPool, type OpenConnection, type Pool, RoundRobinPool, SharedConnection } from '../../src/index.js';
+import {
+  BlockingPool,
+  type Connection,
+  createPool,
+  type OpenConnection,
+  type Pool,
+  RoundRobinPool,
+  SharedConnection,
+} from '../../src/index.js';
 import { sharedServer } from '../support/hooks.js';
 import { openStore, rejection } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
@@ -114,10 +122,17 @@ describe('pool classes', () => {
 
   it('says what was expected of its arguments', () => {
     const location = sharedServer().location;
-    expect(() => openStore({ location, pool: { class: BlockingPool, max: 0 } })).to.throw('expected `pool.max` to be an integer ≥ 1, got `0`');
-    expect(() => openStore({ location, pool: { class: RoundRobinPool, size: 1.5 } })).to.throw('expected `pool.size` to be an integer ≥ 1, got `1.5`');
+    expect(() => openStore({ location, pool: { class: BlockingPool, max: 0 } })).to.throw(
+      'expected `pool.max` to be an integer ≥ 1, got `0`',
+    );
+    expect(() => openStore({ location, pool: { class: RoundRobinPool, size: 1.5 } })).to.throw(
+      'expected `pool.size` to be an integer ≥ 1, got `1.5`',
+    );
     expect(() => openStore({ location, pool: { class: BlockingPool, timeout: -1 } })).to.throw(
       'expected `pool.timeout` to be a number of milliseconds ≥ 0, got `-1`',
+    );
+    expect(() => openStore({ location, pool: { class: RoundRobinPool, sizes: 4 } })).to.throw(
+      'unknown option `pool.sizes`, this pool class takes size',
     );
     expect(() => openStore({ location, pool: 'shared' as never })).to.throw('expected `pool` to be an object with a pool class');
   });

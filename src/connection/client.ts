@@ -138,9 +138,8 @@ export class ClientConnection implements Connection {
       this.#status = this.client.isOpen ? 'reconnecting' : 'idle';
       this.#lastError = error;
     }
-    const failure = this.#down(error);
-    this.#settle?.reject(failure);
-    this.#onError(failure);
+    this.#settle?.reject(this.#down(error));
+    this.#onError(this.#down(error));
   };
 
   /** The reconnect strategy gave up: forgotten, so that the next call tries again. */

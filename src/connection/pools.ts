@@ -7,7 +7,8 @@ import { bestStatus, type Pool } from './pool.js';
 export class SharedConnection implements Pool {
   readonly #connection: Connection;
 
-  constructor(open: OpenConnection) {
+  constructor(open: OpenConnection, kwargs: object = {}) {
+    onlyKnown(kwargs, []);
     this.#connection = open();
   }
 
@@ -41,7 +42,9 @@ export class RoundRobinPool implements Pool {
   readonly #connections: readonly Connection[];
   #next = 0;
 
-  constructor(open: OpenConnection, { size = 4 }: RoundRobinOptions = {}) {
+  constructor(open: OpenConnection, kwargs: RoundRobinOptions = {}) {
+    onlyKnown(kwargs, ['size']);
+    const { size = 4 } = kwargs;
     atLeastOne('pool.size', size);
     this.#connections = Array.from({ length: size }, open);
   }
@@ -88,7 +91,9 @@ export class BlockingPool implements Pool {
   readonly #waiters = new Set<Waiter>();
   #closed = false;
 
-  constructor(open: OpenConnection, { max = 10, timeout = 500 }: BlockingOptions = {}) {
+  constructor(open: OpenConnection, kwargs: BlockingOptions = {}) {
+    onlyKnown(kwargs, ['max', 'timeout']);
+    const { max = 10, timeout = 500 } = kwargs;
     atLeastOne('pool.max', max);
     if (!(typeof timeout === 'number' && timeout >= 0)) {
       throw new OptionError(expected('pool.timeout', 'a number of milliseconds ≥ 0', timeout));
@@ -156,4 +161,11 @@ export class BlockingPool implements Pool {
 
 function atLeastOne(name: string, value: unknown): void {
   if (!Number.isInteger(value) || (value as number) < 1) throw new OptionError(expected(name, 'an integer ≥ 1', value));
+}
+
+function onlyKnown(kwargs: object, known: readonly string[]): void {
+  const unknown = Object.keys(kwargs).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new OptionError(`unknown option \`pool.${unknown}\`, this pool class takes ${known.length > 0 ? known.join(', ') : 'none'}`);
+  }
 }

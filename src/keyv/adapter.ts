@@ -52,8 +52,8 @@ export abstract class KeyvAdapter {
   }
 
   /** node-redis's client, where one connection is shared by all calls (the default). */
-  get client(): RedisClientType {
-    return this.#composition.link.client as RedisClientType;
+  get client(): RedisClientType | undefined {
+    return this.#composition.link.client as RedisClientType | undefined;
   }
 
   /** The state of the connection. */

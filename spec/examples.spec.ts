@@ -1,0 +1,208 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { main as cacheManager5 } from '../examples/cache-manager-5.js';
+import { main as cacheManager7 } from '../examples/cache-manager-7.js';
+import { main as counters } from '../examples/counters.js';
+import { main as customSerializer } from '../examples/custom-serializer.js';
+import { main as express } from '../examples/express.js';
+import { main as fastify } from '../examples/fastify.js';
+import { main as keyv } from '../examples/keyv.js';
+import { main as nestjs } from '../examples/nestjs.js';
+import { main as poolClass } from '../examples/pool-class.js';
+import { type Files, main as tls } from '../examples/tls.js';
+import { main as unixSocket } from '../examples/unix-socket.js';
+import { certificates } from './support/certificates.js';
+import { sharedServer } from './support/hooks.js';
+import { freePort, type RedisServer } from './support/redis.js';
+import { tlsServer } from './support/settings.js';
+import { type RawClient, rawClient } from './support/wire.js';
+
+const root = join(__dirname, '..');
+const names = readdirSync(join(root, 'examples'))
+  .filter((name) => name.endsWith('.ts'))
+  .sort();
+
+describe('examples', () => {
+  let raw: RawClient;
+  let secure: RedisServer;
+  let secureUrl: string;
+  let folder: string;
+  let files: Files;
+  const { log } = console;
+
+  before(async () => {
+    raw = await rawClient(sharedServer());
+    const { ca, server, client } = await certificates();
+    const port = await freePort();
+    secure = await tlsServer(port, ca.cert, server);
+    secureUrl = `rediss://127.0.0.1:${port}`;
+    folder = mkdtempSync(join(tmpdir(), 'redis-tier-examples-'));
+    const file = (name: string, content: string): string => {
+      writeFileSync(join(folder, name), content);
+      return join(folder, name);
+    };
+    files = { ca: file('ca.pem', ca.cert), cert: file('client.pem', client.cert), key: file('client-key.pem', client.key) };
+  });
+  after(async () => {
+    raw.destroy();
+    await secure.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  beforeEach(() => {
+    console.log = () => {};
+  });
+  afterEach(() => {
+    console.log = log;
+  });
+
+  /** What `main` gives, twice: what one run leaves in Redis must not change what the next one shows. */
+  async function run<T>(main: (location: string) => Promise<T>, location = sharedServer().location): Promise<T> {
+    await main(location);
+    return main(location);
+  }
+
+  it('cache-manager-5: a memory tier answers first, and Redis answers those whose memory is empty', async () => {
+    const { greeting, ttl, loads, names, left } = await run(cacheManager5);
+    expect(greeting).to.deep.equal({ hello: 'world' });
+    expect(ttl).to.be.within(1, 5_000);
+    expect(loads).to.equal(1);
+    expect(names).to.deep.equal(['Ada', 'Ada, from Redis']);
+    expect(left).to.deep.equal(['greeting']);
+  });
+
+  it('cache-manager-7: wrap calls once for both caches, and del reaches Redis', async () => {
+    const { loads, users, many, deleted } = await run(cacheManager7);
+    expect(loads).to.equal(1);
+    expect(users).to.deep.equal(Array(3).fill({ id: '1', name: 'Ada', load: 1 }));
+    expect(many).to.deep.equal([1, [2, 3], undefined]);
+    expect(deleted).to.equal(undefined);
+  });
+
+  it('keyv: namespaces are apart, entries expire, and iteration gives what is left', async () => {
+    expect(await run(keyv)).to.deep.equal({
+      pair: [{ name: 'Ada' }, 42],
+      expired: undefined,
+      many: [{ name: 'Edsger' }, { name: 'Barbara' }, undefined],
+      names: ['1: Ada', '3: Edsger', '4: Barbara'],
+      existed: true,
+      has: false,
+    });
+    expect(await raw.pTTL('example-users::3')).to.be.within(1, 60_000);
+    expect(await raw.pTTL('example-orders::1')).to.equal(-1);
+  });
+
+  it('nestjs: the second response comes from the cache, until a write deletes it', async () => {
+    const { seen } = await run(nestjs);
+    expect(seen).to.deep.equal([
+      'MISS {"users":["Ada","Grace"],"count":2}',
+      'HIT {"users":["Ada","Grace"],"count":2}',
+      'MISS {"users":["Ada","Grace","Edsger"],"count":3}',
+    ]);
+    expect(await raw.exists('example-nest::/users')).to.equal(1);
+  });
+
+  for (const [name, main] of Object.entries({ express, fastify })) {
+    it(`${name}: the second response comes from the cache, a write deletes it, and a 404 is not cached`, async () => {
+      const { seen } = await run(main);
+      expect(seen).to.deep.equal([
+        '200 MISS {"id":"1","title":"Hello"}',
+        '200 HIT {"id":"1","title":"Hello"}',
+        '200 MISS {"id":"1","title":"Changed"}',
+        '404 MISS {"error":"no such article"}',
+        '404 MISS {"error":"no such article"}',
+      ]);
+      expect(await raw.pTTL(`example-${name}:article:1`)).to.be.within(1, 60_000);
+    });
+  }
+
+  it('counters: the limit holds, a message is new once, and a token is redeemed once', async () => {
+    const { calls, windowLeft, first, redeemed } = await run(counters);
+    expect(calls).to.deep.equal([true, true, true, false, false]);
+    expect(windowLeft).to.be.within(1, 10_000);
+    expect(first).to.deep.equal([true, false, true]);
+    expect(redeemed).to.deep.equal([{ user: 'ada' }, undefined]);
+  });
+
+  it('custom-serializer: what JSON cannot hold comes back, smaller where it is compressed, and only to its serializer', async () => {
+    const { report, read, bytes, errors } = await run(customSerializer);
+    expect(read).to.deep.equal({ plain: report, small: report, other: undefined });
+    expect(bytes.plain).to.be.greaterThan(8_000);
+    expect(bytes.small).to.be.within(1, 1_000);
+    expect(errors).to.have.length(1);
+    expect(errors[0]).to.include('superjson');
+  });
+
+  it('pool-class: each pool opens as many connections as it was told to', async () => {
+    const opened = async (): Promise<number> => Number(/total_connections_received:(\d+)/.exec(await raw.info('stats'))?.[1]);
+    const before = await opened();
+    const { answers, lent } = await poolClass(sharedServer().location);
+    expect((await opened()) - before).to.equal(4 + 3 + 2);
+    for (const name of ['roundRobin', 'blocking', 'own']) {
+      expect(answers[name]).to.deep.equal(['a', 'b', 'c', 'd'].map((key) => `${name} ${key}`));
+    }
+    expect(lent).to.deep.equal([0, 1, 0, 1, 0, 1, 0, 1]);
+  });
+
+  it('unix-socket: the connection is one over the socket', async () => {
+    const { greeting, status, clientAddress } = await run(unixSocket, sharedServer().unixSocket);
+    expect(greeting).to.equal('hello over a unix socket');
+    expect(status).to.equal('ready');
+    expect(clientAddress).to.equal(`${sharedServer().unixSocket}:0`);
+  });
+
+  it('tls: connects with the private authority, and not without it', async () => {
+    const { greeting, refused } = await run((location) => tls(location, files), secureUrl);
+    expect(greeting).to.equal('hello over TLS');
+    expect(refused).to.match(/certificate/);
+  });
+
+  /** Runs the example as a person would: a process of its own. */
+  async function alone(name: string, url: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    // Some versions of Node warn of loading ES modules from CommonJS, and of what ts-node uses.
+    const quiet = ['--disable-warning=ExperimentalWarning', '--disable-warning=DeprecationWarning'];
+    const child = spawn(process.execPath, [...quiet, '--require', 'ts-node/register', join('examples', name)], {
+      cwd: root,
+      env: {
+        ...process.env,
+        REDIS_URL: name === 'tls.ts' ? secureUrl : url,
+        REDIS_SOCKET: sharedServer().unixSocket,
+        REDIS_CA: files.ca,
+        REDIS_CERT: files.cert,
+        REDIS_KEY: files.key,
+      },
+      timeout: 40_000,
+    });
+    const output = { stdout: '', stderr: '' };
+    child.stdout.on('data', (data) => (output.stdout += data));
+    child.stderr.on('data', (data) => (output.stderr += data));
+    const [code] = await once(child, 'close');
+    return { code, ...output };
+  }
+
+  // One after the other: eleven compilers at once would starve the deadlines of the stores.
+  for (const name of names) {
+    it(`${name} runs as a program, prints what it does, and ends by itself`, async function () {
+      this.timeout(60_000);
+      const { code, stdout, stderr } = await alone(name, sharedServer().url);
+      expect(stderr).to.equal('');
+      expect(code).to.equal(0);
+      expect(stdout).not.to.equal('');
+    });
+  }
+
+  it('counters.ts ends with a reason where Redis is not there', async () => {
+    const { code, stderr } = await alone('counters.ts', `redis://127.0.0.1:${await freePort()}`);
+    expect(code).to.equal(1);
+    expect(stderr).to.include('ECONNREFUSED');
+  });
+
+  it('are all in the README', () => {
+    const readme = readFileSync(join(root, 'examples', 'README.md'), 'utf8');
+    const listed = [...readme.matchAll(/\]\(([\w-]+\.ts)\)/g)].map(([, name]) => name as string);
+    expect(listed.sort()).to.deep.equal(names);
+  });
+});

@@ -1,0 +1,142 @@
+import { expect } from 'chai';
+import { CacheError, redisStore } from '../src/index.js';
+import { sharedServer } from './support/hooks.js';
+import { openStore, rejection } from './support/open.js';
+import { freePort } from './support/redis.js';
+import { type RawClient, rawClient } from './support/wire.js';
+
+describe('failure policy', () => {
+  let location: string;
+  let redis: RawClient;
+  before(async () => {
+    location = `127.0.0.1:${await freePort()}`;
+    redis = await rawClient(sharedServer());
+  });
+  after(() => redis.destroy());
+
+  it('makes misses of failed reads and writes, each with an error event that names operation and key', async () => {
+    const store = openStore({ location });
+    const ran: string[] = [];
+    expect(await store.get('k')).to.equal(undefined);
+    await store.set('k', 1);
+    expect(await store.mget('a', 'b')).to.deep.equal([undefined, undefined]);
+    await store.mset({ a: 1 });
+    expect(await store.has('k')).to.equal(false);
+    expect(await store.hasMany(['a', 'b'])).to.deep.equal([false, false]);
+    expect(await store.ttl('k')).to.equal(-2);
+    expect(await store.remainingTtl('k')).to.equal(undefined);
+    expect(await store.getOrSet('k', () => ran.push('function'))).to.equal(1);
+    expect(ran).to.deep.equal(['function']);
+    const seen = store.errors.filter(({ operation }) => operation !== undefined).map(({ operation, key }) => `${operation} ${key}`);
+    expect(seen).to.include.members(['get k', 'set k', 'mget undefined', 'mset a', 'has k', 'ttl k', 'getOrSet k']);
+    for (const error of store.errors)
+      expect(error).to.be.instanceOf(CacheError).and.include({ code: 'ERR_CONNECTION', name: 'ConnectionError' });
+  });
+
+  it('lets what the caller relies on fail loud', async () => {
+    const store = openStore({ location, version: 1 });
+    const drain = async (pages: AsyncIterable<unknown>) => {
+      for await (const _ of pages);
+    };
+    const loud: Record<string, () => Promise<unknown>> = {
+      del: () => store.del('k'),
+      mdel: () => store.mdel('k', 'l'),
+      clear: () => store.reset(),
+      delPattern: () => store.delPattern('*'),
+      add: () => store.add('k', 1),
+      incr: () => store.incr('k'),
+      decr: () => store.decr('k'),
+      touch: () => store.touch('k', 1),
+      persist: () => store.persist('k'),
+      getAndDelete: () => store.getAndDelete('k'),
+      incrVersion: () => store.incrVersion('k'),
+      keys: () => store.keys(),
+      iterate: () => drain(store.iterate()),
+      reencode: () => drain(store.reencode()),
+    };
+    for (const [operation, call] of Object.entries(loud))
+      expect(await rejection(call()), operation).to.include({ code: 'ERR_CONNECTION', operation });
+    for (const call of [() => store.ready(), () => store.ping()]) expect(await rejection(call())).to.include({ code: 'ERR_CONNECTION' });
+  });
+
+  it('throws everywhere where asked to, except what the function of getOrSet made', async () => {
+    const store = openStore({ location, onFailure: 'throw' });
+    for (const call of [
+      () => store.get('k'),
+      () => store.set('k', 1),
+      () => store.mget('k'),
+      () => store.mset({ k: 1 }),
+      () => store.has('k'),
+      () => store.ttl('k'),
+    ]) {
+      expect((await rejection(call())).code).to.equal('ERR_CONNECTION');
+    }
+    expect(await store.getOrSet('k', () => 'made')).to.equal('made');
+  });
+
+  it('needs nobody to listen, and survives listeners that throw', async () => {
+    const silent = redisStore({ location });
+    expect(await silent.get('k')).to.equal(undefined);
+    await silent.disconnect();
+    const store = openStore({ location });
+    store.on('error', () => {
+      throw new Error('from a listener');
+    });
+    expect(await store.get('k')).to.equal(undefined);
+    const removed = (): never => expect.fail('was removed');
+    store.on('error', removed).off('error', removed);
+    expect(await store.get('k')).to.equal(undefined);
+  });
+
+  it('makes a miss of bytes that cannot be read, under any policy, and says so', async () => {
+    for (const onFailure of ['miss', 'throw'] as const) {
+      const store = openStore({ prefix: 'unreadable', onFailure });
+      await store.set('good', 1);
+      for (const bytes of ['{"cut', '\xff\xfe', 'c1', '\xc1v8\0\x00']) {
+        await redis.set('unreadable:bad', Buffer.from(bytes, 'latin1'));
+        expect(await store.get('bad')).to.equal(undefined);
+        expect(store.errors.at(-1)).to.include({ code: 'ERR_CODEC', operation: 'get', key: 'bad' });
+        expect(await store.mget('good', 'bad')).to.deep.equal([1, undefined]);
+        expect(store.errors.at(-1)).to.include({ code: 'ERR_CODEC', operation: 'mget', key: 'bad' });
+        expect(await store.getOrSet('bad', () => 'made')).to.equal('made');
+        expect(await store.getAndDelete('bad')).to.equal('made');
+      }
+      await store.reset();
+    }
+  });
+
+  it('says what Redis refused, with its words as the cause', async () => {
+    const store = openStore({ prefix: 'wrong' });
+    await redis.lPush('wrong:list', 'x');
+    expect(await store.get('list')).to.equal(undefined);
+    expect(store.errors[0]).to.include({ code: 'ERR_COMMAND', operation: 'get', key: 'list' });
+    expect(store.errors[0]?.message).to.match(/WRONGTYPE/);
+    expect(store.errors[0]?.cause)
+      .to.have.property('message')
+      .that.matches(/^WRONGTYPE/);
+    await store.set('text', 'x');
+    expect(await rejection(store.incr('text'))).to.include({ code: 'ERR_COMMAND', operation: 'incr', key: 'text' });
+    await store.reset();
+  });
+
+  it('stores the other entries where one of many cannot be written', async () => {
+    const store = openStore();
+    await store.mset({ a: 1, big: 10n, b: 2 });
+    expect(await store.mget('a', 'big', 'b')).to.deep.equal([1, undefined, 2]);
+    expect(store.errors.map(({ code, operation, key }) => ({ code, operation, key }))).to.deep.equal([
+      { code: 'ERR_CODEC', operation: 'mset', key: 'big' },
+    ]);
+  });
+
+  it('leaves no unhandled rejection behind', async () => {
+    const unhandled: unknown[] = [];
+    const listener = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', listener);
+    const store = openStore({ location });
+    await Promise.all(Array.from({ length: 100 }, () => store.get('k')));
+    await store.disconnect();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    process.off('unhandledRejection', listener);
+    expect(unhandled).to.deep.equal([]);
+  });
+});

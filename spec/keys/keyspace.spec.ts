@@ -1,0 +1,122 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { escapeGlob, globToRegExp } from '../../src/keys/glob.js';
+import { allVersions, keySpace } from '../../src/keys/keyspace.js';
+import { sharedServer } from '../support/hooks.js';
+import { type RawClient, rawClient } from '../support/wire.js';
+
+/** Strings made of what keys and patterns are made of, so that collisions would be found. */
+const tricky = fc.oneof(
+  fc.string({ unit: fc.constantFrom('a', 'b', ':', '@', '#', '%', '3', 'A', '*', '?', '[', ']', '\\', '^', '-', 'ü') }),
+  fc.string({ unit: 'binary' }),
+);
+const wellFormed = tricky.filter((text) => text.isWellFormed());
+const space = fc.record({
+  prefix: wellFormed.filter((prefix) => prefix !== ''),
+  version: fc.option(
+    wellFormed.filter((version) => version !== ''),
+    { nil: undefined },
+  ),
+  separator: fc.constantFrom(':' as const, '::' as const),
+  hashLongKeys: fc.boolean(),
+});
+const wireBytes = (wire: string): string => Buffer.from(wire).toString('hex');
+
+describe('key mapping', () => {
+  it('is what the documentation says', () => {
+    expect(keySpace({ prefix: 'cache' }).toWire('user:1')).to.equal('cache:user:1');
+    expect(keySpace({ prefix: 'cache', version: '2' }).toWire('user:1')).to.equal('cache@2:user:1');
+    expect(keySpace({ prefix: 'a:b@c#d%' }).toWire('k')).to.equal('a%3Ab%40c%23d%25:k');
+    expect(keySpace({ prefix: 'users', separator: '::' }).toWire('k')).to.equal('users::k');
+    expect(keySpace({ prefix: 'a:b', separator: '::' }).toWire('k')).to.equal('a:b::k');
+    expect(keySpace({ prefix: 'a:', separator: '::' }).toWire('k')).to.equal('a%3A::k');
+    expect(keySpace({ prefix: '' }).toWire('k:1')).to.equal('k:1');
+    expect(keySpace({ prefix: 'cache' }).toWire('\ud800')).to.equal('cache#u:00d8');
+    const long = keySpace({ prefix: 'cache', hashLongKeys: true }).toWire('x'.repeat(1019));
+    expect(long).to.match(/^cache#h:[\w-]{43}$/);
+    expect(keySpace({ prefix: 'cache', hashLongKeys: true }).toWire('x'.repeat(1018))).to.have.lengthOf(1024);
+  });
+
+  it('can be turned back, and every key is found by the scan', () =>
+    fc.assert(
+      fc.property(space, tricky, (shape, key) => {
+        const keys = keySpace(shape);
+        const wire = keys.toWire(key);
+        expect(keys.owns(wire)).to.equal(true);
+        expect(keys.fromWire(wire)).to.equal(key);
+        expect(globToRegExp(keys.scan().glob).test(wire)).to.equal(true);
+        expect(allVersions(shape.prefix).owns(wire) || shape.separator === '::').to.equal(true);
+      }),
+      { numRuns: 2000 },
+    ));
+
+  it('gives no two of (prefix, version, key) one wire key, down to the bytes', () =>
+    fc.assert(
+      fc.property(space, tricky, space, tricky, (a, keyA, b, keyB) => {
+        const other = { ...b, separator: a.separator };
+        const same = a.prefix === b.prefix && a.version === b.version && keyA === keyB;
+        const equal = wireBytes(keySpace(a).toWire(keyA)) === wireBytes(keySpace(other).toWire(keyB));
+        if (a.hashLongKeys === b.hashLongKeys) expect(equal).to.equal(same);
+        else if (equal) expect(same).to.equal(true);
+      }),
+      { numRuns: 5000 },
+    ));
+
+  it('never takes a key of another space for its own', () =>
+    fc.assert(
+      fc.property(space, space, tricky, (a, b, key) => {
+        if (a.prefix === b.prefix && a.version === b.version) return;
+        expect(keySpace(a).owns(keySpace({ ...b, separator: a.separator }).toWire(key))).to.equal(false);
+      }),
+      { numRuns: 5000 },
+    ));
+
+  it('is one-to-one without a prefix too, and with digests', () =>
+    fc.assert(
+      fc.property(fc.constantFrom(':' as const, '::' as const), fc.boolean(), tricky, tricky, (separator, hashLongKeys, a, b) => {
+        const keys = keySpace({ prefix: '', separator, hashLongKeys });
+        expect(wireBytes(keys.toWire(a)) === wireBytes(keys.toWire(b))).to.equal(a === b);
+        expect(keys.fromWire(keys.toWire(a))).to.equal(a);
+      }),
+      { numRuns: 2000 },
+    ));
+});
+
+describe('glob patterns', () => {
+  let redis: RawClient;
+  before(async () => {
+    redis = await rawClient(sharedServer(), 9);
+  });
+  after(() => redis.destroy());
+
+  it('match exactly the text that was escaped', () =>
+    fc.assert(
+      fc.asyncProperty(wellFormed, wellFormed, async (text, other) => {
+        await redis.flushDb();
+        await redis.mSet({ [text]: '1', [other]: '1', [`${text}x`]: '1', [`x${text}`]: '1' });
+        const { keys } = await redis.scan('0', { MATCH: escapeGlob(text), COUNT: 100 });
+        expect(keys).to.deep.equal([text]);
+        expect(globToRegExp(escapeGlob(text)).test(text)).to.equal(true);
+        expect(globToRegExp(escapeGlob(text)).test(other)).to.equal(text === other);
+      }),
+      { numRuns: 300 },
+    ));
+
+  it('mean in this process what they mean to Redis', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.string({ unit: fc.constantFrom('a', 'b', 'c', '*', '?', '[', ']', '^', '-', '\\', 'a-c', '[a-', '[^'), maxLength: 8 }),
+        fc.uniqueArray(fc.string({ unit: fc.constantFrom('a', 'b', 'c', '-', ']', '[', '^', '\\'), minLength: 1, maxLength: 5 }), {
+          minLength: 1,
+        }),
+        async (pattern, texts) => {
+          await redis.flushDb();
+          await redis.mSet(texts.flatMap((text) => [text, '1']));
+          const { keys } = await redis.scan('0', { MATCH: pattern, COUNT: 1000 });
+          const matches = globToRegExp(pattern);
+          expect(texts.filter((text) => matches.test(text)).sort(), pattern).to.deep.equal([...keys].sort());
+        },
+      ),
+      { numRuns: 500 },
+    ));
+});
