@@ -30,8 +30,8 @@ export async function main(location: string) {
     await plain.set('plain', report);
     await small.set('small', report);
     const bytes = {
-      plain: await plain.client.strLen('example-serializer:plain'),
-      small: await plain.client.strLen('example-serializer:small'),
+      plain: await plain.client?.strLen('example-serializer:plain'),
+      small: await plain.client?.strLen('example-serializer:small'),
     };
     const read = { plain: await small.get<Report>('plain'), small: await small.get<Report>('small'), other: await other.get('plain') };
     console.log('a Set, a Map, a Date and a bigint:', read.small?.tags, read.small?.visits, read.small?.at);

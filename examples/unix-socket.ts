@@ -9,7 +9,7 @@ export async function main(path: string) {
     await store.set('greeting', 'hello over a unix socket', 5_000);
     const greeting = await store.get<string>('greeting');
     console.log(greeting);
-    return { greeting, status: store.status, clientAddress: (await store.client.clientInfo()).addr };
+    return { greeting, status: store.status, clientAddress: (await store.client?.clientInfo())?.addr };
   } finally {
     await store.disconnect();
   }

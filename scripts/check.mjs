@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { tryAsConsumer } from './consumers.mjs';
 import { bin, installPackages, must } from './setup.mjs';
 
 installPackages();
@@ -20,4 +21,5 @@ const { version } = (await import('../package.json', { with: { type: 'json' } })
 const tarball = join(folder, `redis-tier-${version}.tgz`);
 node('publint', 'run', tarball, '--strict');
 node('attw', tarball);
+tryAsConsumer(tarball);
 rmSync(folder, { recursive: true, force: true });
