@@ -48,7 +48,8 @@ async function steps(options: DemoOptions, prefix: string) {
   await watcher?.connect();
   await watcher?.monitor((line) => {
     const [name = '', ...args] = [...String(line).matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, arg]) => (arg as string).replace(/\\"/g, '"'));
-    if (args.some((arg) => arg.startsWith(prefix))) wire.push([name, ...args.map((arg) => (arg.length > 36 ? `${arg.slice(0, 33)}…` : arg))].join(' '));
+    if (args.some((arg) => arg.startsWith(prefix)))
+      wire.push([name, ...args.map((arg) => (arg.length > 36 ? `${arg.slice(0, 33)}…` : arg))].join(' '));
   });
 
   return {
@@ -68,7 +69,8 @@ async function steps(options: DemoOptions, prefix: string) {
   };
 }
 
-export async function main(options: DemoOptions): Promise<{ computed: number }> {
+export async function main(where: DemoOptions | string): Promise<{ computed: number }> {
+  const options = typeof where === 'string' ? { location: where, about: where.replace(/\/\/.*@/, '//***@'), watch: false } : where;
   const prefix = 'redis-tier-demo';
   const store = redisStore({ location: options.location, prefix, ttl });
   const redis = await caching(store);
@@ -89,10 +91,18 @@ export async function main(options: DemoOptions): Promise<{ computed: number }> 
   await show('second call: from Redis', () => redis.wrap('world', ask()), journey);
   await show('behind a memory tier, first: from Redis', () => tiers.wrap('world', ask()), journey);
   await show('behind a memory tier, again: from memory', () => tiers.wrap('world', ask()), journey);
-  await show('is it there? how long yet?', async () => [await store.has('world'), await store.ttl('world')], ([there, left]) => `${there}, ${left} ms`);
+  await show(
+    'is it there? how long yet?',
+    async () => [await store.has('world'), await store.ttl('world')],
+    ([there, left]) => `${there}, ${left} ms`,
+  );
   await new Promise((resolve) => setTimeout(resolve, ttl + 50));
   await show(`${ttl} ms later, expired: computed again`, () => redis.wrap('world', ask()), journey);
-  await show('deleted', () => redis.del('world'), () => 'done');
+  await show(
+    'deleted',
+    () => redis.del('world'),
+    () => 'done',
+  );
   await show('after that: computed again', () => redis.wrap('world', ask()), journey);
 
   console.log('\nThe same for each continent, 20 callers at once\n');
@@ -100,12 +110,27 @@ export async function main(options: DemoOptions): Promise<{ computed: number }> 
   const before = computed;
   const all = () => Promise.all(regions.flatMap((region) => Array.from({ length: 20 }, () => store.getOrSet(region, ask(region)))));
   await show('80 calls on a cold cache', all, () => `computed ${computed - before} times`);
-  const found = await show('one mget', () => store.mget(...regions), (values) => `${values.length} values`);
+  const found = await show(
+    'one mget',
+    () => store.mget(...regions),
+    (values) => `${values.length} values`,
+  );
   for (const [i, value] of found.entries()) console.log(`  ${' '.repeat(46)}    ${regions[i]}: ${journey(value as never)}`);
-  await show('reset: these keys and no others', () => store.reset(), () => 'done');
+  await show(
+    'reset: these keys and no others',
+    () => store.reset(),
+    () => 'done',
+  );
 
   close();
   await store.disconnect();
   console.log(`\nComputed ${computed} times in all. The connection is closed; nothing is left in Redis.\n`);
   return { computed };
+}
+
+if (require.main === module) {
+  main(process.env['REDIS_URL'] ?? 'localhost:6379').catch((error) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
 }

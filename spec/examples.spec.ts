@@ -8,6 +8,7 @@ import { main as cacheManager5 } from '../examples/cache-manager-5.js';
 import { main as cacheManager7 } from '../examples/cache-manager-7.js';
 import { main as counters } from '../examples/counters.js';
 import { main as customSerializer } from '../examples/custom-serializer.js';
+import { main as demo } from '../examples/demo.js';
 import { main as express } from '../examples/express.js';
 import { main as fastify } from '../examples/fastify.js';
 import { main as keyv } from '../examples/keyv.js';
@@ -145,6 +146,11 @@ describe('examples', () => {
       expect(answers[name]).to.deep.equal(['a', 'b', 'c', 'd'].map((key) => `${name} ${key}`));
     }
     expect(lent).to.deep.equal([0, 1, 0, 1, 0, 1, 0, 1]);
+  });
+
+  it('demo: computes each answer once while it is kept, watched or not', async () => {
+    const watched = { location: sharedServer().url, about: 'the specs’ Redis', watch: true };
+    for (const where of [sharedServer().url, watched, 'memory:']) expect(await demo(where)).to.deep.equal({ computed: 7 });
   });
 
   it('unix-socket: the connection is one over the socket', async () => {

@@ -18,7 +18,7 @@ describe('options', () => {
     [{ client: {} }, /^expected `client` to be a node-redis client of version 5 or later, got `an object`$/],
     [{ database: -1 }, /^expected `database` to be an integer ≥ 0, got `-1`$/],
     [{ database: 1.5 }, /^expected `database`/],
-    [{ timeout: 0 }, /^expected `timeout` to be a number of milliseconds > 0, got `0`$/],
+    [{ timeout: 0 }, /^expected `timeout` to be a number of milliseconds > 0 and ≤ 2147483647, got `0`$/],
     [{ timeout: Number.POSITIVE_INFINITY }, /^expected `timeout`/],
     [{ ttl: -5 }, /^expected `ttl` to be a number of milliseconds ≥ 0, null, Infinity or a function, got `-5`$/],
     [{ ttl: '5s' }, /^expected `ttl`.*got `"5s"`$/],
@@ -39,6 +39,11 @@ describe('options', () => {
     [{ compression: 'lzma' }, /^expected `compression` to be 'gzip', 'brotli', 'zstd' or an object/],
     [{ compression: { algorithm: 'gzip', threshold: -1 } }, /^expected `compression.threshold`/],
     [{ pool: {} }, /^expected `pool`/],
+    [
+      { location: 'memory:', pool: { class: class {} } },
+      /^expected `pool` to be left out where `location: memory:` says where the entries are/,
+    ],
+    [{ location: 'elsewhere', pool: { use() {}, close() {} } }, /^expected `location` to be left out where `pool` says where/],
   ];
   for (const [options, message] of cases) {
     it(`refuses ${JSON.stringify(options)} at construction, in words`, () => {

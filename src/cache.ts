@@ -59,13 +59,13 @@ export class Cache {
   }
 
   /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
-  getMany<T>(keys: readonly string[]): Promise<(T | undefined)[]> {
+  getMany<T>(keys: readonly string[], name = 'getMany'): Promise<(T | undefined)[]> {
     return this.policy.open(
-      { name: 'mget' },
+      { name },
       async () => {
         if (keys.length === 0) return [];
         const found = await this.parts.commands.getMany(keys.map((key) => this.#wire(key)));
-        const decoded = found.map((stored, i) => (stored === null ? undefined : this.#decoded({ name: 'mget', key: keys[i] }, stored)));
+        const decoded = found.map((stored, i) => (stored === null ? undefined : this.#decoded({ name, key: keys[i] }, stored)));
         return Promise.all(decoded) as Promise<(T | undefined)[]>;
       },
       keys.map(() => undefined),
@@ -92,12 +92,12 @@ export class Cache {
   }
 
   /** Stores each entry as `set` would, in pipelines without a transaction. Fails open, entry by entry. @returns whether each was stored */
-  putMany(entries: readonly (readonly [key: string, value: unknown, ttl?: Ttl])[]): Promise<boolean[]> {
+  putMany(entries: readonly (readonly [key: string, value: unknown, ttl?: Ttl])[], name = 'setMany'): Promise<boolean[]> {
     return this.policy.open(
-      { name: 'mset' },
+      { name },
       async () => {
         const encoded = await Promise.all(
-          entries.map(([key, value, ttl]) => this.policy.open({ name: 'mset', key }, () => this.#entry(key, value, ttl), undefined)),
+          entries.map(([key, value, ttl]) => this.policy.open({ name, key }, () => this.#entry(key, value, ttl), undefined)),
         );
         const results = await this.parts.commands.setMany(encoded.filter((entry) => entry !== undefined));
         let next = 0;
@@ -105,7 +105,7 @@ export class Cache {
           if (entry === undefined) return false;
           const result = results[next++] as PromiseSettledResult<unknown>;
           if (result.status === 'fulfilled') return true;
-          return this.policy.recover({ name: 'mset', key: entries[i]?.[0] }, result.reason, false);
+          return this.policy.recover({ name, key: entries[i]?.[0] }, result.reason, false);
         });
       },
       entries.map(() => false),
@@ -121,7 +121,7 @@ export class Cache {
 
   /** Deletes each. Redis: UNLINK, pipelined. Fails loud. @returns whether each key existed, in order */
   removeEach(keys: readonly string[]): Promise<boolean[]> {
-    return this.policy.loud({ name: 'mdel' }, async () => this.parts.commands.delEach(keys.map((key) => this.#wire(key))));
+    return this.policy.loud({ name: 'deleteMany' }, async () => this.parts.commands.delEach(keys.map((key) => this.#wire(key))));
   }
 
   /** Whether the key exists. Redis: EXISTS, so the cost does not depend on the size of the value. Fails open: `false`. */
@@ -132,7 +132,7 @@ export class Cache {
   /** Whether each key exists, in order. Redis: EXISTS, pipelined. Fails open: `false` for all. */
   hasMany(keys: readonly string[]): Promise<boolean[]> {
     return this.policy.open(
-      { name: 'has' },
+      { name: 'hasMany' },
       async () => this.parts.commands.hasMany(keys.map((key) => this.#wire(key))),
       keys.map(() => false),
     );

@@ -1,4 +1,5 @@
 import { createCodecs } from './codec/codec.js';
+import { closable } from './commands/closable.js';
 import type { Commands } from './commands/commands.js';
 import { memoryCommands } from './commands/memory.js';
 import { redisCommands } from './commands/redis.js';
@@ -6,9 +7,10 @@ import { ClientConnection, type OnError } from './connection/client.js';
 import { guard } from './connection/guard.js';
 import type { Pool } from './connection/pool.js';
 import { SharedConnection } from './connection/pools.js';
+import { expected, OptionError } from './errors.js';
 import { Events } from './events.js';
 import { customKeySpace, type KeySpace, keySpace } from './keys/keyspace.js';
-import { Link } from './link.js';
+import { type Link, localLink, remoteLink } from './link.js';
 import { type ConnectionOptions, parseOptions, type Settings, type StoreOptions } from './options.js';
 import type { ScopeParts } from './scope.js';
 import { ttlPolicy } from './ttl.js';
@@ -34,8 +36,10 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
   const keysOf = (ofVersion: string | undefined): KeySpace => keySpace({ prefix, version: ofVersion, hashLongKeys, separator });
   const keys = keyFunction ? customKeySpace((key) => keyFunction(key, prefix, version), parseKey, keyPattern) : keysOf(version);
 
-  const pool = commandsOf || settings.target.kind === 'memory' ? undefined : openPool(settings, (error) => events.emit('error', error));
-  const commands = commandsOf?.() ?? (pool ? redisCommands(pool) : memoryCommands(options.max));
+  const { commands, link } =
+    commandsOf || settings.target.kind === 'memory'
+      ? local(commandsOf?.() ?? memoryCommands(options.max))
+      : remote(settings, (error) => events.emit('error', error));
 
   return {
     parts: {
@@ -51,17 +55,34 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
       keysOf: keyFunction ? undefined : keysOf,
       reversible: !keyFunction || parseKey !== undefined,
     },
-    link: new Link(commands, pool, settings.timeout),
+    link,
     namespace: (name) => keySpace({ prefix: name, version, hashLongKeys, separator }),
   };
 }
 
+type Engine = Pick<ScopeParts, 'commands'> & Pick<Composition, 'link'>;
+
+function remote(settings: Settings, onError: OnError): Engine {
+  const pool = openPool(settings, onError);
+  const commands = redisCommands(pool);
+  return { commands, link: remoteLink(pool, commands, settings.timeout) };
+}
+
+function local(engine: Commands): Engine {
+  const { commands, ...state } = closable(engine);
+  return { commands, link: localLink(state, commands) };
+}
+
 /**
  * A pool of its own, for stores that shall share one: `redisStore({ pool })`. Whoever made it closes it, with
- * `pool.close(grace)`. Connects on first use.
+ * `pool.close(grace)`. Connects on first use. Failures show in the stores' own `error` events, as failed operations.
+ *
+ * @throws {OptionError} for an option that cannot be understood, `memory:` included, which has no connections to pool
  */
 export function createPool(options: ConnectionOptions = {}): Pool {
-  return openPool(parseOptions(options), () => {});
+  const settings = parseOptions(options);
+  if (settings.target.kind === 'memory') throw new OptionError(expected('location', 'a Redis server', options.location));
+  return openPool(settings, () => {});
 }
 
 function openPool({ target, pool, timeout }: Settings, onError: OnError): Pool {

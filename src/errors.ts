@@ -82,7 +82,7 @@ export class CommandError extends CacheError {
 /** The operation needs a key that is not there. */
 export class MissingKeyError extends CacheError {
   constructor() {
-    super('ERR_MISSING_KEY', 'the key does not exist and no initial value was given');
+    super('ERR_MISSING_KEY', 'the key does not exist');
   }
 }
 

@@ -5,45 +5,45 @@ import { CacheError } from './errors.js';
 import type { Milliseconds } from './ttl.js';
 
 /** The connection of a store, as its owner sees it: state, start-up, shut-down. */
-export class Link {
-  readonly #commands: Commands;
-  readonly #pool: Pool | undefined;
-  readonly #timeout: Milliseconds;
-
-  /** Without a pool: an engine inside this process, which is always ready. */
-  constructor(commands: Commands, pool: Pool | undefined, timeout: Milliseconds) {
-    this.#commands = commands;
-    this.#pool = pool;
-    this.#timeout = timeout;
-  }
-
-  get status(): Status {
-    return this.#pool ? (this.#pool.status ?? 'idle') : 'ready';
-  }
-
-  get client(): unknown {
-    return this.#pool?.client;
-  }
-
-  async ready(): Promise<void> {
-    await named(
-      'ready',
-      this.#pool?.use((connection) => connection.ready()),
-    );
-  }
-
-  async ping(): Promise<void> {
-    await named('ping', this.#commands.ping());
-  }
-
-  async disconnect(): Promise<void> {
-    await this.#pool?.close(this.#timeout);
-  }
+export interface Link {
+  readonly status: Status;
+  readonly client: unknown;
+  ready(): Promise<void>;
+  ping(): Promise<void>;
+  disconnect(): Promise<void>;
 }
 
-async function named(operation: string, work: Promise<void> | undefined): Promise<void> {
+/** To a Redis, through a pool. */
+export function remoteLink(pool: Pool, commands: Commands, timeout: Milliseconds): Link {
+  return {
+    get status() {
+      return pool.status ?? 'idle';
+    },
+    get client() {
+      return pool.client;
+    },
+    ready: () => named('ready', () => pool.use((connection) => connection.ready())),
+    ping: () => named('ping', () => commands.ping()),
+    disconnect: () => pool.close(timeout),
+  };
+}
+
+/** To an engine inside this process: ready until it is closed. */
+export function localLink(engine: { closed(): boolean; close(): void }, commands: Commands): Link {
+  return {
+    get status() {
+      return engine.closed() ? 'closed' : 'ready';
+    },
+    client: undefined,
+    ready: () => named('ready', () => commands.ping()),
+    ping: () => named('ping', () => commands.ping()),
+    disconnect: async () => engine.close(),
+  };
+}
+
+async function named(operation: string, work: () => Promise<void>): Promise<void> {
   try {
-    await work;
+    await work();
   } catch (error) {
     if (error instanceof CacheError) error.operation ??= operation;
     throw error;

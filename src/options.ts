@@ -25,7 +25,10 @@ export interface ConnectionOptions extends Omit<ClientOptions, 'keyPrefix' | 'hi
 
 /** What stores under either face take. */
 export interface StoreOptions extends ConnectionOptions, CodecOptions, TtlOptions {
-  /** What our keys begin with. Default `'cache'`. `''` declares the whole database ours: keys stand in it as they are, and `reset` empties it. */
+  /**
+   * What our keys begin with. Default `'cache'`. `''` declares the whole database ours: `reset` empties it, and keys stand
+   * in it as they are (but for those that begin with `:`, `@` or `#`, which get a `:` in front).
+   */
   readonly prefix?: string | undefined;
   /** The same as `prefix`, by the name that cache-manager-redis-yet has for it. Never handed to node-redis. */
   readonly keyPrefix?: string | undefined;
@@ -136,7 +139,12 @@ export function parseOptions(options: StoreOptions, extra: readonly string[] = [
       (typeof version === 'string' && version !== '' && version.isWellFormed()) ||
       (Number.isSafeInteger(version) && (version as number) >= 0),
   );
-  check('timeout', 'a number of milliseconds > 0', timeout, typeof timeout === 'number' && timeout > 0 && Number.isFinite(timeout));
+  check(
+    'timeout',
+    `a number of milliseconds > 0 and ≤ ${longest}`,
+    timeout,
+    typeof timeout === 'number' && timeout > 0 && timeout <= longest,
+  );
   check('onFailure', "'miss' or 'throw'", onFailure, onFailure === 'miss' || onFailure === 'throw');
   check('max', 'an integer ≥ 1', options.max, options.max === undefined || (Number.isInteger(options.max) && options.max >= 1));
   for (const name of ['isCacheable', 'keyFunction', 'parseKey'] as const) {
@@ -154,8 +162,19 @@ export function parseOptions(options: StoreOptions, extra: readonly string[] = [
   };
 }
 
+/** Milliseconds that a timer takes: beyond this Node's fire at once. */
+const longest = 2 ** 31 - 1;
+
 function parseTarget(options: ConnectionOptions): Target {
-  const { client, location, url } = options;
+  const { client, location, url, pool } = options;
+  const elsewhere =
+    typeof (pool as Pool | undefined)?.use === 'function' ? 'pool' : location === 'memory:' ? 'location: memory:' : undefined;
+  if (elsewhere !== undefined) {
+    for (const name of ['location', 'pool', 'client', 'url', 'socket'] as const) {
+      if (elsewhere.startsWith(name)) continue;
+      check(name, `left out where \`${elsewhere}\` says where the entries are`, options[name], options[name] === undefined);
+    }
+  }
   if (client !== undefined) {
     check('client', 'a node-redis client of version 5 or later', client, typeof client?.withCommandOptions === 'function');
     for (const name of ['location', 'url', 'socket', 'pool'] as const) {

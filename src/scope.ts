@@ -80,7 +80,8 @@ export class ScopedCache extends Cache {
    * another version instead, `{ allVersions: true }` those of all. Redis: SCAN and UNLINK, in batches. Fails loud.
    */
   async clear(options: ClearOptions = {}): Promise<void> {
-    for await (const wires of this.#wires('clear', this.#spaceOf(options))) await this.#unlink('clear', wires);
+    const space = await this.policy.loud({ name: 'clear' }, async () => this.#spaceOf(options));
+    for await (const wires of this.#wires('clear', space)) await this.#unlink('clear', wires);
   }
 
   /**
@@ -179,8 +180,8 @@ export class ScopedCache extends Cache {
 
   /** SCAN, failing loud. */
   async *#scan(name: string, glob: string, cursor?: string): AsyncGenerator<Page, void, undefined> {
-    if (!this.parts.reversible) throw new UnsupportedError(`${name} needs the option \`parseKey\` where \`keyFunction\` makes the keys`);
     try {
+      if (!this.parts.reversible) throw new UnsupportedError('this needs the option `parseKey` where `keyFunction` makes the keys');
       yield* this.parts.commands.scan(glob, cursor);
     } catch (error) {
       throw this.policy.report({ name }, error);

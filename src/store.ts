@@ -63,12 +63,15 @@ export class RedisStore extends ScopedCache {
   /** Stores many entries, each with the ttl, pipelined without a transaction. Redis: SET with PX. Fails open, entry by entry. */
   async mset(entries: Entries, ttl?: Ttl): Promise<void> {
     const pairs = Array.isArray(entries) ? entries : Object.entries(entries);
-    await this.putMany(pairs.map(([key, value]) => [key, value, ttl] as const));
+    await this.putMany(
+      pairs.map(([key, value]) => [key, value, ttl] as const),
+      'mset',
+    );
   }
 
   /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
   mget(...keys: string[]): Promise<unknown[]> {
-    return this.getMany(keys);
+    return this.getMany(keys, 'mget');
   }
 
   /** Deletes many entries. Redis: UNLINK. Fails loud. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createClient } from '@redis/client';
 import { expect } from 'chai';
-import { RoundRobinPool, redisStore, type StoreOptions } from '../../src/index.js';
+import { createPool, RoundRobinPool, redisStore, type StoreOptions } from '../../src/index.js';
 import { createKeyv } from '../../src/keyv.js';
 import { certificates } from '../support/certificates.js';
 import { sharedServer } from '../support/hooks.js';
@@ -180,5 +180,29 @@ describe('disconnecting', () => {
     const store = closing(redisStore({ location: '127.0.0.1:1' }));
     await store.disconnect();
     expect(await store.get('k')).to.equal(undefined);
+  });
+});
+
+describe('memory:', () => {
+  it('is closed by disconnect() like any other', async () => {
+    const store = openStore({ location: 'memory:' });
+    await store.set('k', 1);
+    await store.disconnect();
+    expect(store.status).to.equal('closed');
+    expect(await store.get('k')).to.equal(undefined);
+    expect(store.errors.at(-1)).to.include({ code: 'ERR_CLOSED', operation: 'get' });
+    for (const call of [() => store.del('k'), () => store.reset(), () => store.ready(), () => store.ping(), () => store.keys()]) {
+      expect((await rejection(call())).code).to.equal('ERR_CLOSED');
+    }
+  });
+
+  it('holds at most `max` entries, the most recently used', async () => {
+    const store = openStore({ location: 'memory:', max: 3 });
+    for (let i = 0; i < 5; i++) await store.set(`k${i}`, i);
+    expect(await store.mget('k0', 'k1', 'k2', 'k3', 'k4')).to.deep.equal([undefined, undefined, 2, 3, 4]);
+  });
+
+  it('has no connections to pool', () => {
+    expect(() => createPool({ location: 'memory:' })).to.throw('expected `location` to be a Redis server, got `"memory:"`');
   });
 });

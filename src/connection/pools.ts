@@ -95,8 +95,8 @@ export class BlockingPool implements Pool {
     onlyKnown(kwargs, ['max', 'timeout']);
     const { max = 10, timeout = 500 } = kwargs;
     atLeastOne('pool.max', max);
-    if (!(typeof timeout === 'number' && timeout >= 0)) {
-      throw new OptionError(expected('pool.timeout', 'a number of milliseconds ≥ 0', timeout));
+    if (!(typeof timeout === 'number' && timeout >= 0 && timeout < 2 ** 31)) {
+      throw new OptionError(expected('pool.timeout', 'a number of milliseconds ≥ 0 and < 2^31', timeout));
     }
     this.#open = open;
     this.#max = max;
