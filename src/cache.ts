@@ -1,9 +1,11 @@
 import type { Codec, Stored } from './codec/codec.js';
-import { type Commands, type Entry, missing, never } from './commands/commands.js';
+import type { MaybePromise } from './codec/serializers.js';
+import { type Entry, missing, never } from './commands/commands.js';
+import type { OrderedCommands } from './commands/in-order.js';
 import { ArgumentError, expected, MissingKeyError } from './errors.js';
 import type { Events } from './events.js';
 import { SingleFlight } from './extras/single-flight.js';
-import { FailurePolicy, type OnFailure, type Operation } from './failure.js';
+import { FailurePolicy, type OnFailure } from './failure.js';
 import type { KeySpace } from './keys/keyspace.js';
 import { type Milliseconds, type Ttl, type TtlPolicy, wireTtl } from './ttl.js';
 
@@ -11,7 +13,7 @@ export interface CacheParts {
   readonly keys: KeySpace;
   readonly ttl: TtlPolicy;
   readonly codec: Codec;
-  readonly commands: Commands;
+  readonly commands: OrderedCommands;
   readonly events: Events;
   readonly onFailure: OnFailure;
   readonly isCacheable: (value: unknown) => boolean;
@@ -46,30 +48,32 @@ export class Cache {
    * The value under the key, or `undefined`. Redis: GET.
    * Fails open: `undefined` and an `error` event.
    */
-  get<T>(key: string): Promise<T | undefined> {
-    const operation = { name: 'get', key };
-    return this.policy.open(
-      operation,
-      async () => {
-        const stored = await this.parts.commands.get(this.#wire(key));
-        return (stored === null ? undefined : this.#decoded(operation, stored)) as Promise<T | undefined>;
-      },
-      undefined,
-    );
+  async get<T>(key: string): Promise<T | undefined> {
+    let stored: Stored | null;
+    try {
+      stored = await this.parts.commands.get(this.#wire(key));
+    } catch (error) {
+      return this.policy.recover({ name: 'get', key }, error, undefined);
+    }
+    return stored === null ? undefined : (this.#decoded('get', key, stored) as T);
   }
 
   /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
-  getMany<T>(keys: readonly string[], name = 'getMany'): Promise<(T | undefined)[]> {
-    return this.policy.open(
-      { name },
-      async () => {
-        if (keys.length === 0) return [];
-        const found = await this.parts.commands.getMany(keys.map((key) => this.#wire(key)));
-        const decoded = found.map((stored, i) => (stored === null ? undefined : this.#decoded({ name, key: keys[i] }, stored)));
-        return Promise.all(decoded) as Promise<(T | undefined)[]>;
-      },
-      keys.map(() => undefined),
-    );
+  async getMany<T>(keys: readonly string[], name = 'getMany'): Promise<(T | undefined)[]> {
+    if (keys.length === 0) return [];
+    let found: (Stored | null)[];
+    try {
+      found = await this.parts.commands.getMany(keys.map((key) => this.#wire(key)));
+    } catch (error) {
+      return this.policy.recover(
+        { name },
+        error,
+        keys.map(() => undefined),
+      );
+    }
+    const values = found.map((stored, i) => (stored === null ? undefined : this.#decoded(name, keys[i] as string, stored)));
+    // Only a decoder that takes time makes promises.
+    return (values.some((value) => value instanceof Promise) ? Promise.all(values) : values) as Promise<(T | undefined)[]>;
   }
 
   /**
@@ -80,36 +84,42 @@ export class Cache {
    * @returns whether the value was stored
    */
   async put(key: string, value: unknown, ttl?: Ttl): Promise<boolean> {
-    return this.policy.open(
-      { name: 'set', key },
-      async () => {
-        const entry = await this.#entry(key, value, ttl);
-        if (entry) await this.parts.commands.set(entry.key, entry.value, entry.ttl);
-        return entry !== undefined;
-      },
-      false,
-    );
+    try {
+      const entry = this.#entry(key, value, ttl);
+      if (entry === undefined) return false;
+      await this.parts.commands.set(entry.key, entry.value, entry.ttl);
+      return true;
+    } catch (error) {
+      return this.policy.recover({ name: 'set', key }, error, false);
+    }
   }
 
   /** Stores each entry as `set` would, in pipelines without a transaction. Fails open, entry by entry. @returns whether each was stored */
-  putMany(entries: readonly (readonly [key: string, value: unknown, ttl?: Ttl])[], name = 'setMany'): Promise<boolean[]> {
-    return this.policy.open(
-      { name },
-      async () => {
-        const encoded = await Promise.all(
-          entries.map(([key, value, ttl]) => this.policy.open({ name, key }, () => this.#entry(key, value, ttl), undefined)),
-        );
-        const results = await this.parts.commands.setMany(encoded.filter((entry) => entry !== undefined));
-        let next = 0;
-        return encoded.map((entry, i) => {
-          if (entry === undefined) return false;
-          const result = results[next++] as PromiseSettledResult<unknown>;
-          if (result.status === 'fulfilled') return true;
-          return this.policy.recover({ name, key: entries[i]?.[0] }, result.reason, false);
-        });
-      },
-      entries.map(() => false),
-    );
+  async putMany(entries: readonly (readonly [key: string, value: unknown, ttl?: Ttl])[], name = 'setMany'): Promise<boolean[]> {
+    const stored = entries.map(() => false);
+    const encoded: Entry<MaybePromise<Stored>>[] = [];
+    const positions: number[] = [];
+    for (const [i, [key, value, ttl]] of entries.entries()) {
+      try {
+        const entry = this.#entry(key, value, ttl);
+        if (entry === undefined) continue;
+        encoded.push(entry);
+        positions.push(i);
+      } catch (error) {
+        this.policy.recover({ name, key }, error, undefined);
+      }
+    }
+    if (encoded.length === 0) return stored;
+    try {
+      for (const [i, result] of (await this.parts.commands.setMany(encoded)).entries()) {
+        const position = positions[i] as number;
+        if (result.status === 'fulfilled') stored[position] = true;
+        else this.policy.recover({ name, key: entries[position]?.[0] }, result.reason, undefined);
+      }
+      return stored;
+    } catch (error) {
+      return this.policy.recover({ name }, error, stored);
+    }
   }
 
   /** Deletes. Redis: UNLINK. Fails loud. @returns how many of the keys existed */
@@ -163,7 +173,7 @@ export class Cache {
   /** Stores the value only where the key does not exist, atomically. Redis: SET NX. Fails loud. @returns whether it was stored */
   add(key: string, value: unknown, ttl?: Ttl): Promise<boolean> {
     return this.policy.loud({ name: 'add', key }, async () => {
-      const entry = await this.#entry(key, value, ttl);
+      const entry = this.#entry(key, value, ttl);
       return entry !== undefined && this.parts.commands.add(entry.key, entry.value, entry.ttl);
     });
   }
@@ -202,13 +212,13 @@ export class Cache {
         reachable = false;
         this.policy.report(operation, error);
       }
-      const found = stored === null ? undefined : await this.#decoded(operation, stored);
+      const found = stored === null ? undefined : await this.#decoded('getOrSet', key, stored);
       if (found !== undefined) return found as T;
       const made = typeof value === 'function' ? await (value as () => T | Promise<T>)() : value;
       // A Redis that could not be read is not waited for a second time, and what was made is never lost for want of storing it.
       if (reachable) {
         try {
-          const entry = await this.#entry(key, made, ttl);
+          const entry = this.#entry(key, made, ttl);
           if (entry) await this.parts.commands.set(entry.key, entry.value, entry.ttl);
         } catch (error) {
           this.policy.report(operation, error);
@@ -220,21 +230,24 @@ export class Cache {
 
   /** Takes the value out: reads and deletes it, atomically. Redis: GETDEL. Fails loud. */
   getAndDelete<T>(key: string): Promise<T | undefined> {
-    const operation = { name: 'getAndDelete', key };
-    return this.policy.loud(operation, async () => {
+    return this.policy.loud({ name: 'getAndDelete', key }, async () => {
       const stored = await this.parts.commands.getAndDelete(this.#wire(key));
-      return (stored === null ? undefined : this.#decoded(operation, stored)) as Promise<T | undefined>;
+      return (stored === null ? undefined : this.#decoded('getAndDelete', key, stored)) as T | undefined;
     });
   }
 
-  /** The value for these bytes; a miss and an `error` event where they cannot be read. */
-  async #decoded(operation: Operation, stored: Stored): Promise<unknown> {
+  /** The value for these bytes; a miss and an `error` event where they cannot be read. A promise only where decoding takes time. */
+  #decoded(name: string, key: string, stored: Stored): MaybePromise<unknown> {
     try {
-      return await this.parts.codec.decode(stored);
+      const value = this.parts.codec.decode(stored);
+      return value instanceof Promise ? value.catch((error: unknown) => this.#unreadable(name, key, error)) : value;
     } catch (error) {
-      this.policy.report(operation, error);
-      return undefined;
+      return this.#unreadable(name, key, error);
     }
+  }
+
+  #unreadable(name: string, key: string, error: unknown): undefined {
+    this.policy.report({ name, key }, error);
   }
 
   #wire(key: string): string {
@@ -242,10 +255,11 @@ export class Cache {
   }
 
   /** What is to be written, or `undefined` for a value that shall not be stored. */
-  async #entry(key: string, value: unknown, ttl: Ttl): Promise<Entry | undefined> {
-    const entry = { key: this.#wire(key), ttl: this.parts.ttl(ttl, value) };
+  #entry(key: string, value: unknown, ttl: Ttl): Entry<MaybePromise<Stored>> | undefined {
+    const wire = this.#wire(key);
+    const time = this.parts.ttl(ttl, value);
     if (value === undefined || !this.parts.isCacheable(value)) return undefined;
-    return { ...entry, value: await this.parts.codec.encode(value) };
+    return { key: wire, value: this.parts.codec.encode(value), ttl: time };
   }
 
   #count(name: string, key: string, delta: number, { initial, ttl }: CounterOptions): Promise<number> {

@@ -1,6 +1,8 @@
 import { createCodecs } from './codec/codec.js';
+import { batching } from './commands/batching.js';
 import { closable } from './commands/closable.js';
 import type { Commands } from './commands/commands.js';
+import { inOrder } from './commands/in-order.js';
 import { memoryCommands } from './commands/memory.js';
 import { redisCommands } from './commands/redis.js';
 import { ClientConnection, type OnError } from './connection/client.js';
@@ -39,14 +41,14 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
   const { commands, link } =
     commandsOf || settings.target.kind === 'memory'
       ? local(commandsOf?.() ?? memoryCommands(options.max))
-      : remote(settings, (error) => events.emit('error', error));
+      : remote(settings, options.batch, (error) => events.emit('error', error));
 
   return {
     parts: {
       keys,
       ttl,
       codec: face === 'keyv' ? codecs.raw : codecs.values,
-      commands,
+      commands: inOrder(commands),
       events,
       onFailure,
       isCacheable,
@@ -60,11 +62,11 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
   };
 }
 
-type Engine = Pick<ScopeParts, 'commands'> & Pick<Composition, 'link'>;
+type Engine = { readonly commands: Commands } & Pick<Composition, 'link'>;
 
-function remote(settings: Settings, onError: OnError): Engine {
+function remote(settings: Settings, batch: StoreOptions['batch'], onError: OnError): Engine {
   const pool = openPool(settings, onError);
-  const commands = redisCommands(pool);
+  const commands = batch === false ? redisCommands(pool) : batching(redisCommands(pool), batch);
   return { commands, link: remoteLink(pool, commands, settings.timeout) };
 }
 

@@ -17,6 +17,7 @@ export {
   type TextSerializer,
   v8Serializer,
 } from './codec/serializers.js';
+export type { BatchOptions } from './commands/batching.js';
 export type {
   Argument,
   Connection,

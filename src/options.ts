@@ -1,4 +1,5 @@
 import type { CodecOptions } from './codec/codec.js';
+import type { BatchOptions } from './commands/batching.js';
 import type { Pool, PoolClass, PoolOptions } from './connection/pool.js';
 import { type ClientOptions, type GivenClient, parseLocation, type Target } from './connection/target.js';
 import { expected, OptionError } from './errors.js';
@@ -46,6 +47,8 @@ export interface StoreOptions extends ConnectionOptions, CodecOptions, TtlOption
   readonly isCacheable?: ((value: unknown) => boolean) | undefined;
   /** `'miss'` (default): failed reads are misses, failed writes are not stored. `'throw'`: they reject. Either way an `error` event tells. */
   readonly onFailure?: OnFailure | undefined;
+  /** Same-tick coalescing of reads into many-key commands: `{ max }` keys in one (default 512), or `false`. Default on. */
+  readonly batch?: BatchOptions | false | undefined;
   /** How many entries `memory:` holds. Default 10 000. */
   readonly max?: number | undefined;
   /** cache-manager's own; accepted so that one object can configure both. Without meaning here. */
@@ -84,6 +87,7 @@ const clientOptions: Record<keyof Omit<ClientOptions, 'keyPrefix' | 'himportRegi
 };
 
 const ownOptions: Record<Exclude<keyof StoreOptions, keyof typeof clientOptions>, true> = {
+  batch: true,
   client: true,
   compression: true,
   hashLongKeys: true,
@@ -146,6 +150,7 @@ export function parseOptions(options: StoreOptions, extra: readonly string[] = [
     typeof timeout === 'number' && timeout > 0 && timeout <= longest,
   );
   check('onFailure', "'miss' or 'throw'", onFailure, onFailure === 'miss' || onFailure === 'throw');
+  check('batch', 'false or an object', options.batch, !options.batch || typeof options.batch === 'object');
   check('max', 'an integer ≥ 1', options.max, options.max === undefined || (Number.isInteger(options.max) && options.max >= 1));
   for (const name of ['isCacheable', 'keyFunction', 'parseKey'] as const) {
     check(name, 'a function', options[name], options[name] === undefined || typeof options[name] === 'function');

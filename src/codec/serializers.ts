@@ -1,6 +1,6 @@
 import { deserialize, serialize } from 'node:v8';
-import { defaultDeserialize, defaultSerialize } from '@keyv/serialize';
 import { OptionError, shown } from '../errors.js';
+import * as keyvJson from './keyv-json.js';
 
 /** A value that may be there already. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -40,8 +40,8 @@ export const jsonSerializer = {
 /** The default: exactly the results of `@keyv/serialize`, which is JSON in which Buffers survive at any depth. */
 export const keyvSerializer = {
   name: 'keyv',
-  stringify: defaultSerialize,
-  parse: (text: string): unknown => defaultDeserialize(text),
+  stringify: keyvJson.stringify,
+  parse: keyvJson.parse,
 } as const satisfies TextSerializer;
 
 /** `node:v8` structured clone: Map, Set, Date, RegExp, BigInt, typed arrays, Errors and cycles survive. Node only. */

@@ -2,9 +2,9 @@ import type { Stored } from '../codec/codec.js';
 import type { Milliseconds, WireTtl } from '../ttl.js';
 
 /** One entry to be written. */
-export interface Entry {
+export interface Entry<Value = Stored> {
   readonly key: string;
-  readonly value: Stored;
+  readonly value: Value;
   readonly ttl: WireTtl;
 }
 
@@ -16,17 +16,17 @@ export const missing = -2;
  * The Redis verbs a cache needs, on wire keys and bytes. Batching, a near cache and the engines that run in this process
  * are other implementations of this interface. Every method rejects when Redis cannot be asked or refuses.
  */
-export interface Commands {
+export interface Commands<Value = Stored> {
   /** GET */
   get(key: string): Promise<Stored | null>;
   /** MGET, in the order of the keys. */
   getMany(keys: readonly string[]): Promise<(Stored | null)[]>;
   /** SET with PX */
-  set(key: string, value: Stored, ttl: WireTtl): Promise<void>;
+  set(key: string, value: Value, ttl: WireTtl): Promise<void>;
   /** SET for each, in one pipeline without a transaction: what happened to each, in order. */
-  setMany(entries: readonly Entry[]): Promise<PromiseSettledResult<unknown>[]>;
+  setMany(entries: readonly Entry<Value>[]): Promise<PromiseSettledResult<unknown>[]>;
   /** SET with NX: whether it was stored. */
-  add(key: string, value: Stored, ttl: WireTtl): Promise<boolean>;
+  add(key: string, value: Value, ttl: WireTtl): Promise<boolean>;
   /** SET with KEEPTTL where the key still holds `expected`, atomically: whether it did. */
   replace(key: string, expected: Stored, value: Stored): Promise<boolean>;
   /** UNLINK: how many were there. */
@@ -41,6 +41,8 @@ export interface Commands {
   hasMany(keys: readonly string[]): Promise<boolean[]>;
   /** PTTL: milliseconds, {@link never} or {@link missing}. */
   pttl(key: string): Promise<Milliseconds>;
+  /** PTTL for each, in one pipeline, in order. */
+  pttlMany(keys: readonly string[]): Promise<Milliseconds[]>;
   /** PEXPIRE, or PERSIST for an entry that shall never expire: whether the key exists. */
   expire(key: string, ttl: WireTtl): Promise<boolean>;
   /** PERSIST: whether there was a time to live to take away. */

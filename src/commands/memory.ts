@@ -65,6 +65,7 @@ export function memoryCommands(max = 10_000): Commands {
     has: async (key) => entries.has(key),
     hasMany: async (keys) => keys.map((key) => entries.has(key)),
     pttl: async (key) => pttl(key),
+    pttlMany: async (keys) => keys.map(pttl),
     async expire(key, ttl) {
       if (!entries.has(key)) return false;
       rewrite(key, undefined, ttl ?? never);

@@ -15,6 +15,7 @@ export function nullCommands(): Commands {
     has: async () => false,
     hasMany: async (keys) => keys.map(() => false),
     pttl: async () => missing,
+    pttlMany: async (keys) => keys.map(() => missing),
     expire: async () => false,
     persist: async () => false,
     incrBy: async (_key, delta, initial) => (initial === undefined ? undefined : initial + delta),

@@ -50,10 +50,10 @@ export function redisCommands(pool: Pool): Commands {
     return results;
   }
 
-  const pipelined = (keys: readonly string[], command: string, readonly: boolean): Promise<boolean[]> =>
+  const pipelined = (keys: readonly string[], command: string, readonly: boolean): Promise<number[]> =>
     inBatches(keys, async (connection, part) => {
       const replies = await Promise.all(part.map((key) => connection.send([command, key], { key, readonly })));
-      return replies.map((reply) => reply === 1);
+      return replies.map(Number);
     });
 
   return {
@@ -85,17 +85,18 @@ export function redisCommands(pool: Pool): Commands {
       const counts = await inBatches(keys, async (connection, part) => [await connection.send(['UNLINK', ...part], { key: part[0] })]);
       return counts.reduce<number>((sum, count) => sum + Number(count), 0);
     },
-    delEach: (keys) => pipelined(keys, 'UNLINK', false),
+    delEach: async (keys) => (await pipelined(keys, 'UNLINK', false)).map(Boolean),
     async getAndDelete(key) {
       return stored(await send(['GETDEL', key], { key }));
     },
     async has(key) {
       return (await send(['EXISTS', key], { key, readonly: true })) === 1;
     },
-    hasMany: (keys) => pipelined(keys, 'EXISTS', true),
+    hasMany: async (keys) => (await pipelined(keys, 'EXISTS', true)).map(Boolean),
     async pttl(key) {
       return Number(await send(['PTTL', key], { key, readonly: true }));
     },
+    pttlMany: (keys) => pipelined(keys, 'PTTL', true),
     async expire(key, ttl) {
       if (ttl !== undefined) return (await send(['PEXPIRE', key, String(ttl)], { key })) === 1;
       const [, exists] = await pool.use((connection) =>

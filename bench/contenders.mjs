@@ -1,0 +1,104 @@
+// Everything that is measured, brought into one shape: get, set (with a ttl), mget, mset, wrap. Each runs in a process of its own.
+import { createKeyv as createPeerKeyv } from '@keyv/redis';
+import { createClient } from '@redis/client';
+import { createCache } from 'cache-manager';
+import { caching } from 'cache-manager5';
+import { redisStore as redisYet } from 'cache-manager-redis-yet';
+import { redisStore } from 'redis-tier';
+import { createKeyv } from 'redis-tier/keyv';
+import { BareSocket } from './limit.mjs';
+
+const ttl = 600_000;
+const pairs = (entries) => Object.entries(entries);
+
+function store5(cache) {
+  return {
+    get: (key) => cache.get(key),
+    set: (key, value) => cache.set(key, value, ttl),
+    mget: (keys) => cache.store.mget(...keys),
+    mset: (entries) => cache.store.mset(pairs(entries), ttl),
+    wrap: (key, make) => cache.wrap(key, make, ttl),
+  };
+}
+
+function keyv5(keyv) {
+  return {
+    get: (key) => keyv.get(key),
+    set: (key, value) => keyv.set(key, value, ttl),
+    mget: (keys) => keyv.getMany(keys),
+    mset: (entries) => keyv.setMany(pairs(entries).map(([key, value]) => ({ key, value, ttl }))),
+  };
+}
+
+function cache7(keyv) {
+  const cache = createCache({ stores: [keyv] });
+  return {
+    get: (key) => cache.get(key),
+    set: (key, value) => cache.set(key, value, ttl),
+    mget: (keys) => cache.mget(keys),
+    mset: (entries) => cache.mset(pairs(entries).map(([key, value]) => ({ key, value, ttl }))),
+    wrap: (key, make) => cache.wrap(key, make, ttl),
+  };
+}
+
+function json(send) {
+  const parse = (text) => (text === null ? undefined : JSON.parse(text));
+  const set = (key, value) => send(['SET', key, JSON.stringify(value), 'PX', String(ttl)]);
+  return {
+    get: async (key) => parse(await send(['GET', key])),
+    set,
+    mget: async (keys) => (await send(['MGET', ...keys])).map(parse),
+    mset: (entries) => Promise.all(pairs(entries).map(([key, value]) => set(key, value))),
+  };
+}
+
+const ours = ({ port, path }) => ({ location: path ?? `127.0.0.1:${port}`, prefix: 'bench' });
+const url = ({ port, path }) => (path ? `unix://${path}` : `redis://127.0.0.1:${port}`);
+const socket = ({ port, path }) => (path ? { path } : { host: '127.0.0.1', port });
+
+async function nodeRedis(target, commandOptions) {
+  const client = createClient({ url: url(target), ...(commandOptions ? { commandOptions } : {}) });
+  client.on('error', () => {});
+  await client.connect();
+  return {
+    get: async (key) => {
+      const text = await client.get(key);
+      return text === null ? undefined : JSON.parse(text);
+    },
+    set: (key, value) => client.set(key, JSON.stringify(value), { expiration: { type: 'PX', value: ttl } }),
+    mget: async (keys) => (await client.mGet(keys)).map((text) => (text === null ? undefined : JSON.parse(text))),
+    mset: (entries) => Promise.all(pairs(entries).map(([key, value]) => client.set(key, JSON.stringify(value), { expiration: { type: 'PX', value: ttl } }))),
+  };
+}
+
+/** By title. The first is the measure of the others. */
+export const contenders = {
+  'limit: bare socket + JSON': async (target) => {
+    const bare = await BareSocket.open(target);
+    return json((args) => bare.send(args));
+  },
+  'redis-tier, cache-manager 5': async (target) => store5(await caching(redisStore(ours(target)))),
+  'redis-tier, Keyv 5': async (target) => keyv5(createKeyv({ ...ours(target), namespace: 'bench' })),
+  'redis-tier, cache-manager 7': async (target) => cache7(createKeyv({ ...ours(target), namespace: 'bench' })),
+  'node-redis + JSON, timeout off': (target) => nodeRedis(target, { timeout: 0 }),
+  'node-redis + JSON, defaults': (target) => nodeRedis(target),
+  'cache-manager 5 + redis-yet': async (target) => store5(await caching(await redisYet({ socket: socket(target) }))),
+  'Keyv 5 + @keyv/redis': async (target) => keyv5(createPeerKeyv({ socket: socket(target) }, { namespace: 'bench' })),
+  'cache-manager 7 + @keyv/redis': async (target) => cache7(createPeerKeyv({ socket: socket(target) }, { namespace: 'bench' })),
+  'ioredis + JSON': async (target) => {
+    const { Redis } = await import('ioredis');
+    const redis = target.path ? new Redis(target.path) : new Redis(target.port, '127.0.0.1');
+    return json(([name, ...args]) => redis.call(name, ...args));
+  },
+  'bentocache, Redis only': async ({ port, path }) => {
+    const { BentoCache, bentostore } = await import('bentocache');
+    const { redisDriver } = await import('bentocache/drivers/redis');
+    const connection = path ? { path } : { host: '127.0.0.1', port };
+    const bento = new BentoCache({ default: 'redis', stores: { redis: bentostore().useL2Layer(redisDriver({ connection })) } });
+    return {
+      get: (key) => bento.get({ key }),
+      set: (key, value) => bento.set({ key, value, ttl }),
+      wrap: (key, factory) => bento.getOrSet({ key, factory, ttl }),
+    };
+  },
+};

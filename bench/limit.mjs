@@ -1,0 +1,79 @@
+// The limit: a bare pipelined socket and native JSON, with nothing that a library has to have. No errors, no reconnect, no
+// deadlines; every command of a tick leaves in one write, replies are matched in order. What is slower than this has room.
+import { connect } from 'node:net';
+
+const CRLF = '\r\n';
+
+export class BareSocket {
+  #socket;
+  #waiting = [];
+  #head = 0;
+  #out = '';
+  #rest = null;
+
+  static async open({ port, path }) {
+    const bare = new BareSocket();
+    bare.#socket = path ? connect(path) : connect({ port, host: '127.0.0.1', noDelay: true });
+    await new Promise((resolve, reject) => bare.#socket.once('connect', resolve).once('error', reject));
+    bare.#socket.on('data', (chunk) => bare.#onData(chunk));
+    return bare;
+  }
+
+  send(args) {
+    if (this.#out === '') setImmediate(() => this.#flush());
+    let command = `*${args.length}${CRLF}`;
+    for (const arg of args) command += `$${Buffer.byteLength(arg)}${CRLF}${arg}${CRLF}`;
+    this.#out += command;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  close() {
+    this.#socket.destroy();
+  }
+
+  #flush() {
+    this.#socket.write(this.#out);
+    this.#out = '';
+  }
+
+  #onData(chunk) {
+    const data = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
+    let at = 0;
+    for (let reply = parse(data, at); reply; reply = parse(data, at)) {
+      this.#waiting[this.#head++](reply.value);
+      at = reply.end;
+    }
+    if (this.#head === this.#waiting.length) {
+      this.#waiting = [];
+      this.#head = 0;
+    }
+    this.#rest = at < data.length ? data.subarray(at) : null;
+  }
+}
+
+/** One reply, or undefined where it is not whole yet. */
+function parse(data, start) {
+  const line = data.indexOf(13, start);
+  if (line === -1 || line + 1 >= data.length) return undefined;
+  const type = data[start];
+  if (type === 43) return { value: data.latin1Slice(start + 1, line), end: line + 2 };
+  let number = 0;
+  const negative = data[start + 1] === 45;
+  for (let i = start + (negative ? 2 : 1); i < line; i++) number = number * 10 + data[i] - 48;
+  if (negative) number = -number;
+  if (type === 58) return { value: number, end: line + 2 };
+  if (type === 36) {
+    if (number === -1) return { value: null, end: line + 2 };
+    const end = line + 2 + number;
+    return end + 2 > data.length ? undefined : { value: data.utf8Slice(line + 2, end), end: end + 2 };
+  }
+  const value = [];
+  let at = line + 2;
+  for (let i = 0; i < number; i++) {
+    const item = parse(data, at);
+    if (!item) return undefined;
+    value.push(item.value);
+    at = item.end;
+  }
+  return { value, end: at };
+}

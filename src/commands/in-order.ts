@@ -1,0 +1,78 @@
+import type { Stored } from '../codec/codec.js';
+import type { MaybePromise } from '../codec/serializers.js';
+import type { Commands, Entry } from './commands.js';
+
+/** Commands that take values which are still being encoded. */
+export type OrderedCommands = Commands<MaybePromise<Stored>>;
+
+/**
+ * Keeps the order of calls on one key while a value for it is being encoded (compression takes its time): what is asked
+ * later goes out later, so a read sees the write before it and the last write wins. Where every value is there already,
+ * which is the rule, calls go straight through.
+ */
+export function inOrder(commands: Commands): OrderedCommands {
+  /** For each key that a value is being encoded for: settles when the last of its writes has gone out. */
+  const turns = new Map<string, Promise<unknown>>();
+
+  /** Writes the value when it is there and every earlier call on the key has gone out. */
+  function inTurn<T>(key: string, value: MaybePromise<Stored>, write: (value: Stored) => Promise<T>): Promise<T> {
+    if (!(value instanceof Promise) && !turns.has(key)) return write(value);
+    const before = turns.get(key);
+    let answer: Promise<T> | undefined;
+    const turn = Promise.allSettled([value, before]).then(async () => {
+      // Going out is what counts; the answer may come later.
+      answer = write(await value);
+      answer.catch(() => {});
+    });
+    const quiet: Promise<void> = turn
+      .catch(() => {})
+      .then(() => {
+        if (turns.get(key) === quiet) turns.delete(key);
+      });
+    turns.set(key, quiet);
+    return turn.then(() => answer as Promise<T>);
+  }
+
+  function after<A extends unknown[], R>(keys: Iterable<string>, call: (...args: A) => Promise<R>, args: A): Promise<R> {
+    const pending = [...keys].map((key) => turns.get(key)).filter((turn) => turn !== undefined);
+    return pending.length === 0 ? call(...args) : Promise.all(pending).then(() => call(...args));
+  }
+
+  const onKey =
+    <A extends unknown[], R>(call: (key: string, ...rest: A) => Promise<R>) =>
+    (key: string, ...rest: A): Promise<R> =>
+      turns.size === 0 ? call(key, ...rest) : after([key], call, [key, ...rest]);
+  const onKeys =
+    <R>(call: (keys: readonly string[]) => Promise<R>) =>
+    (keys: readonly string[]): Promise<R> =>
+      turns.size === 0 ? call(keys) : after(keys, call, [keys]);
+
+  return {
+    ...commands,
+    get: onKey(commands.get),
+    getMany: onKeys(commands.getMany),
+    set: (key, value, ttl) => inTurn(key, value, (encoded) => commands.set(key, encoded, ttl)),
+    add: (key, value, ttl) => inTurn(key, value, (encoded) => commands.add(key, encoded, ttl)),
+    setMany(entries) {
+      const late = entries.some(({ key, value }) => value instanceof Promise || turns.has(key));
+      if (!late) return commands.setMany(entries as readonly Entry[]);
+      return Promise.allSettled(entries.map(({ key, value, ttl }) => inTurn(key, value, (encoded) => commands.set(key, encoded, ttl))));
+    },
+    replace: onKey(commands.replace),
+    del: onKeys(commands.del),
+    delEach: onKeys(commands.delEach),
+    getAndDelete: onKey(commands.getAndDelete),
+    has: onKey(commands.has),
+    hasMany: onKeys(commands.hasMany),
+    pttl: onKey(commands.pttl),
+    pttlMany: onKeys(commands.pttlMany),
+    expire: onKey(commands.expire),
+    persist: onKey(commands.persist),
+    incrBy: onKey(commands.incrBy),
+    rename: (from, to) => after([from, to], commands.rename, [from, to]),
+    async *scan(glob, cursor) {
+      await Promise.all(turns.values());
+      yield* commands.scan(glob, cursor);
+    },
+  };
+}
