@@ -2,8 +2,8 @@
 import { createKeyv as createPeerKeyv } from '@keyv/redis';
 import { createClient } from '@redis/client';
 import { createCache } from 'cache-manager';
-import { caching } from 'cache-manager5';
 import { redisStore as redisYet } from 'cache-manager-redis-yet';
+import { caching } from 'cache-manager5';
 import { redisStore } from 'redis-tier';
 import { createKeyv } from 'redis-tier/keyv';
 import { BareSocket } from './limit.mjs';
@@ -67,7 +67,8 @@ async function nodeRedis(target, commandOptions) {
     },
     set: (key, value) => client.set(key, JSON.stringify(value), { expiration: { type: 'PX', value: ttl } }),
     mget: async (keys) => (await client.mGet(keys)).map((text) => (text === null ? undefined : JSON.parse(text))),
-    mset: (entries) => Promise.all(pairs(entries).map(([key, value]) => client.set(key, JSON.stringify(value), { expiration: { type: 'PX', value: ttl } }))),
+    mset: (entries) =>
+      Promise.all(pairs(entries).map(([key, value]) => client.set(key, JSON.stringify(value), { expiration: { type: 'PX', value: ttl } }))),
   };
 }
 

@@ -5,7 +5,7 @@ const [title, target] = [process.argv[2], JSON.parse(process.argv[3])];
 const cache = await contenders[title](target);
 
 /** An object whose JSON is about this many bytes, like what applications cache. */
-function valueOf(bytes) {
+function sample(bytes) {
   const value = { id: 12345, name: 'Ada Lovelace', active: true, score: 98.6, tags: ['math', 'engine'], note: '' };
   value.note = 'x'.repeat(Math.max(0, bytes - JSON.stringify(value).length));
   return value;
@@ -15,7 +15,7 @@ const keyCount = 1000;
 const manyKeys = 100;
 
 function operation({ work, bytes }) {
-  const value = valueOf(bytes);
+  const value = sample(bytes);
   const entries = Object.fromEntries(Array.from({ length: manyKeys }, (_, i) => [`many:${bytes}:${i}`, value]));
   const keys = Object.keys(entries);
   const keyed = Array.from({ length: keyCount }, (_, i) => `key:${bytes}:${i}`);
@@ -85,4 +85,5 @@ process.on('message', async ({ work, bytes, inFlight, milliseconds }) => {
     process.send({ error: String(error) });
   }
 });
+process.on('disconnect', () => process.exit());
 process.send({ ready: true });

@@ -147,6 +147,34 @@ describe('the scope of a store', () => {
     }
   });
 
+  it('is emptied of keys that are no text too', async () => {
+    const bytes = Buffer.concat([Buffer.from('c:'), Buffer.from([0xff, 0xfe])]);
+    await redis.set(bytes, '1');
+    await redis.set('d:1', '1');
+    const store = open('c');
+    expect(await store.keys()).to.deep.equal([]);
+    await store.reset();
+    expect(await redis.keys('*')).to.deep.equal(['d:1']);
+  });
+
+  it('rewrites large values in bounded steps', async () => {
+    const prefix = randomUUID();
+    const old = open(prefix, { timeout: 10_000 });
+    const value = Buffer.alloc(200_000, 'abc');
+    for (let i = 0; i < 300; i++) await old.set(`k${i}`, value);
+    global.gc?.();
+    const before = process.memoryUsage().rss;
+    let peak = before;
+    const timer = setInterval(() => {
+      peak = Math.max(peak, process.memoryUsage().rss);
+    }, 5);
+    for await (const _ of open(prefix, { compression: 'gzip' }).reencode());
+    clearInterval(timer);
+    // All 300 at once are 60 MB, several times over while they are read, decoded and compressed.
+    expect((peak - before) / (1 << 20), 'MiB of growth').to.be.below(150);
+    expect(await open(prefix).get('k7')).to.deep.equal(value);
+  });
+
   it('rewrites entries with the current settings, keeping their time to live, and goes on where it stopped', async () => {
     const prefix = randomUUID();
     const old = open(prefix);
@@ -189,13 +217,30 @@ describe('the scope of a store', () => {
   it('never undoes a write that comes between reading and rewriting', async () => {
     const prefix = randomUUID();
     const writer = open(prefix);
-    const rewriter = open(prefix, { compression: { algorithm: 'gzip', threshold: 0 } });
-    for (let round = 0; round < 20; round++) {
+    // Rewriting stops between reading and writing until the gate opens.
+    let arrived = (): void => {};
+    let gate: Promise<void> = Promise.resolve();
+    const compress = async (bytes: Buffer) => {
+      arrived();
+      await gate;
+      return bytes;
+    };
+    const rewriter = open(prefix, { compression: { compress, decompress: (bytes: Buffer) => bytes, threshold: 0 } });
+    for (let round = 0; round < 5; round++) {
+      let openGate = (): void => {};
+      gate = new Promise((resolve) => {
+        openGate = resolve;
+      });
+      const reached = new Promise<void>((resolve) => {
+        arrived = resolve;
+      });
       await writer.mset(Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`k${i}`, `old ${round}`])));
       const rewriting = (async () => {
         for await (const _ of rewriter.reencode());
       })();
+      await reached;
       await Promise.all(Array.from({ length: 50 }, (_, i) => writer.set(`k${i}`, `new ${round}`)));
+      openGate();
       await rewriting;
       expect(new Set(await writer.mget(...Array.from({ length: 50 }, (_, i) => `k${i}`)))).to.deep.equal(new Set([`new ${round}`]));
     }

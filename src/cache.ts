@@ -266,7 +266,8 @@ export class Cache {
     return this.policy.loud({ name, key }, async () => {
       if (!Number.isSafeInteger(delta)) throw new ArgumentError(expected('delta', 'an integer', delta));
       if (initial !== undefined && !Number.isSafeInteger(initial)) throw new ArgumentError(expected('initial', 'an integer', initial));
-      const sum = await this.parts.commands.incrBy(this.#wire(key), delta, initial, this.parts.ttl(ttl, initial));
+      const time = initial === undefined ? undefined : this.parts.ttl(ttl, initial);
+      const sum = await this.parts.commands.incrBy(this.#wire(key), delta, initial, time);
       if (sum === undefined) throw new MissingKeyError();
       return sum;
     });

@@ -12,6 +12,7 @@ import { SharedConnection } from './connection/pools.js';
 import { expected, OptionError } from './errors.js';
 import { Events } from './events.js';
 import { customKeySpace, type KeySpace, keySpace } from './keys/keyspace.js';
+import { plainKeys } from './keys/plain-keys.js';
 import { type Link, localLink, remoteLink } from './link.js';
 import { type ConnectionOptions, parseOptions, type Settings, type StoreOptions } from './options.js';
 import type { ScopeParts } from './scope.js';
@@ -27,9 +28,9 @@ export interface Composition {
 
 /** The composition root: the way through the house, on one page. */
 export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsOf?: () => Commands): Composition {
-  const settings = parseOptions(options, face === 'keyv' ? ['namespace', 'useKeyPrefix'] : []);
+  const settings = face === 'keyv' ? parseOptions(options, ['namespace', 'useKeyPrefix'], 'keyv') : parseOptions(options);
   const { prefix, version, onFailure, isCacheable } = settings;
-  const { hashLongKeys, keyFunction, parseKey, keyPattern } = options;
+  const { hashLongKeys, keyFunction, parseKey, keyPattern } = keyOptions(options);
   const codecs = createCodecs(options);
   const ttl = ttlPolicy(options);
   const events = new Events();
@@ -48,7 +49,7 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
       keys,
       ttl,
       codec: face === 'keyv' ? codecs.raw : codecs.values,
-      commands: inOrder(commands),
+      commands,
       events,
       onFailure,
       isCacheable,
@@ -62,16 +63,24 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
   };
 }
 
-type Engine = { readonly commands: Commands } & Pick<Composition, 'link'>;
+/** redis-yet writes its `keyPrefix` to the letter; where ours would not, its data has to be found all the same. */
+function keyOptions(options: StoreOptions): Pick<StoreOptions, 'hashLongKeys' | 'keyFunction' | 'parseKey' | 'keyPattern'> {
+  const { keyPrefix, version, keyFunction } = options;
+  const literal = keyPrefix !== undefined && version === undefined && keyFunction === undefined && /[:%@#]/.test(keyPrefix);
+  return literal ? plainKeys(keyPrefix) : options;
+}
+
+type Engine = Pick<ScopeParts, 'commands'> & Pick<Composition, 'link'>;
 
 function remote(settings: Settings, batch: StoreOptions['batch'], onError: OnError): Engine {
   const pool = openPool(settings, onError);
-  const commands = batch === false ? redisCommands(pool) : batching(redisCommands(pool), batch);
+  const commands = inOrder(batch === false ? redisCommands(pool) : batching(redisCommands(pool), batch));
   return { commands, link: remoteLink(pool, commands, settings.timeout) };
 }
 
 function local(engine: Commands): Engine {
-  const { commands, ...state } = closable(engine);
+  const { commands: verbs, ...state } = closable(engine);
+  const commands = inOrder(verbs);
   return { commands, link: localLink(state, commands) };
 }
 

@@ -1,6 +1,8 @@
 import type { Commands } from './commands/commands.js';
+import type { OrderedCommands } from './commands/in-order.js';
 import type { Status } from './connection/connection.js';
 import type { Pool } from './connection/pool.js';
+import { settledWithin } from './connection/settled-within.js';
 import { CacheError } from './errors.js';
 import type { Milliseconds } from './ttl.js';
 
@@ -14,7 +16,17 @@ export interface Link {
 }
 
 /** To a Redis, through a pool. */
-export function remoteLink(pool: Pool, commands: Commands, timeout: Milliseconds): Link {
+export function remoteLink(pool: Pool, commands: OrderedCommands, timeout: Milliseconds): Link {
+  let closing: Promise<void> | undefined;
+
+  async function close(): Promise<void> {
+    const start = performance.now();
+    await settledWithin(commands.idle(), timeout);
+    // Reads of this tick leave at its end.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    await pool.close(Math.max(0, timeout - (performance.now() - start)));
+  }
+
   return {
     get status() {
       return pool.status ?? 'idle';
@@ -24,7 +36,10 @@ export function remoteLink(pool: Pool, commands: Commands, timeout: Milliseconds
     },
     ready: () => named('ready', () => pool.use((connection) => connection.ready())),
     ping: () => named('ping', () => commands.ping()),
-    disconnect: () => pool.close(timeout),
+    disconnect: () => {
+      closing ??= close();
+      return closing;
+    },
   };
 }
 

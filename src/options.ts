@@ -10,7 +10,8 @@ import type { Milliseconds, TtlOptions } from './ttl.js';
 export interface ConnectionOptions extends Omit<ClientOptions, 'keyPrefix' | 'himportRegistry'> {
   /**
    * `host:port`, `redis://`, `rediss://`, `unix://`, an absolute path to a unix socket, or `memory:` for an engine inside
-   * the process. Default `'localhost:6379'`. What stands in it wins over `socket`, `username`, `password`, `database`.
+   * the process, to which nothing of the connection applies. Default `'localhost:6379'`. What stands in it wins over
+   * `socket`, `username`, `password`, `database`.
    */
   readonly location?: string | undefined;
   /** A node-redis client (5 or later) of your own instead. Connected if it is not; never closed. */
@@ -31,7 +32,10 @@ export interface StoreOptions extends ConnectionOptions, CodecOptions, TtlOption
    * in it as they are (but for those that begin with `:`, `@` or `#`, which get a `:` in front).
    */
   readonly prefix?: string | undefined;
-  /** The same as `prefix`, by the name that cache-manager-redis-yet has for it. Never handed to node-redis. */
+  /**
+   * The same as `prefix`, by the name that cache-manager-redis-yet has for it, and written to the letter as it does, also where
+   * it holds `:`, `%`, `@` or `#` (see {@link plainKeys}). Never handed to node-redis.
+   */
   readonly keyPrefix?: string | undefined;
   /** A part of every key: entries of another version are not seen. Default: none. */
   readonly version?: string | number | undefined;
@@ -126,13 +130,19 @@ export interface Settings {
 }
 
 /** Checks the options once, so that nothing after it has to. `extra` names options that the face knows beyond these. */
-export function parseOptions(options: StoreOptions, extra: readonly string[] = []): Settings {
+export function parseOptions(options: StoreOptions, extra: readonly string[] = [], standardPrefix = 'cache'): Settings {
   if (typeof options !== 'object' || options === null) throw new OptionError(expected('options', 'an object', options));
   for (const name of Object.keys(options)) {
     if (name in clientOptions || name in ownOptions || ignored.includes(name) || extra.includes(name)) continue;
     throw new OptionError(`unknown option \`${name}\`${didYouMean(name, extra)}`);
   }
-  const { prefix = options.keyPrefix ?? 'cache', version, timeout = 1000, onFailure = 'miss', isCacheable = (): boolean => true } = options;
+  const {
+    prefix = options.keyPrefix ?? standardPrefix,
+    version,
+    timeout = 1000,
+    onFailure = 'miss',
+    isCacheable = (): boolean => true,
+  } = options;
   check('prefix', 'a string without lone surrogates', prefix, typeof prefix === 'string' && prefix.isWellFormed());
   check('keyPrefix', 'the same as `prefix`', options.keyPrefix, options.keyPrefix === undefined || options.keyPrefix === prefix);
   check(
@@ -172,22 +182,14 @@ const longest = 2 ** 31 - 1;
 
 function parseTarget(options: ConnectionOptions): Target {
   const { client, location, url, pool } = options;
-  const elsewhere =
-    typeof (pool as Pool | undefined)?.use === 'function' ? 'pool' : location === 'memory:' ? 'location: memory:' : undefined;
-  if (elsewhere !== undefined) {
-    for (const name of ['location', 'pool', 'client', 'url', 'socket'] as const) {
-      if (elsewhere.startsWith(name)) continue;
-      check(name, `left out where \`${elsewhere}\` says where the entries are`, options[name], options[name] === undefined);
-    }
-  }
   if (client !== undefined) {
-    check('client', 'a node-redis client of version 5 or later', client, typeof client?.withCommandOptions === 'function');
-    for (const name of ['location', 'url', 'socket', 'pool'] as const) {
-      check(name, 'left out where `client` is given', options[name], options[name] === undefined);
-    }
+    const usable = typeof client?.withCommandOptions === 'function' && typeof client.isReady === 'boolean' && !('slots' in client);
+    check('client', 'a client made by createClient of node-redis 5 or later', client, usable);
+    refuseBeside('client', options, ['location', 'pool']);
     return { kind: 'client', client };
   }
-  check('url', 'left out where `location` is given', url, url === undefined || location === undefined);
+  if (typeof (pool as Pool | undefined)?.use === 'function') refuseBeside('pool', options, ['location']);
+  check('url', 'left out where `location` is given', 'a URL', url === undefined || location === undefined);
   check(
     'database',
     'an integer ≥ 0',
@@ -196,9 +198,13 @@ function parseTarget(options: ConnectionOptions): Target {
   );
   const parsed = parseLocation(location ?? url ?? 'localhost:6379');
   if (parsed.kind === 'memory') return parsed;
-
   const own = Object.entries(options).filter(([name, value]) => name in clientOptions && name !== 'url' && value !== undefined);
   const given = Object.fromEntries(own) as ClientOptions;
+  const { tls } = (given.socket ?? {}) as { tls?: boolean };
+  const named = parsed.options.socket as { tls?: boolean } | undefined;
+  if (tls !== undefined && named?.tls !== undefined && tls !== named.tls) {
+    throw new OptionError(expected('socket.tls', `${named.tls}, as the location says`, tls));
+  }
   // Where only node-redis's options say where the server is, the default location must not contradict them.
   if (location === undefined && url === undefined && given.socket) return { kind: 'server', options: given };
   return {
@@ -209,6 +215,13 @@ function parseTarget(options: ConnectionOptions): Target {
       socket: { ...given.socket, ...parsed.options.socket } as NonNullable<ClientOptions['socket']>,
     },
   };
+}
+
+/** Options that would be passed over without a word, because where the entries are is said elsewhere. Their values may be secret. */
+function refuseBeside(where: string, options: ConnectionOptions, more: readonly (keyof ConnectionOptions)[]): void {
+  const names = [...more, ...Object.keys(clientOptions)] as (keyof ConnectionOptions)[];
+  const vain = names.find((name) => options[name] !== undefined);
+  if (vain !== undefined) throw new OptionError(`expected \`${vain}\` to be left out where \`${where}\` says where the entries are`);
 }
 
 function parsePool({ pool }: ConnectionOptions): Settings['pool'] {

@@ -38,6 +38,9 @@ export interface ReencodeProgress {
   readonly cursor: string;
 }
 
+/** Entries that `reencode` holds at once: whole values, so not many. */
+const slice = 50;
+
 /** Everything that concerns all the entries of a store at once. Scans in pages, never KEYS; touches nothing but its own. */
 export class ScopedCache extends Cache {
   /** @internal */
@@ -118,14 +121,14 @@ export class ScopedCache extends Cache {
     };
     const { keys } = this.parts;
     for await (const page of this.#scan('reencode', keys.scan().glob, options.cursor)) {
-      const wires = page.keys.filter(keys.owns);
-      const outcomes = await this.policy.loud({ name: 'reencode' }, () => this.#rewrite(wires));
+      const wires = page.keys.filter((key) => typeof key === 'string' && keys.owns(key)) as string[];
+      for (let i = 0; i < wires.length; i += slice) {
+        const outcomes = await this.policy.loud({ name: 'reencode' }, () => this.#rewrite(wires.slice(i, i + slice)));
+        progress.rewritten += outcomes.filter((outcome) => outcome === 'rewritten').length;
+        progress.unreadable += outcomes.filter((outcome) => outcome === 'unreadable').length;
+      }
       progress.cursor = page.next;
       progress.scanned += wires.length;
-      for (const outcome of outcomes) {
-        if (outcome === 'rewritten') progress.rewritten++;
-        if (outcome === 'unreadable') progress.unreadable++;
-      }
       yield { ...progress };
     }
   }
@@ -165,6 +168,7 @@ export class ScopedCache extends Cache {
       const keys: string[] = [];
       const wires: string[] = [];
       for (const wire of page.keys) {
+        if (typeof wire !== 'string') continue;
         const key = space.fromWire(wire);
         if (key === undefined || test?.(key) === false) continue;
         keys.push(key);
@@ -174,8 +178,8 @@ export class ScopedCache extends Cache {
     }
   }
 
-  async *#wires(name: string, space: Pick<KeySpace, 'scan' | 'owns'>): AsyncGenerator<string[], void, undefined> {
-    for await (const page of this.#scan(name, space.scan().glob)) yield page.keys.filter(space.owns);
+  async *#wires(name: string, space: Pick<KeySpace, 'scan' | 'owns'>): AsyncGenerator<(string | Buffer)[], void, undefined> {
+    for await (const page of this.#scan(name, space.scan().glob)) yield page.keys.filter((key) => space.owns(String(key)));
   }
 
   /** SCAN, failing loud. */
@@ -188,7 +192,7 @@ export class ScopedCache extends Cache {
     }
   }
 
-  async #unlink(name: string, wires: readonly string[]): Promise<number> {
+  async #unlink(name: string, wires: readonly (string | Buffer)[]): Promise<number> {
     return wires.length === 0 ? 0 : this.policy.loud({ name }, () => this.parts.commands.del(wires));
   }
 }

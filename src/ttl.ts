@@ -1,4 +1,4 @@
-import { ArgumentError, expected, OptionError } from './errors.js';
+import { ArgumentError, CacheError, expected, OptionError } from './errors.js';
 
 /** A duration in milliseconds. */
 export type Milliseconds = number;
@@ -54,10 +54,21 @@ export function ttlPolicy(options: TtlOptions, random: () => number = Math.rando
   const cap = maxTtl === undefined ? undefined : wireTtl(maxTtl);
 
   return (ttl, value) => {
-    const asked = ttl === undefined ? (typeof standard === 'function' ? standard(value) : standard) : ttl;
-    let wire = wireTtl(asked ?? null);
+    let wire =
+      typeof standard === 'function' && ttl === undefined
+        ? ofValue(standard, value)
+        : wireTtl(((ttl === undefined ? standard : ttl) as Ttl) ?? null);
     if (cap !== undefined && (wire === undefined || wire > cap)) wire = cap;
     if (ttlJitter > 0 && wire !== undefined) wire = Math.max(1, Math.ceil(wire * (1 - ttlJitter * random())));
     return wire;
   };
+}
+
+/** What the user's function gives. Its mistakes are none of the caller's, so they fail as the operation does. */
+function ofValue(standard: (value: unknown) => Ttl, value: unknown): WireTtl {
+  try {
+    return wireTtl(standard(value) ?? null);
+  } catch (cause) {
+    throw new CacheError('ERR_OPTION', `the function in the option \`ttl\` failed: ${(cause as Error).message}`, { cause });
+  }
 }

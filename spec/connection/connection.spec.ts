@@ -160,6 +160,30 @@ describe('a client of the user’s own', () => {
   });
 });
 
+describe('a client that somebody closed', () => {
+  it('is connected again by the next call', async () => {
+    const store = openStore();
+    await store.set('k', 1);
+    await store.client?.close();
+    expect(store.status).to.equal('idle');
+    expect(await store.get('k')).to.equal(1);
+    expect(store.errors).to.deep.equal([]);
+  });
+});
+
+describe('a process that was busy', () => {
+  it('does not take answers that wait to be read for missing ones', async () => {
+    const store = openStore({ timeout: 200 });
+    await store.set('k', 1);
+    const reads = Array.from({ length: 20 }, () => store.get('k'));
+    await new Promise((resolve) => setImmediate(resolve));
+    const end = Date.now() + 600;
+    while (Date.now() < end);
+    expect(await Promise.all(reads)).to.deep.equal(reads.map(() => 1));
+    expect(store.errors).to.deep.equal([]);
+  });
+});
+
 describe('disconnecting', () => {
   it('is idempotent, waits for what is in flight, and ends what comes after', async () => {
     for (const options of [{}, { pool: { class: RoundRobinPool, size: 2 }, location: sharedServer().location }]) {

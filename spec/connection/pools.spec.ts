@@ -80,6 +80,25 @@ describe('pool classes', () => {
     }
   });
 
+  it('lends what is connected before what is known to be down', async () => {
+    const opened: Connection[] = [];
+    class Lifo extends BlockingPool {
+      constructor(open: OpenConnection, kwargs: object) {
+        super(() => {
+          const connection = open();
+          opened.push(connection);
+          return connection;
+        }, kwargs);
+      }
+    }
+    const store = at({ class: Lifo, max: 3 });
+    await Promise.all(Array.from({ length: 30 }, (_, i) => store.set(`k${i}`, i)));
+    const [, ...others] = opened;
+    for (const connection of others) Object.defineProperty(connection, 'status', { get: () => 'reconnecting' });
+    for (let i = 0; i < 20; i++) expect(await store.get(`k${i}`)).to.equal(i);
+    expect(store.errors).to.deep.equal([]);
+  });
+
   it('takes a class of the user’s own, with its arguments', async () => {
     const seen: unknown[] = [];
     class Own implements Pool {

@@ -29,6 +29,11 @@ export const majors = {
   '6.1.0': keyv6,
 } as unknown as Record<string, KeyvModule>;
 
+/** The adapter's own way to the remaining time, for what Keyv itself does not show. */
+interface Inner {
+  readonly cache: { ttl(key: string): Promise<number> };
+}
+
 /** How a Keyv comes to be. */
 const makers = {
   createKeyv: (keyv: KeyvModule, options: KeyvRedisOptions) => createKeyvOf(keyv, options) as AnyKeyv,
@@ -53,7 +58,10 @@ export function keyvContract(version: string, setting: Setting): void {
         const made = make(keyv, { ...options, namespace, ...more });
         made.on('error', (error) => errors.push(error));
         opened.push(made);
-        return made;
+        const adapter =
+          (made as unknown as { store?: Inner; opts: { store: Inner } }).store ??
+          (made as unknown as { opts: { store: Inner } }).opts.store;
+        return Object.assign(made, { left: (key: string) => adapter.cache.ttl(key) });
       };
 
       before(async () => {
@@ -85,6 +93,12 @@ export function keyvContract(version: string, setting: Setting): void {
         await cache.set('timed', 1, 60_000);
         await cache.set('short', 1, 30);
         await cache.set('ever', 1);
+        const left = (key: string) => (cache as unknown as { left(key: string): Promise<number> }).left(key);
+        expect(await left('timed'), 'in Redis').to.be.within(50_000, 60_000);
+        expect(await left('short'), 'in Redis').to.be.at.most(30);
+        expect(await left('ever'), 'in Redis').to.equal(-1);
+        await cache.setMany?.([{ key: 'many', value: 1, ttl: 60_000 }]);
+        if (cache.setMany) expect(await left('many'), 'in Redis').to.be.within(50_000, 60_000);
         const deadline = Date.now() + 5000;
         while ((await cache.has('short')) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
         expect(await cache.get('short')).to.equal(undefined);

@@ -178,6 +178,20 @@ export function storeContract(setting: Setting): void {
       expect(await store.decr('down', 1, { initial: 0 })).to.equal(-1);
     });
 
+    it('asks the ttl function only where there is a value, and says so where it fails', async () => {
+      const failing = open({ ttl: (value) => (value as { ttl: number }).ttl });
+      await failing.set('n', 1).catch(() => {});
+      await failing.set('k', { ttl: 10_000 });
+      expect(await failing.ttl('k')).to.be.within(5000, 10_000);
+      await store.set('n', 1);
+      const told: CacheError[] = [];
+      failing.on('error', (error) => told.push(error));
+      expect(await failing.getOrSet('bad', () => ({ ttl: -5 }))).to.deep.equal({ ttl: -5 });
+      expect(told.map(({ code, operation }) => `${operation} ${code}`)).to.deep.equal(['getOrSet ERR_OPTION']);
+      await failing.reset();
+      await failing.disconnect();
+    });
+
     it('refuses to count what is not there', async () => {
       const failure = await store.incr('missing').catch((error) => error);
       expect(failure).to.be.instanceOf(MissingKeyError);
@@ -190,9 +204,11 @@ export function storeContract(setting: Setting): void {
       const failure = await store.incr('n').catch((error) => error);
       expect(failure).to.include({ code: 'ERR_COMMAND', operation: 'incr' });
       expect(await store.get('n')).to.equal(Number.MAX_SAFE_INTEGER);
+      expect(await store.incr('new', 1, { initial: Number.MAX_SAFE_INTEGER }).catch((error) => error)).to.include({ code: 'ERR_COMMAND' });
+      expect(await store.has('new')).to.equal(false);
       await store.set('text', 'five');
       expect(await store.incr('text').catch((error) => error)).to.include({ code: 'ERR_COMMAND' });
-      expect(errors.splice(0)).to.have.lengthOf(2);
+      expect(errors.splice(0)).to.have.lengthOf(3);
     });
 
     it('gets or sets: a value, or what one function call for all who ask gives', async () => {

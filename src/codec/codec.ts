@@ -72,7 +72,8 @@ export function createCodecs(options: CodecOptions): {
     const [name = '', packed, more] = parsed?.layers.split('+') ?? [];
     const reader = formats.get(name);
     if (!parsed || !reader || more !== undefined) return unreadable(parsed);
-    if (packed === undefined) return reader.decode(parsed.payload, parsed.text);
+    // A copy: what was read is a view into memory that is not the value's own.
+    if (packed === undefined) return reader.decode(parsed.text ? parsed.payload : Buffer.from(parsed.payload), parsed.text);
     const unpacker = unpackers.get(packed);
     if (!unpacker) return unreadable(parsed);
     return then(unpacker.decompress(parsed.payload), (payload) => reader.decode(asBuffer(payload), parsed.text));
@@ -137,11 +138,11 @@ function explaining(codec: Codec): Codec {
   };
 }
 
-/** Buffers as they are. Copied on the way out: what Redis answered is a view into the socket's memory. */
+/** Buffers as they are. */
 const bytes: Format = {
   name: 'bytes',
   encode: asIs,
-  decode: (payload) => Buffer.from(payload),
+  decode: (payload) => payload,
 };
 /** Text that Keyv has serialized, where it had to be compressed. */
 const text: Format = { name: 'text', encode: asIs, decode: utf8 };

@@ -30,7 +30,7 @@ export interface Commands<Value = Stored> {
   /** SET with KEEPTTL where the key still holds `expected`, atomically: whether it did. */
   replace(key: string, expected: Stored, value: Stored): Promise<boolean>;
   /** UNLINK: how many were there. */
-  del(keys: readonly string[]): Promise<number>;
+  del(keys: readonly (string | Buffer)[]): Promise<number>;
   /** UNLINK for each, in one pipeline: whether it was there, in order. */
   delEach(keys: readonly string[]): Promise<boolean[]>;
   /** GETDEL */
@@ -61,7 +61,8 @@ export interface Commands<Value = Stored> {
 }
 
 export interface Page {
-  readonly keys: readonly string[];
+  /** As bytes where they are no UTF-8, which no key of ours is. */
+  readonly keys: readonly (string | Buffer)[];
   /** Where the scan goes on; `'0'` after the last page. */
   readonly next: string;
 }

@@ -3,7 +3,10 @@ import type { MaybePromise } from '../codec/serializers.js';
 import type { Commands, Entry } from './commands.js';
 
 /** Commands that take values which are still being encoded. */
-export type OrderedCommands = Commands<MaybePromise<Stored>>;
+export interface OrderedCommands extends Commands<MaybePromise<Stored>> {
+  /** Resolves when every value that is being encoded now has gone out. */
+  idle(): Promise<unknown>;
+}
 
 /**
  * Keeps the order of calls on one key while a value for it is being encoded (compression takes its time): what is asked
@@ -59,7 +62,7 @@ export function inOrder(commands: Commands): OrderedCommands {
       return Promise.allSettled(entries.map(({ key, value, ttl }) => inTurn(key, value, (encoded) => commands.set(key, encoded, ttl))));
     },
     replace: onKey(commands.replace),
-    del: onKeys(commands.del),
+    del: (keys) => (turns.size === 0 ? commands.del(keys) : after(keys.map(String), commands.del, [keys])),
     delEach: onKeys(commands.delEach),
     getAndDelete: onKey(commands.getAndDelete),
     has: onKey(commands.has),
@@ -70,6 +73,7 @@ export function inOrder(commands: Commands): OrderedCommands {
     persist: onKey(commands.persist),
     incrBy: onKey(commands.incrBy),
     rename: (from, to) => after([from, to], commands.rename, [from, to]),
+    idle: () => Promise.all(turns.values()),
     async *scan(glob, cursor) {
       await Promise.all(turns.values());
       yield* commands.scan(glob, cursor);

@@ -55,7 +55,7 @@ export function memoryCommands(max = 10_000): Commands {
       rewrite(key, value);
       return true;
     },
-    del: async (keys) => keys.filter((key) => entries.delete(key)).length,
+    del: async (keys) => keys.filter((key) => entries.delete(String(key))).length,
     delEach: async (keys) => keys.map((key) => entries.delete(key)),
     async getAndDelete(key) {
       const value = entries.get(key) ?? null;

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Stored } from '../codec/codec.js';
 import type { Argument, Connection, Reply, Route } from '../connection/connection.js';
 import type { Pool } from '../connection/pool.js';
@@ -15,13 +16,14 @@ const scanCount = '1000';
 // A reply of nil for a missing key tells it from a count; what leaves the range of exact integers is undone.
 const increment = new Script(`
 local initial = ARGV[2]
-if redis.call('EXISTS', KEYS[1]) == 0 then
+local created = redis.call('EXISTS', KEYS[1]) == 0
+if created then
   if initial == '' then return nil end
   if ARGV[3] == '' then redis.call('SET', KEYS[1], initial) else redis.call('SET', KEYS[1], initial, 'PX', ARGV[3]) end
 end
 local sum = redis.call('INCRBY', KEYS[1], ARGV[1])
 if sum > 9007199254740991 or sum < -9007199254740991 then
-  redis.call('DECRBY', KEYS[1], ARGV[1])
+  if created then redis.call('DEL', KEYS[1]) else redis.call('DECRBY', KEYS[1], ARGV[1]) end
   return redis.error_reply('ERR increment or decrement would leave the range of exact integers')
 end
 return sum`);
@@ -71,10 +73,20 @@ export function redisCommands(pool: Pool): Commands {
     async set(key, value, ttl) {
       await send(setArguments(key, value, ttl), { key });
     },
-    setMany: (entries) =>
-      inBatches(entries, (connection, part) =>
-        Promise.allSettled(part.map(({ key, value, ttl }: Entry) => connection.send(setArguments(key, value, ttl), { key }))),
-      ),
+    async setMany(entries) {
+      const results: PromiseSettledResult<unknown>[] = [];
+      try {
+        await inBatches(entries, async (connection, part) => {
+          const sent = part.map(({ key, value, ttl }: Entry) => connection.send(setArguments(key, value, ttl), { key }));
+          results.push(...(await Promise.allSettled(sent)));
+          return [];
+        });
+      } catch (reason) {
+        // What was written before stays written; the rest is not tried, so that the failure takes one deadline and not many.
+        while (results.length < entries.length) results.push({ status: 'rejected', reason });
+      }
+      return results;
+    },
     async add(key, value, ttl) {
       return (await send([...setArguments(key, value, ttl), 'NX'], { key })) !== null;
     },
@@ -82,7 +94,9 @@ export function redisCommands(pool: Pool): Commands {
       return (await pool.use((connection) => compareAndSet.run(connection, key, expected, value))) === 1;
     },
     async del(keys) {
-      const counts = await inBatches(keys, async (connection, part) => [await connection.send(['UNLINK', ...part], { key: part[0] })]);
+      const counts = await inBatches(keys, async (connection, part) => [
+        await connection.send(['UNLINK', ...part], { key: String(part[0]) }),
+      ]);
       return counts.reduce<number>((sum, count) => sum + Number(count), 0);
     },
     delEach: async (keys) => (await pipelined(keys, 'UNLINK', false)).map(Boolean),
@@ -127,7 +141,7 @@ export function redisCommands(pool: Pool): Commands {
       do {
         const [following, keys] = (await send(['SCAN', next, 'MATCH', glob, 'COUNT', scanCount])) as [Reply, Reply[]];
         next = String(following);
-        yield { keys: keys.map(String), next };
+        yield { keys: (keys as Buffer[]).map((key) => (isUtf8(key) ? key.toString() : key)), next };
       } while (next !== '0');
     },
     async ping() {

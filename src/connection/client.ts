@@ -2,6 +2,7 @@ import { createClient, RESP_TYPES } from '@redis/client';
 import { ClosedError, CommandError, ConnectionError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Argument, Connection, Reply, Status } from './connection.js';
+import { settledWithin } from './settled-within.js';
 import type { ClientOptions, GivenClient } from './target.js';
 
 /** Bulk strings come as bytes: what is in them is for the codec to say. */
@@ -39,7 +40,7 @@ export class ClientConnection implements Connection {
     this.#onError = onError;
     // Its timeout makes an AbortSignal for every command, and ends once the command is written: the guard's deadline does neither.
     this.#sender = client.withCommandOptions({ timeout, typeMapping });
-    client.on('ready', this.#onReady).on('error', this.#onClientError).on('terminated', this.#onTerminated);
+    client.on('ready', this.#onReady).on('error', this.#onClientError).on('terminated', this.#onTerminated).on('end', this.#onEnd);
     // Many stores on one client are no leak.
     client.setMaxListeners(client.getMaxListeners() + 1);
     if (client.isReady) this.#status = 'ready';
@@ -97,7 +98,7 @@ export class ClientConnection implements Connection {
       if (wasReady && this.client.isOpen) await settledWithin(this.client.close(), grace);
     } finally {
       this.client.off('ready', this.#onReady);
-      this.client.off('terminated', this.#onTerminated);
+      this.client.off('terminated', this.#onTerminated).off('end', this.#onEnd);
       if (this.#owned) this.client.destroy();
       // An owned client may still report the end of its last attempt to connect: with no listener that would be a crash.
       else this.client.off('error', this.#onClientError).setMaxListeners(this.client.getMaxListeners() - 1);
@@ -150,6 +151,11 @@ export class ClientConnection implements Connection {
     this.#settle?.reject(this.#down(error));
   };
 
+  /** Closed by somebody who has the client in hand: as if it had never been used. */
+  readonly #onEnd = (): void => {
+    if (this.#status === 'ready') this.#status = 'idle';
+  };
+
   #down(cause: unknown = this.#lastError): ConnectionError {
     const reason =
       cause instanceof Error && cause.message !== '' ? cause.message : ((cause as { code?: string })?.code ?? 'connection lost');
@@ -173,16 +179,4 @@ function isReplyError(error: unknown): boolean {
     if (type.constructor.name === 'ErrorReply') return true;
   }
   return false;
-}
-
-async function settledWithin(work: Promise<unknown>, grace: Milliseconds): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const bound = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, grace);
-  });
-  try {
-    await Promise.race([work, bound]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

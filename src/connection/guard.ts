@@ -2,6 +2,7 @@ import { ClosedError, TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Connection } from './connection.js';
 import type { Pool } from './pool.js';
+import { settledWithin } from './settled-within.js';
 
 interface Pending {
   readonly deadline: number;
@@ -23,8 +24,19 @@ export function guard(pool: Pool, timeout: Milliseconds, owned = true, now: () =
   let head = 0;
   let timer: NodeJS.Timeout | undefined;
 
+  let inFlight = 0;
+  let drained: (() => void) | undefined;
+  let last = 0;
+
   function sweep(): void {
     const time = now();
+    // The process was busy: answers may be waiting to be read, and timers come before them.
+    if (time - last > 3 * tick && last !== 0) {
+      last = 0;
+      setImmediate(sweep);
+      return;
+    }
+    last = time;
     while (head < pending.length) {
       const first = pending[head] as Pending;
       if (!first.settled && first.deadline > time) break;
@@ -36,6 +48,27 @@ export function guard(pool: Pool, timeout: Milliseconds, owned = true, now: () =
     if (pending.length > 0) return;
     clearInterval(timer);
     timer = undefined;
+    last = 0;
+  }
+
+  function settle(entry: Pending): void {
+    if (entry.settled) return;
+    entry.settled = true;
+    inFlight--;
+    if (inFlight === 0) drained?.();
+  }
+
+  async function drainAndClose(grace: Milliseconds): Promise<void> {
+    const start = now();
+    if (inFlight > 0) {
+      await settledWithin(
+        new Promise<void>((resolve) => {
+          drained = resolve;
+        }),
+        grace,
+      );
+    }
+    if (owned) await pool.close(Math.max(0, grace - (now() - start)));
   }
 
   return {
@@ -46,7 +79,7 @@ export function guard(pool: Pool, timeout: Milliseconds, owned = true, now: () =
       return pool.client;
     },
     close(grace) {
-      closing ??= owned ? pool.close(grace) : Promise.resolve();
+      closing ??= drainAndClose(grace);
       return closing;
     },
     use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
@@ -56,21 +89,25 @@ export function guard(pool: Pool, timeout: Milliseconds, owned = true, now: () =
           deadline: now() + timeout,
           settled: false,
           expire() {
-            entry.settled = true;
+            settle(entry);
             reject(new TimeoutError(timeout));
           },
         };
+        inFlight++;
         pending.push(entry);
-        timer ??= setInterval(sweep, tick);
+        if (timer === undefined) {
+          timer = setInterval(sweep, tick);
+          last = now();
+        }
         // A pool may lend after the deadline: nothing is sent then.
         const lend = (connection: Connection): Promise<T> => (entry.settled ? Promise.reject(new TimeoutError(timeout)) : work(connection));
         pool.use(lend).then(
           (value) => {
-            entry.settled = true;
+            settle(entry);
             resolve(value);
           },
           (error) => {
-            entry.settled = true;
+            settle(entry);
             reject(error);
           },
         );

@@ -124,8 +124,10 @@ export class BlockingPool implements Pool {
 
   #take(): Connection | undefined {
     if (this.#closed) throw new ClosedError();
-    const idle = this.#idle.pop();
-    if (idle || this.#all.length === this.#max) return idle;
+    const usable = this.#idle.findLastIndex(({ status }) => status !== 'reconnecting');
+    if (usable !== -1) return this.#idle.splice(usable, 1)[0];
+    // One that is down fails its caller at once, which is better than to wait for one that is busy.
+    if (this.#all.length === this.#max) return this.#idle.pop();
     const opened = this.#open();
     this.#all.push(opened);
     return opened;

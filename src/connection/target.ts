@@ -62,7 +62,7 @@ function parseUrl(url: string): ClientOptions {
 }
 
 function unclear(location: unknown): OptionError {
-  // A location may hold a password: of a string only what stands before it is shown.
-  const got = typeof location === 'string' ? JSON.stringify(location.replace(/\/\/.*@/, '//***@').slice(0, 80)) : shown(location);
+  // A location may hold a password: nothing before the last @ is shown but the scheme.
+  const got = typeof location === 'string' ? JSON.stringify(location.replace(/^(.*?:\/+)?.*@/s, '$1***@').slice(0, 80)) : shown(location);
   return new OptionError(`expected \`location\` to be ${forms}, got \`${got}\``);
 }

@@ -5,11 +5,12 @@ import type { StoreEvents } from '../events.js';
 import type { StoreOptions } from '../options.js';
 import { type ReencodeOptions, type ReencodeProgress, ScopedCache } from '../scope.js';
 import type { Ttl } from '../ttl.js';
+import { seeingValues } from './envelope.js';
 
 export interface KeyvRedisOptions extends StoreOptions {
   /**
    * What the keys of this Keyv stand under: `namespace::key`, as `@keyv/redis` writes them. Keyv sets it. Default: the
-   * `prefix`, `'cache'`.
+   * `prefix` where there is one, else `'keyv'`.
    */
   readonly namespace?: string | undefined;
 }
@@ -31,7 +32,7 @@ export abstract class KeyvAdapter {
 
   constructor(options: KeyvRedisOptions) {
     const { namespace, ...rest } = options;
-    this.#composition = compose(rest, 'keyv');
+    this.#composition = compose(seeingValues(rest), 'keyv');
     this.#plain = this.#cache = new ScopedCache(this.#composition.parts);
     this.namespace = namespace;
   }

@@ -1,5 +1,6 @@
 import type Keyv from 'keyv';
 import * as installed from 'keyv';
+import { keyvSerializer } from '../codec/serializers.js';
 import type { KeyvRedisOptions } from './adapter.js';
 import { KeyvRedisStoreV5 } from './v5.js';
 import { KeyvRedisStore } from './v6.js';
@@ -31,12 +32,15 @@ export interface KeyvModule {
 export function createKeyvOf(keyv: KeyvModule, options: KeyvRedisOptions): unknown {
   const Constructor = keyv.Keyv ?? keyv.default ?? keyv;
   const { namespace } = options;
-  // Keyv keeps the time to live in its envelope too, so it has to know it. One that depends on the value is the adapter's alone.
-  const ttl = typeof options.ttl === 'number' && options.ttl > 0 && Number.isFinite(options.ttl) ? { ttl: options.ttl } : {};
+  // Keyv keeps the time to live in its envelope too, so it has to know it; then the adapter must not, or an entry that is set
+  // for ever would get it all the same. One that depends on the value is the adapter's alone.
+  const known = typeof options.ttl === 'number' && options.ttl > 0 && Number.isFinite(options.ttl);
+  const ttl = known ? { ttl: options.ttl } : {};
+  const adapterOptions = known ? { ...options, ttl: undefined } : options;
 
   if (keyv.KeyvBridgeAdapter) {
     return new Constructor({
-      store: new KeyvRedisStore(options),
+      store: new KeyvRedisStore(adapterOptions),
       namespace,
       ...ttl,
     });
@@ -44,15 +48,19 @@ export function createKeyvOf(keyv: KeyvModule, options: KeyvRedisOptions): unkno
   if (keyv.KeyvHooks) {
     // `throwOnErrors`: a deletion that failed would otherwise come back as `false`. Reads and writes of ours do not reject.
     // Keyv's own prefix would be a second one, and it takes `users:1` and `1` in the namespace `users` for the same key.
-    const v5 = new Constructor(new KeyvRedisStoreV5({ ...options, useKeyPrefix: false }), {
+    // Its own way of writing values, by native JSON where that gives the same.
+    const { stringify: serialize, parse: deserialize } = keyvSerializer;
+    const v5 = new Constructor(new KeyvRedisStoreV5({ ...adapterOptions, useKeyPrefix: false }), {
       useKeyPrefix: false,
       throwOnErrors: true,
+      serialize,
+      deserialize,
       ...ttl,
     });
     v5.namespace = namespace;
     return v5;
   }
-  const store = new KeyvRedisStoreV5({ ...options, useKeyPrefix: true });
+  const store = new KeyvRedisStoreV5({ ...adapterOptions, useKeyPrefix: true });
   const v4 = new Constructor({ store, namespace: namespace ?? '', ...ttl });
   // Keyv 4 re-emits errors on an emitter that throws where nobody listens.
   v4.on('error', () => {});

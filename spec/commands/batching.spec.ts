@@ -1,0 +1,97 @@
+import { expect } from 'chai';
+import { batching } from '../../src/commands/batching.js';
+import { memoryCommands } from '../../src/commands/memory.js';
+import { openStore, rejection } from '../support/open.js';
+import { RedisServer } from '../support/redis.js';
+import { commandStats, type RawClient, rawClient } from '../support/wire.js';
+
+describe('same-tick coalescing', () => {
+  let server: RedisServer;
+  let redis: RawClient;
+  before(async () => {
+    server = await RedisServer.start();
+    redis = await rawClient(server);
+  });
+  after(async () => {
+    redis.destroy();
+    await server.stop();
+  });
+  const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
+
+  async function commandsOf(work: () => Promise<unknown>): Promise<Record<string, number>> {
+    await redis.configResetStat();
+    await work();
+    const { get = 0, mget = 0, exists = 0, pttl = 0 } = await commandStats(redis);
+    return { get, mget, exists, pttl };
+  }
+
+  it('makes ⌈1000/max⌉ MGETs of 1 000 gets, one GET of 1 000 gets of one key, and leaves a single get alone', async () => {
+    for (const max of [512, 100]) {
+      const store = openStore({ location: server.location, prefix: 'p', batch: { max } });
+      await store.mset(keys.map((key, i) => [key, i] as const));
+      const none = { get: 0, mget: 0, exists: 0, pttl: 0 };
+      expect(await commandsOf(() => Promise.all(keys.map((key) => store.get(key))))).to.deep.equal({
+        ...none,
+        mget: Math.ceil(1000 / max),
+      });
+      expect(await commandsOf(() => Promise.all(keys.map(() => store.get('k1'))))).to.deep.equal({ ...none, get: 1 });
+      expect(await commandsOf(() => store.get('k1'))).to.deep.equal({ ...none, get: 1 });
+      expect(await commandsOf(() => Promise.all(keys.map(() => store.has('k1'))))).to.deep.equal({ ...none, exists: 1 });
+      expect(await commandsOf(() => Promise.all(keys.map(() => store.ttl('k1'))))).to.deep.equal({ ...none, pttl: 1 });
+      expect(await Promise.all(keys.map((key) => store.get(key)))).to.deep.equal(keys.map((_, i) => i));
+      expect(await Promise.all(['k1', 'missing', 'k1', 'k2'].map((key) => store.get(key)))).to.deep.equal([1, undefined, 1, 2]);
+      expect(await Promise.all(['k1', 'missing'].map((key) => store.has(key)))).to.deep.equal([true, false]);
+      expect(await Promise.all(['k1', 'missing'].map((key) => store.ttl(key)))).to.deep.equal([-1, -2]);
+    }
+  });
+
+  it('gathers what is asked in the promise jobs of a tick as well', async () => {
+    const store = openStore({ location: server.location, prefix: 'p' });
+    await store.mset(keys.map((key, i) => [key, i] as const));
+    const later = async (key: string) => {
+      await null;
+      await null;
+      return store.get(key);
+    };
+    expect((await commandsOf(() => Promise.all(keys.slice(0, 500).map(later))))['mget']).to.equal(1);
+  });
+
+  it('hands every caller a value of its own', async () => {
+    const store = openStore({ location: server.location, prefix: 'p' });
+    await store.mset({ object: { a: 1 }, bytes: Buffer.from('abc') });
+    const [a, b] = (await Promise.all([store.get('object'), store.get('object')])) as { a: number }[];
+    (a as { a: number }).a = 2;
+    expect(b).to.deep.equal({ a: 1 });
+    const [c, d] = (await Promise.all([store.get('bytes'), store.get('bytes')])) as Buffer[];
+    c?.fill(0);
+    expect(d?.toString()).to.equal('abc');
+  });
+
+  it('fails only the calls of the batch that fails', async () => {
+    const engine = memoryCommands();
+    const commands = batching(
+      { ...engine, getMany: async (asked) => (asked.includes('bad') ? Promise.reject(new Error('this batch')) : engine.getMany(asked)) },
+      { max: 2 },
+    );
+    await commands.set('a', '1', undefined);
+    const outcomes = await Promise.allSettled(['a', 'b', 'bad', 'c', 'd', 'e'].map((key) => commands.get(key)));
+    expect(outcomes.map(({ status }) => status)).to.deep.equal([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect((await rejection<Error>(Promise.all([commands.get('bad'), commands.get('x')]))).message).to.equal('this batch');
+    expect(await commands.get('a')).to.equal('1');
+  });
+
+  it('is off where it was told to be, and says what it expects', async () => {
+    const store = openStore({ location: server.location, prefix: 'p', batch: false });
+    await store.set('k1', 1);
+    expect((await commandsOf(() => Promise.all(keys.map(() => store.get('k1')))))['get']).to.equal(1000);
+    expect(() => openStore({ batch: { max: 1 } })).to.throw('expected `batch.max` to be an integer ≥ 2, got `1`');
+    expect(() => openStore({ batch: true as never })).to.throw('expected `batch` to be false or an object');
+  });
+});

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { expect } from 'chai';
+import { createKeyvOf } from '../../src/keyv/create-keyv.js';
+import { KeyvRedisStore, KeyvRedisStoreV5 } from '../../src/keyv.js';
+import { majors } from '../contract/keyv.js';
+import { sharedServer } from '../support/hooks.js';
+import { closing, openStore, rejection } from '../support/open.js';
+import { freePort } from '../support/redis.js';
+import { type RawClient, rawClient } from '../support/wire.js';
+
+interface Made {
+  get(key: string): Promise<unknown>;
+  set(key: string, value: unknown, ttl?: number): Promise<boolean>;
+  delete(key: string): Promise<boolean>;
+  clear(): Promise<void>;
+  disconnect(): Promise<void>;
+}
+
+describe('createKeyv', () => {
+  let redis: RawClient;
+  before(async () => {
+    redis = await rawClient(sharedServer());
+  });
+  after(() => redis.destroy());
+
+  for (const [version, keyv] of Object.entries(majors)) {
+    const make = (options: object): Made => closing(createKeyvOf(keyv, { location: sharedServer().location, ...options }) as Made);
+
+    it(`writes one prefix and the default ttl, and no ttl where it is 0: Keyv ${version}`, async () => {
+      const namespace = randomUUID();
+      const cache = make({ namespace, ttl: 60_000 });
+      await cache.set('timed', 1);
+      await cache.set('ever', 1, 0);
+      expect((await redis.keys(`*${namespace}*`)).sort()).to.deep.equal([`${namespace}::ever`, `${namespace}::timed`]);
+      expect(await redis.pTTL(`${namespace}::timed`)).to.be.within(50_000, 60_000);
+      expect(await redis.pTTL(`${namespace}::ever`)).to.equal(-1);
+      await cache.clear();
+    });
+
+    it(`shows isCacheable and a ttl function the value, not Keyv’s envelope: Keyv ${version}`, async () => {
+      const namespace = randomUUID();
+      const seen: unknown[] = [];
+      const cache = make({
+        namespace,
+        isCacheable: (value: unknown) => {
+          seen.push(value);
+          return value !== null;
+        },
+        ttl: (value: { short?: boolean }) => (value.short ? 1000 : 60_000),
+      });
+      await cache.set('null', null).catch(() => {});
+      await cache.set('short', { short: true });
+      await cache.set('long', { short: false });
+      expect(seen).to.deep.include.members([{ short: true }, { short: false }]);
+      expect(await redis.exists(`${namespace}::null`)).to.equal(0);
+      expect(await redis.pTTL(`${namespace}::short`)).to.be.within(1, 1000);
+      expect(await redis.pTTL(`${namespace}::long`)).to.be.within(50_000, 60_000);
+      await cache.clear();
+    });
+
+    it(`stands under keyv:: without a namespace, apart from stores: Keyv ${version}`, async () => {
+      const cache = make({ database: 11 });
+      const store = openStore({ database: 11, prefix: 'cache' });
+      await cache.set('k', 1);
+      expect(await store.keys()).to.deep.equal([]);
+      await store.reset();
+      expect(await cache.get('k')).to.equal(1);
+      await cache.clear();
+      expect(await cache.get('k')).to.equal(undefined);
+    });
+
+    it(`answers with misses and needs no listener while Redis is away: Keyv ${version}`, async () => {
+      const cache = closing(createKeyvOf(keyv, { location: `127.0.0.1:${await freePort()}` }) as Made);
+      expect(await cache.get('k')).to.equal(undefined);
+      // Keyv 4 knows only true.
+      if (!version.startsWith('4')) expect(await cache.set('k', 1)).to.equal(false);
+      expect((await rejection(cache.delete('k'))).message).to.match(/not connected/);
+      expect((await rejection(cache.clear())).message).to.match(/not connected/);
+    });
+  }
+
+  it('has adapters that keep their promises while Redis is away', async () => {
+    const location = `127.0.0.1:${await freePort()}`;
+    for (const Adapter of [KeyvRedisStore, KeyvRedisStoreV5]) {
+      const adapter = closing(new Adapter({ location, namespace: 'n' }));
+      expect(await adapter.get('k')).to.equal(undefined);
+      expect(await adapter.getMany(['k', 'l'])).to.deep.equal([undefined, undefined]);
+      expect(await adapter.set('k', 'v')).to.equal(false);
+      expect(await adapter.setMany([{ key: 'k', value: 'v' }])).to.deep.equal([false]);
+      expect(await adapter.has('k')).to.equal(false);
+      for (const call of [() => adapter.delete('k'), () => adapter.deleteMany(['k']), () => adapter.clear()]) {
+        expect((await rejection(call())).code).to.equal('ERR_CONNECTION');
+      }
+    }
+  });
+
+  it('tells Keyv what it is', () => {
+    const { capabilities, opts } = closing(new KeyvRedisStore({ namespace: 'n', location: 'redis://user:hunter2@localhost' }));
+    expect(capabilities).to.include({ expires: true, store: 'keyvStorage', compatible: true });
+    expect(JSON.stringify(opts)).not.to.contain('hunter2');
+    expect(closing(new KeyvRedisStoreV5()).opts.dialect).to.equal('redis');
+  });
+});
