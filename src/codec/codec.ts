@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { CacheError, CodecError, expected, OptionError, UnsupportedError } from '../errors.js';
 import { brotliCompressor, type Compressor, gzipCompressor, zstdCompressor } from './compressors.js';
 import { type Frame, frame, isFramed, layerName, parseFrame } from './frame.js';
+import { isPlain } from './keyv-json.js';
 import { jsonSerializer, keyvSerializer, type MaybePromise, type Serializer, v8Serializer } from './serializers.js';
 
 /** What goes to Redis and comes back. */
@@ -84,6 +85,8 @@ export function createCodecs(options: CodecOptions): {
       // An integer stays an integer, so that INCR works on it and a person can read it.
       if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
       if (Buffer.isBuffer(value)) return pack(bytes.name, value, packing);
+      // The default's short way: nothing has to be looked for in the text.
+      if (serializer === keyvSerializer && packing === undefined && isPlain(value)) return JSON.stringify(value);
       return then(writer.encode(value), (payload) => {
         if (isPlainJson(writer.name, payload) && !oversized(payload, packing)) return payload;
         return pack(writer.name, payload, packing);

@@ -6,7 +6,7 @@ import { defaultDeserialize, defaultSerialize } from '@keyv/serialize';
  * holes, and in functions and symbols inside arrays; those take its own way.
  */
 export function stringify(value: unknown): string {
-  return isPlain(value, 0) ? JSON.stringify(value) : defaultSerialize(value);
+  return isPlain(value) ? JSON.stringify(value) : defaultSerialize(value);
 }
 
 /** The value of a text that `@keyv/serialize` or JSON wrote. */
@@ -24,7 +24,8 @@ const colon = 58;
 /** Deeper than this `@keyv/serialize` decides, cycles included. */
 const maxDepth = 100;
 
-function isPlain(value: unknown, depth: number): boolean {
+/** Whether native JSON gives exactly what `@keyv/serialize` gives for this value, there and back. */
+export function isPlain(value: unknown, depth = 0): boolean {
   switch (typeof value) {
     case 'string':
       return value.charCodeAt(0) !== colon;

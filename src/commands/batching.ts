@@ -26,9 +26,11 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}): 
   const has = new Gathering(max, commands.has, commands.hasMany);
   const pttl = new Gathering(max, commands.pttl, commands.pttlMany);
 
+  const idle = (): boolean => get.empty && has.empty && pttl.empty;
+
   /** Lets the waiting reads of these keys go first. */
   function before(keys: Iterable<string>): void {
-    if (get.empty && has.empty && pttl.empty) return;
+    if (idle()) return;
     for (const key of keys) {
       get.release(key);
       has.release(key);
@@ -47,7 +49,10 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}): 
     get: (key) => get.ask(key),
     has: (key) => has.ask(key),
     pttl: (key) => pttl.ask(key),
-    set: writing(commands.set),
+    set(key, value, ttl) {
+      if (!idle()) before([key]);
+      return commands.set(key, value, ttl);
+    },
     add: writing(commands.add),
     replace: writing(commands.replace),
     getAndDelete: writing(commands.getAndDelete),

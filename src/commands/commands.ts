@@ -22,7 +22,7 @@ export interface Commands<Value = Stored> {
   /** MGET, in the order of the keys. */
   getMany(keys: readonly string[]): Promise<(Stored | null)[]>;
   /** SET with PX */
-  set(key: string, value: Value, ttl: WireTtl): Promise<void>;
+  set(key: string, value: Value, ttl: WireTtl): Promise<unknown>;
   /** SET for each, in one pipeline without a transaction: what happened to each, in order. */
   setMany(entries: readonly Entry<Value>[]): Promise<PromiseSettledResult<unknown>[]>;
   /** SET with NX: whether it was stored. */

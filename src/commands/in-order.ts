@@ -54,7 +54,10 @@ export function inOrder(commands: Commands): OrderedCommands {
     ...commands,
     get: onKey(commands.get),
     getMany: onKeys(commands.getMany),
-    set: (key, value, ttl) => inTurn(key, value, (encoded) => commands.set(key, encoded, ttl)),
+    set(key, value, ttl) {
+      if (turns.size === 0 && !(value instanceof Promise)) return commands.set(key, value, ttl);
+      return inTurn(key, value, (encoded) => commands.set(key, encoded, ttl));
+    },
     add: (key, value, ttl) => inTurn(key, value, (encoded) => commands.add(key, encoded, ttl)),
     setMany(entries) {
       const late = entries.some(({ key, value }) => value instanceof Promise || turns.has(key));

@@ -70,9 +70,7 @@ export function redisCommands(pool: Pool): Commands {
         });
         return (replies as Reply[]).map(stored);
       }),
-    async set(key, value, ttl) {
-      await send(setArguments(key, value, ttl), { key });
-    },
+    set: (key, value, ttl) => send(setArguments(key, value, ttl), { key }),
     async setMany(entries) {
       const results: PromiseSettledResult<unknown>[] = [];
       try {

@@ -105,13 +105,13 @@ export class ClientConnection implements Connection {
     }
   }
 
-  async #dispatch(args: readonly Argument[]): Promise<Reply> {
-    try {
-      return await this.#sender.sendCommand(args);
-    } catch (error) {
-      throw this.#explained(error);
-    }
+  #dispatch(args: readonly Argument[]): Promise<Reply> {
+    return this.#sender.sendCommand(args).then(undefined, this.#explain);
   }
+
+  readonly #explain = (error: unknown): never => {
+    throw this.#explained(error);
+  };
 
   /** Resolves with the first `ready`, rejects with the first error: node-redis's own promise would outlast every retry. */
   #connect(): Promise<void> {

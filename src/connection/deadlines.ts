@@ -1,0 +1,86 @@
+import { TimeoutError } from '../errors.js';
+import type { Milliseconds } from '../ttl.js';
+
+/** How far past its deadline a call may settle: one timer looks after all calls, this often. */
+const tick: Milliseconds = 50;
+
+/** A call under way: a link of the chain. Without `reject` it has ended. */
+export interface Call {
+  readonly deadline: number;
+  reject: ((error: Error) => void) | undefined;
+  previous: Call;
+  next: Call;
+}
+
+/**
+ * The calls under way, oldest first. All deadlines are equally far away, so they end in the order they began: one coarse
+ * timer, which runs while there is any call, looks at the oldest only. A call that ends leaves the chain at once, so that
+ * nothing is kept for the garbage collector to carry along.
+ */
+export class Deadlines {
+  readonly #timeout: Milliseconds;
+  readonly #ends: Call;
+  #timer: NodeJS.Timeout | undefined;
+  #lastSweep = 0;
+  #onDrained: (() => void) | undefined;
+
+  constructor(timeout: Milliseconds) {
+    this.#timeout = timeout;
+    const ends = { deadline: 0, reject: undefined } as unknown as Call;
+    ends.previous = ends;
+    ends.next = ends;
+    this.#ends = ends;
+  }
+
+  begin(reject: (error: Error) => void): Call {
+    const now = performance.now();
+    if (this.#timer === undefined) {
+      this.#timer = setInterval(() => this.#sweep(), tick);
+      this.#lastSweep = now;
+    }
+    const ends = this.#ends;
+    const call: Call = { deadline: now + this.#timeout, reject, previous: ends.previous, next: ends };
+    ends.previous.next = call;
+    ends.previous = call;
+    return call;
+  }
+
+  end(call: Call): void {
+    if (call.reject === undefined) return;
+    call.reject = undefined;
+    call.previous.next = call.next;
+    call.next.previous = call.previous;
+    if (this.#onDrained && this.#empty) this.#onDrained();
+  }
+
+  /** Resolves when no call is under way. */
+  async drained(): Promise<void> {
+    if (this.#empty) return;
+    await new Promise<void>((resolve) => {
+      this.#onDrained = resolve;
+    });
+  }
+
+  get #empty(): boolean {
+    return this.#ends.next === this.#ends;
+  }
+
+  #sweep(): void {
+    const now = performance.now();
+    // The process was busy: answers may be waiting to be read, and timers come before them.
+    const busy = now - this.#lastSweep > 3 * tick;
+    this.#lastSweep = now;
+    if (busy) {
+      setImmediate(() => this.#sweep());
+      return;
+    }
+    for (let call = this.#ends.next; call !== this.#ends && call.deadline <= now; call = this.#ends.next) {
+      const { reject } = call;
+      this.end(call);
+      reject?.(new TimeoutError(this.#timeout));
+    }
+    if (!this.#empty) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
