@@ -79,6 +79,7 @@ export const contenders = {
     return json((args) => bare.send(args));
   },
   'redis-tier, cache-manager 5': async (target) => store5(await caching(redisStore(ours(target)))),
+  "redis-tier, cache-manager 5, parser 'auto'": async (target) => store5(await caching(redisStore({ ...ours(target), parser: 'auto' }))),
   'redis-tier, Keyv 5': async (target) => keyv5(createKeyv({ ...ours(target), namespace: 'bench' })),
   'redis-tier, cache-manager 7': async (target) => cache7(createKeyv({ ...ours(target), namespace: 'bench' })),
   'node-redis + JSON, timeout off': (target) => nodeRedis(target, { timeout: 0 }),

@@ -6,6 +6,8 @@ import { inOrder } from './commands/in-order.js';
 import { memoryCommands } from './commands/memory.js';
 import { redisCommands } from './commands/redis.js';
 import { ClientConnection, type OnError } from './connection/client.js';
+import type { Connection } from './connection/connection.js';
+import { DirectConnection } from './connection/direct.js';
 import { guard } from './connection/guard.js';
 import type { Pool } from './connection/pool.js';
 import { SharedConnection } from './connection/pools.js';
@@ -96,10 +98,11 @@ export function createPool(options: ConnectionOptions = {}): Pool {
   return openPool(settings, () => {});
 }
 
-function openPool({ target, pool, timeout }: Settings, onError: OnError): Pool {
+function openPool({ target, pool, parser, timeout }: Settings, onError: OnError): Pool {
   if (pool && 'use' in pool) return guard(pool, timeout, false);
-  const open = (): ClientConnection => {
+  const open = (): Connection => {
     if (target.kind === 'client') return ClientConnection.over(target.client, onError);
+    if (parser && target.kind === 'server') return new DirectConnection(target.options, parser, onError);
     return ClientConnection.open(target.kind === 'server' ? target.options : {}, onError);
   };
   return guard(pool ? new pool.class(open, pool.kwargs) : new SharedConnection(open), timeout);

@@ -26,6 +26,7 @@ export type {
   Route,
   Status,
 } from './connection/connection.js';
+export { type Parser, type ParserClass, type ParserOptions, ReplyParser } from './connection/parser.js';
 export type { Pool, PoolClass, PoolOptions } from './connection/pool.js';
 export {
   type BlockingOptions,

@@ -1,5 +1,6 @@
 import type { CodecOptions } from './codec/codec.js';
 import type { BatchOptions } from './commands/batching.js';
+import type { ParserClass } from './connection/parser.js';
 import type { Pool, PoolClass, PoolOptions } from './connection/pool.js';
 import { type ClientOptions, type GivenClient, parseLocation, type Target } from './connection/target.js';
 import { expected, OptionError } from './errors.js';
@@ -21,6 +22,11 @@ export interface ConnectionOptions extends Omit<ClientOptions, 'keyPrefix' | 'hi
    * by `createPool`, for stores that shall share one (never closed by them).
    */
   readonly pool?: PoolOptions | Pool | undefined;
+  /**
+   * A direct connection of ours in place of node-redis's, for one server, with this parser: `'auto'` for ours, the class of
+   * the npm package `redis-parser`, or one of your own with its contract. RESP 2. Default: node-redis and its own parser.
+   */
+  readonly parser?: ParserClass | 'auto' | undefined;
   /** The deadline of one operation in milliseconds, end to end: connecting, waiting for a connection, the answer. Default 1000. */
   readonly timeout?: Milliseconds | undefined;
 }
@@ -105,6 +111,7 @@ const ownOptions: Record<Exclude<keyof StoreOptions, keyof typeof clientOptions>
   onBackgroundRefreshError: true,
   onFailure: true,
   parseKey: true,
+  parser: true,
   pool: true,
   prefix: true,
   refreshThreshold: true,
@@ -122,6 +129,7 @@ const ignored = ['isolationPoolOptions', 'store', 'stores', 'isGlobal'];
 export interface Settings {
   readonly target: Target;
   readonly pool: { readonly class: PoolClass; readonly kwargs: object } | Pool | undefined;
+  readonly parser: ParserClass | 'auto' | undefined;
   readonly timeout: Milliseconds;
   readonly prefix: string;
   readonly version: string | undefined;
@@ -160,6 +168,18 @@ export function parseOptions(options: StoreOptions, extra: readonly string[] = [
     typeof timeout === 'number' && timeout > 0 && timeout <= longest,
   );
   check('onFailure', "'miss' or 'throw'", onFailure, onFailure === 'miss' || onFailure === 'throw');
+  check(
+    'parser',
+    "'auto' or a parser class",
+    options.parser,
+    [undefined, 'auto'].includes(options.parser as never) || typeof options.parser === 'function',
+  );
+  check(
+    'RESP',
+    '2 where `parser` is given',
+    options.RESP,
+    options.parser === undefined || options.RESP === undefined || options.RESP === 2,
+  );
   check('batch', 'false or an object', options.batch, !options.batch || typeof options.batch === 'object');
   check('max', 'an integer ≥ 1', options.max, options.max === undefined || (Number.isInteger(options.max) && options.max >= 1));
   for (const name of ['isCacheable', 'keyFunction', 'parseKey'] as const) {
@@ -169,6 +189,7 @@ export function parseOptions(options: StoreOptions, extra: readonly string[] = [
   return {
     target: parseTarget(options),
     pool: parsePool(options),
+    parser: options.parser,
     timeout,
     prefix,
     version: version === undefined ? undefined : String(version),
@@ -185,10 +206,10 @@ function parseTarget(options: ConnectionOptions): Target {
   if (client !== undefined) {
     const usable = typeof client?.withCommandOptions === 'function' && typeof client.isReady === 'boolean' && !('slots' in client);
     check('client', 'a client made by createClient of node-redis 5 or later', client, usable);
-    refuseBeside('client', options, ['location', 'pool']);
+    refuseBeside('client', options, ['location', 'pool', 'parser']);
     return { kind: 'client', client };
   }
-  if (typeof (pool as Pool | undefined)?.use === 'function') refuseBeside('pool', options, ['location']);
+  if (typeof (pool as Pool | undefined)?.use === 'function') refuseBeside('pool', options, ['location', 'parser']);
   check('url', 'left out where `location` is given', 'a URL', url === undefined || location === undefined);
   check(
     'database',

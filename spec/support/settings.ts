@@ -69,6 +69,7 @@ export const connections: readonly Setting[] = [
   local('round-robin pool', () => ({ pool: { class: RoundRobinPool, size: 3 } })),
   local('blocking pool', () => ({ pool: { class: BlockingPool, max: 3 } })),
   local('RESP 2', () => ({ RESP: 2 })),
+  local('our own parser', () => ({ parser: 'auto' })),
   { title: 'memory:', options: async () => ({ location: 'memory:' }) },
 ];
 

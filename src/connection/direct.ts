@@ -1,0 +1,242 @@
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
+import { ClosedError, CommandError, ConnectionError } from '../errors.js';
+import type { Milliseconds } from '../ttl.js';
+import { type OnError, reconnectStrategy } from './client.js';
+import type { Argument, Connection, Reply, Status } from './connection.js';
+import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
+import { settledWithin } from './settled-within.js';
+import type { ClientOptions } from './target.js';
+
+interface Waiting {
+  resolve(reply: Reply): void;
+  reject(error: Error): void;
+}
+
+/** What node-redis's `socket` options say, as far as they are used here. */
+interface SocketOptions {
+  readonly host?: string;
+  readonly port?: number;
+  readonly path?: string;
+  readonly tls?: boolean;
+  readonly connectTimeout?: Milliseconds;
+  readonly reconnectStrategy?: false | number | ((retries: number, cause: Error) => false | Error | number);
+}
+
+/**
+ * A lean connection of our own to one server (TCP, TLS or unix socket; RESP 2), with a parser of the user's choice. Commands of
+ * one tick leave in one write; replies are matched in order. It comes back by itself, as node-redis does.
+ */
+export class DirectConnection implements Connection {
+  readonly #options: ClientOptions;
+  readonly #Parser: ParserClass;
+  readonly #onError: OnError;
+  #status: Status = 'idle';
+  #socket: Socket | undefined;
+  #connecting: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #retries = 0;
+  #lastError: unknown;
+  /** Sent and not answered, oldest first: a list that is read from the front. */
+  #waiting: Waiting[] = [];
+  #answered = 0;
+  #out = '';
+  #onDrained: (() => void) | undefined;
+
+  constructor(options: ClientOptions, parser: ParserClass | 'auto', onError: OnError) {
+    this.#options = options;
+    this.#Parser = parser === 'auto' ? ReplyParser : parser;
+    this.#onError = onError;
+  }
+
+  get status(): Status {
+    return this.#status;
+  }
+
+  ready(): Promise<void> {
+    if (this.#status === 'ready') return Promise.resolve();
+    if (this.#status === 'closed') return Promise.reject(new ClosedError());
+    if (this.#status === 'reconnecting') return Promise.reject(this.#down());
+    this.#status = 'connecting';
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  send(args: readonly Argument[]): Promise<Reply> {
+    return this.#status === 'ready' ? this.#enqueue(args) : this.ready().then(() => this.#enqueue(args));
+  }
+
+  async close(grace: Milliseconds): Promise<void> {
+    if (this.#status === 'closed') return;
+    this.#status = 'closed';
+    clearTimeout(this.#retry);
+    if (this.#inFlight > 0) {
+      const drained = new Promise<void>((resolve) => {
+        this.#onDrained = resolve;
+      });
+      await settledWithin(drained, grace);
+    }
+    this.#drop(new ClosedError());
+  }
+
+  get #inFlight(): number {
+    return this.#waiting.length - this.#answered;
+  }
+
+  #enqueue(args: readonly Argument[]): Promise<Reply> {
+    if (!this.#socket) return Promise.reject(this.#status === 'closed' ? new ClosedError() : this.#down());
+    if (this.#out === '') setImmediate(this.#flush);
+    this.#encode(args);
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  /** Text is gathered and leaves at the end of the tick; bytes go to the socket behind it, uncopied, and leave with it. */
+  #encode(args: readonly Argument[]): void {
+    let text = `*${args.length}\r\n`;
+    for (const arg of args) {
+      if (typeof arg === 'string') text += `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`;
+      else {
+        this.#socket?.cork();
+        this.#socket?.write(`${this.#out}${text}$${arg.length}\r\n`);
+        this.#socket?.write(arg);
+        this.#out = '';
+        text = '\r\n';
+      }
+    }
+    this.#out += text;
+  }
+
+  readonly #flush = (): void => {
+    const out = this.#out;
+    this.#out = '';
+    if (out !== '') this.#socket?.write(out);
+    while (this.#socket && this.#socket.writableCorked > 0) this.#socket.uncork();
+  };
+
+  async #connect(): Promise<void> {
+    try {
+      const socket = await this.#open();
+      this.#socket = socket;
+      const parser = new this.#Parser(this.#replies(socket));
+      socket.on('data', (chunk) => parser.execute(chunk)).on('close', () => this.#lost(socket));
+      await Promise.all((await this.#handshake()).map((args) => this.#enqueue(args)));
+      if (this.#status === 'closed') throw new ClosedError();
+      this.#status = 'ready';
+      this.#retries = 0;
+    } catch (error) {
+      if (this.#status !== 'closed') this.#failed(error as Error);
+      throw this.#status === 'closed' ? new ClosedError() : this.#down(error);
+    }
+  }
+
+  #open(): Promise<Socket> {
+    const {
+      host = 'localhost',
+      port = 6379,
+      tls,
+      connectTimeout = 5000,
+      reconnectStrategy: _,
+      ...rest
+    } = (this.#options.socket ?? {}) as SocketOptions;
+    const options = { noDelay: true, keepAlive: true, ...rest, ...(rest.path === undefined ? { host, port } : {}) };
+    return new Promise((resolve, reject) => {
+      const socket = tls ? connectTls(options as TlsOptions) : connectTcp(options as NetConnectOpts);
+      this.#socket = socket;
+      const fail = (error: Error): void => {
+        socket.destroy();
+        reject(error);
+      };
+      socket.setTimeout(connectTimeout, () => fail(new Error(`no connection within ${connectTimeout} ms`)));
+      socket.once('close', () => fail(new Error('closed while connecting')));
+      socket.on('error', (error) => {
+        this.#lastError = error;
+        fail(error);
+      });
+      socket.once(tls ? 'secureConnect' : 'connect', () => {
+        socket.setTimeout(0);
+        resolve(socket);
+      });
+    });
+  }
+
+  async #handshake(): Promise<Argument[][]> {
+    const { credentialsProvider: provider, database, name } = this.#options;
+    const given = provider?.type === 'async-credentials-provider' ? await provider.credentials() : this.#options;
+    const { username, password } = given;
+    const commands: Argument[][] = [];
+    if (password !== undefined) commands.push(username === undefined ? ['AUTH', password] : ['AUTH', username, password]);
+    if (name !== undefined) commands.push(['CLIENT', 'SETNAME', name]);
+    if (database) commands.push(['SELECT', String(database)]);
+    return commands;
+  }
+
+  #replies(socket: Socket): ParserOptions {
+    const next = (): Waiting | undefined => {
+      const waiting = this.#waiting[this.#answered++];
+      if (this.#answered === this.#waiting.length) {
+        this.#waiting = [];
+        this.#answered = 0;
+        this.#onDrained?.();
+      }
+      return waiting;
+    };
+    return {
+      returnBuffers: true,
+      returnReply: (reply) => next()?.resolve(reply),
+      returnError: (error) => next()?.reject(new CommandError(`Redis answered: ${error.message}`, { cause: error })),
+      returnFatalError: (error) => {
+        this.#lastError = error;
+        socket.destroy(error);
+      },
+    };
+  }
+
+  /** The socket is gone: what was in flight fails, and only that; the connection comes back in the background. */
+  #lost(socket: Socket): void {
+    if (socket !== this.#socket) return;
+    const wasReady = this.#status === 'ready';
+    this.#drop(this.#down());
+    if (wasReady) this.#failed((this.#lastError as Error | undefined) ?? new Error('connection lost'));
+  }
+
+  #drop(error: Error): void {
+    const unanswered = this.#waiting.slice(this.#answered);
+    this.#waiting = [];
+    this.#answered = 0;
+    this.#out = '';
+    this.#socket?.destroy();
+    this.#socket = undefined;
+    for (const { reject } of unanswered) reject(error);
+  }
+
+  #failed(error: Error): void {
+    this.#lastError = error;
+    const retryIn = this.#retryIn(error);
+    this.#status = retryIn === undefined ? 'idle' : 'reconnecting';
+    this.#drop(this.#down(error));
+    this.#onError(this.#down(error));
+    if (retryIn === undefined) return;
+    this.#retry = setTimeout(() => {
+      this.#connecting ??= this.#connect()
+        .catch(() => {})
+        .finally(() => {
+          this.#connecting = undefined;
+        });
+    }, retryIn);
+  }
+
+  /** The user's strategy as node-redis takes it, or ours; `undefined` for giving up. */
+  #retryIn(error: Error): Milliseconds | undefined {
+    const { reconnectStrategy: strategy = (retries: number) => reconnectStrategy(retries) } = (this.#options.socket ?? {}) as SocketOptions;
+    const answer = typeof strategy === 'function' ? strategy(this.#retries++, error) : strategy;
+    return typeof answer === 'number' ? answer : undefined;
+  }
+
+  #down(cause: unknown = this.#lastError): ConnectionError {
+    const reason =
+      cause instanceof Error && cause.message !== '' ? cause.message : ((cause as { code?: string })?.code ?? 'connection lost');
+    return new ConnectionError(`not connected to Redis: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,153 @@
+import type { Reply } from './connection.js';
+
+/** What a parser is told: the options of the npm package `redis-parser`. */
+export interface ParserOptions {
+  returnReply(reply: Reply): void;
+  /** An error reply: the command's own failure. */
+  returnError(error: Error): void;
+  /** Bytes that are no reply: the connection cannot be trusted any more. */
+  returnFatalError(error: Error): void;
+  /** Whether bulk strings shall be Buffers; always true here. */
+  readonly returnBuffers: boolean;
+}
+
+/** Makes replies of bytes (RESP 2): the contract of the npm package `redis-parser`. */
+export interface Parser {
+  /** Takes the next bytes from the socket, cut anywhere. */
+  execute(chunk: Buffer): void;
+}
+
+/** A parser class: `redis-parser`'s, or one of your own. */
+// biome-ignore lint/suspicious/noExplicitAny: redis-parser has no types of its own, and its option types are wider
+export type ParserClass = new (options: any) => Parser;
+
+const CR = 13;
+const LF = 10;
+const [status, failure, number, bulk, array] = [...Buffer.from('+-:$*')] as [number, number, number, number, number];
+
+interface OpenArray {
+  readonly items: Reply[];
+  filled: number;
+}
+
+/** The parser behind `parser: 'auto'`: what is whole is handed on at once, and of what is not, no byte is read twice. */
+export class ReplyParser implements Parser {
+  readonly #options: ParserOptions;
+  /** Arrays that wait for more of their items, the innermost last. */
+  readonly #open: OpenArray[] = [];
+  /** Bytes of a reply that is not whole yet, and how many it takes to go on. */
+  #held: Buffer[] = [];
+  #heldSize = 0;
+  #needed = 0;
+
+  constructor(options: ParserOptions) {
+    this.#options = options;
+  }
+
+  execute(chunk: Buffer): void {
+    let data = chunk;
+    if (this.#heldSize > 0) {
+      this.#held.push(chunk);
+      this.#heldSize += chunk.length;
+      if (this.#heldSize < this.#needed) return;
+      data = Buffer.concat(this.#held, this.#heldSize);
+      this.#held = [];
+      this.#heldSize = 0;
+    }
+    let at = 0;
+    while (at < data.length) {
+      const end = data.indexOf(CR, at);
+      if (end === -1 || end + 1 === data.length) {
+        this.#hold(data, at, data.length - at + 1);
+        return;
+      }
+      if (data[end + 1] !== LF) {
+        this.#fatal(data, at);
+        return;
+      }
+      const body = end + 2;
+      switch (data[at]) {
+        case bulk: {
+          const length = integer(data, at + 1, end);
+          if (Number.isNaN(length)) {
+            this.#fatal(data, at);
+            return;
+          }
+          const after = length < 0 ? body : body + length + 2;
+          if (after > data.length) {
+            this.#hold(data, at, after - at);
+            return;
+          }
+          at = after;
+          this.#complete(length < 0 ? null : data.subarray(body, after - 2));
+          break;
+        }
+        case array: {
+          const length = integer(data, at + 1, end);
+          if (Number.isNaN(length)) {
+            this.#fatal(data, at);
+            return;
+          }
+          at = body;
+          if (length > 0) this.#open.push({ items: new Array<Reply>(length), filled: 0 });
+          else this.#complete(length < 0 ? null : []);
+          break;
+        }
+        case number: {
+          const value = integer(data, at + 1, end);
+          if (Number.isNaN(value)) {
+            this.#fatal(data, at);
+            return;
+          }
+          at = body;
+          this.#complete(value);
+          break;
+        }
+        case status:
+          this.#complete(data.toString('latin1', at + 1, end));
+          at = body;
+          break;
+        case failure:
+          this.#complete(new Error(data.toString('utf8', at + 1, end)) as unknown as Reply);
+          at = body;
+          break;
+        default:
+          this.#fatal(data, at);
+          return;
+      }
+    }
+  }
+
+  #hold(data: Buffer, at: number, needed: number): void {
+    this.#held = [data.subarray(at)];
+    this.#heldSize = data.length - at;
+    this.#needed = needed;
+  }
+
+  #complete(reply: Reply): void {
+    let whole = reply;
+    for (let array = this.#open.at(-1); array; array = this.#open.at(-1)) {
+      array.items[array.filled++] = whole;
+      if (array.filled < array.items.length) return;
+      this.#open.pop();
+      whole = array.items;
+    }
+    if ((whole as unknown) instanceof Error) this.#options.returnError(whole as unknown as Error);
+    else this.#options.returnReply(whole);
+  }
+
+  #fatal(data: Buffer, at: number): void {
+    this.#options.returnFatalError(new Error(`protocol error: ${JSON.stringify(data.toString('latin1', at, at + 20))} begins no reply`));
+  }
+}
+
+function integer(data: Buffer, start: number, end: number): number {
+  const negative = data[start] === 0x2d;
+  let value = 0;
+  for (let i = negative ? start + 1 : start; i < end; i++) {
+    const digit = (data[i] as number) - 48;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    value = value * 10 + digit;
+  }
+  return end === start ? Number.NaN : negative ? -value : value;
+}
