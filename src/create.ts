@@ -32,7 +32,7 @@ export interface Composition {
 export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsOf?: () => Commands): Composition {
   const settings = face === 'keyv' ? parseOptions(options, ['namespace', 'useKeyPrefix'], 'keyv') : parseOptions(options);
   const { prefix, version, onFailure, isCacheable } = settings;
-  const { hashLongKeys, keyFunction, parseKey, keyPattern } = keyOptions(options);
+  const { hashLongKeys, keyFunction, parseKey, keyPattern } = face === 'store' ? literalPrefix(options) : options;
   const codecs = createCodecs(options);
   const ttl = ttlPolicy(options);
   const events = new Events();
@@ -66,7 +66,7 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
 }
 
 /** redis-yet writes its `keyPrefix` to the letter; where ours would not, its data has to be found all the same. */
-function keyOptions(options: StoreOptions): Pick<StoreOptions, 'hashLongKeys' | 'keyFunction' | 'parseKey' | 'keyPattern'> {
+function literalPrefix(options: StoreOptions): Pick<StoreOptions, 'hashLongKeys' | 'keyFunction' | 'parseKey' | 'keyPattern'> {
   const { keyPrefix, version, keyFunction } = options;
   const literal = keyPrefix !== undefined && version === undefined && keyFunction === undefined && /[:%@#]/.test(keyPrefix);
   return literal ? plainKeys(keyPrefix) : options;

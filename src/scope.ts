@@ -73,9 +73,7 @@ export class ScopedCache extends Cache {
   /** Deletes the keys that match a Redis glob pattern. Redis: SCAN and UNLINK, in batches. Fails loud. @returns how many */
   async delPattern(pattern: string): Promise<number> {
     if (typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
-    let count = 0;
-    for await (const { wires } of this.#pages('delPattern', pattern)) count += await this.#unlink('delPattern', wires);
-    return count;
+    return this.#unlinkAll('delPattern', this.#pages('delPattern', pattern));
   }
 
   /**
@@ -84,7 +82,7 @@ export class ScopedCache extends Cache {
    */
   async clear(options: ClearOptions = {}): Promise<void> {
     const space = await this.policy.loud({ name: 'clear' }, async () => this.#spaceOf(options));
-    for await (const wires of this.#wires('clear', space)) await this.#unlink('clear', wires);
+    await this.#unlinkAll('clear', this.#owned('clear', space));
   }
 
   /**
@@ -178,8 +176,8 @@ export class ScopedCache extends Cache {
     }
   }
 
-  async *#wires(name: string, space: Pick<KeySpace, 'scan' | 'owns'>): AsyncGenerator<(string | Buffer)[], void, undefined> {
-    for await (const page of this.#scan(name, space.scan().glob)) yield page.keys.filter((key) => space.owns(String(key)));
+  async *#owned(name: string, space: Pick<KeySpace, 'scan' | 'owns'>): AsyncGenerator<{ wires: (string | Buffer)[] }, void, undefined> {
+    for await (const page of this.#scan(name, space.scan().glob)) yield { wires: page.keys.filter((key) => space.owns(String(key))) };
   }
 
   /** SCAN, failing loud. */
@@ -192,7 +190,16 @@ export class ScopedCache extends Cache {
     }
   }
 
-  async #unlink(name: string, wires: readonly (string | Buffer)[]): Promise<number> {
-    return wires.length === 0 ? 0 : this.policy.loud({ name }, () => this.parts.commands.del(wires));
+  /** UNLINK, a page at a time, while the next page is being scanned: never more than one of each is under way. */
+  async #unlinkAll(name: string, pages: AsyncIterable<{ wires: readonly (string | Buffer)[] }>): Promise<number> {
+    let count = 0;
+    let unlinking: Promise<number> = Promise.resolve(0);
+    for await (const { wires } of pages) {
+      count += await unlinking;
+      unlinking = wires.length === 0 ? Promise.resolve(0) : this.policy.loud({ name }, () => this.parts.commands.del(wires));
+      // Awaited in the next turn; a rejection must not go unhandled until then.
+      unlinking.catch(() => {});
+    }
+    return count + (await unlinking);
   }
 }

@@ -173,14 +173,19 @@ describe('a client that somebody closed', () => {
 
 describe('a process that was busy', () => {
   it('does not take answers that wait to be read for missing ones', async () => {
-    const store = openStore({ timeout: 200 });
+    const server = await RedisServer.start();
+    const store = openStore({ location: server.location, timeout: 200 });
     await store.set('k', 1);
+    // The commands are on their way before this process is busy, the answers come while it is.
+    server.freeze();
     const reads = Array.from({ length: 20 }, () => store.get('k'));
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    server.thaw();
     const end = Date.now() + 600;
     while (Date.now() < end);
     expect(await Promise.all(reads)).to.deep.equal(reads.map(() => 1));
     expect(store.errors).to.deep.equal([]);
+    await server.stop();
   });
 });
 

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as msgpackr from 'msgpackr';
+import type { ParserClass } from '../../src/index.js';
 import {
   BlockingPool,
   brotliCompressor,
@@ -17,6 +18,10 @@ import {
 import { certificates } from './certificates.js';
 import { sharedServer } from './hooks.js';
 import { freePort, RedisServer } from './redis.js';
+import { SimpleParser } from './simple-parser.js';
+
+// It comes without types.
+const RedisParser = require('redis-parser') as ParserClass;
 
 /** One way of setting a store up, which every contract must hold under. */
 export interface Setting {
@@ -70,6 +75,19 @@ export const connections: readonly Setting[] = [
   local('blocking pool', () => ({ pool: { class: BlockingPool, max: 3 } })),
   local('RESP 2', () => ({ RESP: 2 })),
   local('our own parser', () => ({ parser: 'auto' })),
+  local('the parser of redis-parser', () => ({ parser: RedisParser })),
+  local('a parser of the user’s own', () => ({ parser: SimpleParser })),
+  onServer('our own parser over TLS, with password and database 1', async () => {
+    const { ca, server: own, client } = await certificates();
+    const port = await freePort();
+    const server = await tlsServer(port, ca.cert, own, ['--requirepass', 's3cret']);
+    const socket = { ca: ca.cert, cert: client.cert, key: client.key } as NonNullable<StoreOptions['socket']>;
+    return { server, options: { location: `rediss://:s3cret@127.0.0.1:${port}/1`, socket, parser: 'auto' } };
+  }),
+  onServer('our own parser over a unix socket, as an ACL user', async () => {
+    const server = await RedisServer.start(['--user', 'app', 'on', '>s3cret', '~*', '&*', '+@all']);
+    return { server, options: { location: server.unixSocket, username: 'app', password: 's3cret', name: 'direct', parser: 'auto' } };
+  }),
   { title: 'memory:', options: async () => ({ location: 'memory:' }) },
 ];
 
@@ -93,12 +111,17 @@ export const codecs: readonly (Setting & { readonly binary?: boolean })[] = [
 ];
 
 /** A server that speaks nothing but TLS and asks for a client certificate. */
-export async function tlsServer(port: number, ca: string, { cert, key }: { cert: string; key: string }): Promise<RedisServer> {
+export async function tlsServer(
+  port: number,
+  ca: string,
+  { cert, key }: { cert: string; key: string },
+  more: readonly string[] = [],
+): Promise<RedisServer> {
   const folder = (await import('node:fs')).mkdtempSync(join((await import('node:os')).tmpdir(), 'redis-tier-tls-'));
   const file = (name: string, content: string): string => {
     writeFileSync(join(folder, name), content);
     return join(folder, name);
   };
   const tls = ['--tls-cert-file', file('cert.pem', cert), '--tls-key-file', file('key.pem', key), '--tls-ca-cert-file', file('ca.pem', ca)];
-  return RedisServer.start(['--port', '0', '--tls-port', String(port), ...tls, '--tls-auth-clients', 'yes']);
+  return RedisServer.start(['--port', '0', '--tls-port', String(port), ...tls, '--tls-auth-clients', 'yes', ...more]);
 }

@@ -1,0 +1,197 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { type ParserClass, type Reply, ReplyParser } from '../../src/index.js';
+import { openStore, rejection } from '../support/open.js';
+import { freePort, RedisServer } from '../support/redis.js';
+import { SimpleParser } from '../support/simple-parser.js';
+
+const RedisParser = require('redis-parser') as ParserClass;
+const parsers: Record<string, ParserClass | 'auto'> = {
+  auto: 'auto',
+  'redis-parser': RedisParser,
+  'a class of the user’s own': SimpleParser,
+};
+
+type Seen = { reply: unknown } | { error: string } | { fatal: true };
+
+/** What a parser makes of these chunks. */
+function parsed(Parser: ParserClass, chunks: readonly Buffer[]): Seen[] {
+  const seen: Seen[] = [];
+  // redis-parser makes Buffers of status replies too.
+  const plain = (reply: unknown): unknown => {
+    if (Buffer.isBuffer(reply)) return reply.toString('latin1');
+    if (Array.isArray(reply)) return reply.map(plain);
+    return reply instanceof Error ? `error:${reply.message}` : reply;
+  };
+  const parser = new Parser({
+    returnBuffers: true,
+    returnReply: (reply: Reply) => seen.push({ reply: plain(reply) }),
+    returnError: (error: Error) => seen.push({ error: error.message }),
+    returnFatalError: () => seen.push({ fatal: true }),
+  });
+  for (const chunk of chunks) parser.execute(chunk);
+  return seen;
+}
+
+const everyKind = Buffer.from(
+  '+OK\r\n-ERR no\r\n:42\r\n:-7\r\n$5\r\na\r\nbc\r\n$0\r\n\r\n$-1\r\n*0\r\n*-1\r\n*3\r\n$2\r\nab\r\n:1\r\n*2\r\n$-1\r\n-ERR inner\r\n*1\r\n*1\r\n$1\r\nx\r\n',
+);
+
+describe('reply parser', () => {
+  it('reads every kind of reply', () => {
+    expect(parsed(ReplyParser, [everyKind])).to.deep.equal([
+      { reply: 'OK' },
+      { error: 'ERR no' },
+      { reply: 42 },
+      { reply: -7 },
+      { reply: 'a\r\nbc' },
+      { reply: '' },
+      { reply: null },
+      { reply: [] },
+      { reply: null },
+      { reply: ['ab', 1, [null, 'error:ERR inner']] },
+      { reply: [['x']] },
+    ]);
+  });
+
+  for (const [name, Parser] of Object.entries(parsers)) {
+    it(`reads alike what is cut at any byte: ${name}`, () => {
+      const own = Parser === 'auto' ? ReplyParser : Parser;
+      const whole = parsed(ReplyParser, [everyKind]);
+      for (let cut = 1; cut < everyKind.length; cut++) {
+        expect(parsed(own, [everyKind.subarray(0, cut), everyKind.subarray(cut)]), `cut at ${cut}`).to.deep.equal(whole);
+      }
+      expect(
+        parsed(
+          own,
+          Array.from(everyKind, (byte) => Buffer.from([byte])),
+        ),
+      ).to.deep.equal(whole);
+    });
+  }
+
+  it('agrees with redis-parser on any replies, cut anywhere', () =>
+    fc.assert(
+      fc.property(fc.array(replyBytes, { minLength: 1 }), fc.array(fc.nat(), { maxLength: 8 }), (replies, cuts) => {
+        const bytes = Buffer.concat(replies);
+        const places = [0, ...cuts.map((cut) => cut % bytes.length).sort((a, b) => a - b), bytes.length];
+        const chunks = places.slice(1).map((end, i) => bytes.subarray(places[i], end));
+        expect(
+          parsed(
+            ReplyParser,
+            chunks.filter(({ length }) => length > 0),
+          ),
+        ).to.deep.equal(parsed(RedisParser, [bytes]));
+      }),
+      { numRuns: 500 },
+    ));
+
+  it('says when bytes are no reply', () => {
+    for (const bad of ['HTTP/1.1 400\r\n', '$x\r\n', ':\r\n', '*1a\r\n', '+OK\rX']) {
+      expect(parsed(ReplyParser, [Buffer.from(bad)]), bad).to.deep.equal([{ fatal: true }]);
+    }
+  });
+});
+
+const line = fc.string({ unit: fc.constantFrom('a', 'B', ' ', '7', '-') }).map((text) => text);
+const { reply: replyBytes } = fc.letrec<{ reply: Buffer }>((tie) => ({
+  reply: fc.oneof(
+    { maxDepth: 3 },
+    line.map((text) => Buffer.from(`+${text}\r\n`)),
+    line.map((text) => Buffer.from(`-ERR ${text}\r\n`)),
+    fc.integer().map((value) => Buffer.from(`:${value}\r\n`)),
+    fc.uint8Array().map((bytes) => Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')])),
+    fc.constant(Buffer.from('$-1\r\n')),
+    fc.array(tie('reply'), { maxLength: 4 }).map((items) => Buffer.concat([Buffer.from(`*${items.length}\r\n`), ...items])),
+  ),
+}));
+
+describe('direct connection', () => {
+  it('gives up for the time being what was in flight when the bytes stop making sense, and only that', async () => {
+    const server = await RedisServer.start();
+    let spoil = false;
+    const sockets = new Set<Socket>();
+    const proxy = createServer((from) => {
+      const to = new (require('node:net').Socket)().connect(server.port, '127.0.0.1') as Socket;
+      for (const socket of [from, to]) {
+        sockets.add(socket);
+        socket.on('error', () => {});
+      }
+      from.pipe(to);
+      to.on('data', (data) => from.write(spoil ? Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n') : data));
+      from.on('close', () => to.destroy());
+      to.on('close', () => from.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const store = openStore({ location: `127.0.0.1:${(proxy.address() as { port: number }).port}`, parser: 'auto' });
+    await store.set('k', 1);
+    spoil = true;
+    expect(await store.get('k')).to.equal(undefined);
+    expect(store.errors.at(-1)).to.include({ code: 'ERR_CONNECTION' });
+    expect(store.errors.map(({ message }) => message).join()).to.match(/protocol error/);
+    spoil = false;
+    const deadline = Date.now() + 5000;
+    while (store.status !== 'ready' && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(await store.get('k')).to.equal(1);
+    await store.disconnect();
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+    await server.stop();
+  });
+
+  it('comes back with backoff after the server was killed, and honours the user’s strategy', async () => {
+    const port = await freePort();
+    let server = await RedisServer.start([], port);
+    const retries: number[] = [];
+    const reconnectStrategy = (count: number) => {
+      retries.push(count);
+      return 20;
+    };
+    const store = openStore({ location: `127.0.0.1:${port}`, parser: 'auto', socket: { reconnectStrategy } });
+    await store.set('k', 1);
+    await server.stop();
+    expect(await store.get('k')).to.equal(undefined);
+    expect((await rejection(store.del('k'))).code).to.equal('ERR_CONNECTION');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    server = await RedisServer.start([], port);
+    const deadline = Date.now() + 5000;
+    while (store.status !== 'ready' && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+    await store.set('k', 2);
+    expect(await store.get('k')).to.equal(2);
+    expect(retries.slice(0, 3)).to.deep.equal([0, 1, 2]);
+    await server.stop();
+    const never = openStore({ location: `127.0.0.1:${port}`, parser: 'auto', socket: { reconnectStrategy: false } });
+    expect(await never.get('k')).to.equal(undefined);
+    expect(never.status).to.equal('idle');
+  });
+
+  it('says what is wrong with the password, and shows none', async () => {
+    const server = await RedisServer.start(['--requirepass', 'right']);
+    const error = await rejection(openStore({ location: `redis://:wr0ng-secret@${server.location}`, parser: 'auto' }).ready());
+    expect(error.code).to.equal('ERR_CONNECTION');
+    expect(error.message).to.match(/WRONGPASS/);
+    expect(`${error.stack} ${JSON.stringify(error)}`).not.to.contain('wr0ng-secret');
+    await server.stop();
+  });
+
+  it('opens one connection for many first calls, and settles in time with the server frozen', async () => {
+    const server = await RedisServer.start();
+    const store = openStore({ location: server.location, parser: 'auto', timeout: 200 });
+    await Promise.all(Array.from({ length: 1000 }, (_, i) => store.set(`k${i}`, i)));
+    expect(await store.mget('k0', 'k999')).to.deep.equal([0, 999]);
+    server.freeze();
+    const start = performance.now();
+    expect(await store.get('k1')).to.equal(undefined);
+    await store.disconnect();
+    expect(performance.now() - start).to.be.below(2 * (200 + 250));
+    server.thaw();
+    await server.stop();
+  });
+
+  it('takes one server and RESP 2, and says so', () => {
+    expect(() => openStore({ parser: 'fast' as never })).to.throw('expected `parser` to be \'auto\' or a parser class, got `"fast"`');
+    expect(() => openStore({ parser: 'auto', RESP: 3 })).to.throw('expected `RESP` to be 2 where `parser` is given, got `3`');
+  });
+});
