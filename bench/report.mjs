@@ -72,5 +72,5 @@ function chart(title, group, limit) {
     ].join('');
   });
   const total = top + rows.length * height + 12;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="800" height="${total}" viewBox="0 0 800 ${total}" font-family="sans-serif" font-size="12"><rect width="800" height="${total}" fill="#ffffff"/><text x="12" y="24" font-size="14">${escaped(title)}</text>${bars.join('')}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="800" height="${total}" viewBox="0 0 800 ${total}" font-family="sans-serif" font-size="12"><title>${escaped(title)}</title><rect width="800" height="${total}" fill="#ffffff"/><text x="12" y="24" font-size="14">${escaped(title)}</text>${bars.join('')}</svg>\n`;
 }
