@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
+import { frame } from '../src/codec/frame.js';
 import { CacheError, redisStore } from '../src/index.js';
 import { sharedServer } from './support/hooks.js';
 import { openStore, rejection } from './support/open.js';
@@ -103,6 +105,25 @@ describe('failure policy', () => {
       }
       await store.reset();
     }
+  });
+
+  it('makes a value or a miss of any bytes at all that are stored under a key, and never throws', () => {
+    const framed = fc
+      .tuple(fc.constantFrom('json', 'keyv', 'v8', 'bytes', 'json+gzip', 'v8+brotli', 'nobody'), fc.uint8Array(), fc.boolean())
+      .map(([layers, payload, text]) => frame(layers, Buffer.from(payload), text));
+    const plain = fc.oneof(fc.uint8Array({ maxLength: 100 }), fc.json()).map((content) => Buffer.from(content as string));
+    const store = openStore({ prefix: 'any', onFailure: 'throw' });
+    return fc.assert(
+      fc.asyncProperty(fc.oneof(framed, plain), async (bytes) => {
+        await redis.set('any:k', bytes);
+        const value = await store.get('k');
+        // A miss is told of; a value is the same by every way to it.
+        if (value === undefined) expect(store.errors.splice(0)).to.have.lengthOf(1);
+        expect(await store.mget('k')).to.deep.equal([value]);
+        store.errors.splice(0);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('says what Redis refused, with its words as the cause', async () => {
