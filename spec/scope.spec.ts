@@ -2,19 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { type ReencodeProgress, v8Serializer } from '../src/index.js';
 import { openStore, rejection } from './support/open.js';
-import { RedisServer } from './support/redis.js';
-import { commandStats, type RawClient, rawClient } from './support/wire.js';
+import type { RedisServer } from './support/redis.js';
+import { commandStats, onOwnServer, type RawClient } from './support/wire.js';
 
 describe('the scope of a store', () => {
   let server: RedisServer;
   let redis: RawClient;
-  before(async () => {
-    server = await RedisServer.start();
-    redis = await rawClient(server);
-  });
-  after(async () => {
-    redis.destroy();
-    await server.stop();
+  onOwnServer((started, client) => {
+    server = started;
+    redis = client;
   });
   beforeEach(async () => {
     await redis.flushDb();
@@ -66,6 +62,14 @@ describe('the scope of a store', () => {
     await stores[0]?.reset();
     for (const store of stores.slice(1)) expect(await store.keys()).to.have.lengthOf(4);
     expect(await open('a', { version: 1 }).get('k')).to.equal('versioned');
+  });
+
+  it('has no version and no digests where a keyPrefix is written to the letter', () => {
+    for (const beside of [{ version: 1 }, { hashLongKeys: true }]) {
+      const options = { location: server.location, keyPrefix: 'a:b', ...beside };
+      expect(() => openStore(options)).to.throw(`beside \`${Object.keys(beside)[0]}\`, or \`prefix\` instead, got \`"a:b"\``);
+      expect(() => openStore({ ...options, keyPrefix: 'ab' })).not.to.throw();
+    }
   });
 
   it('is the whole database where the prefix is empty, with keys as they are', async () => {
@@ -250,13 +254,9 @@ describe('the scope of a store', () => {
 describe('what goes over the wire', () => {
   let server: RedisServer;
   let redis: RawClient;
-  before(async () => {
-    server = await RedisServer.start();
-    redis = await rawClient(server);
-  });
-  after(async () => {
-    redis.destroy();
-    await server.stop();
+  onOwnServer((started, client) => {
+    server = started;
+    redis = client;
   });
 
   it('is less than 1 KiB for has on a value of 64 MiB', async () => {

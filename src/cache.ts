@@ -160,7 +160,12 @@ export class Cache {
     return left === never ? null : left;
   }
 
-  /** Gives the key a new time to live (the default where it is left out). Redis: PEXPIRE, or PERSIST for ever. Fails loud. @returns whether the key exists */
+  /**
+   * Gives the key a new time to live; the default where it is left out, which a `ttl` function has to give for `undefined`,
+   * for the value is not read. Redis: PEXPIRE, or PERSIST for ever. Fails loud.
+   *
+   * @returns whether the key exists
+   */
   touch(key: string, ttl?: Ttl): Promise<boolean> {
     return this.policy.loud({ name: 'touch', key }, async () => this.parts.commands.expire(this.#wire(key), this.parts.ttl(ttl)));
   }

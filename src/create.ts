@@ -67,9 +67,13 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
 
 /** redis-yet writes its `keyPrefix` to the letter; where ours would not, its data has to be found all the same. */
 function literalPrefix(options: StoreOptions): Pick<StoreOptions, 'hashLongKeys' | 'keyFunction' | 'parseKey' | 'keyPattern'> {
-  const { keyPrefix, version, keyFunction } = options;
-  const literal = keyPrefix !== undefined && version === undefined && keyFunction === undefined && /[:%@#]/.test(keyPrefix);
-  return literal ? plainKeys(keyPrefix) : options;
+  const { keyPrefix, version, hashLongKeys, keyFunction } = options;
+  if (keyPrefix === undefined || keyFunction !== undefined || !/[:%@#]/.test(keyPrefix)) return options;
+  if (version === undefined && !hashLongKeys) return plainKeys(keyPrefix);
+  const beside = version === undefined ? 'hashLongKeys' : 'version';
+  throw new OptionError(
+    expected('keyPrefix', `without \`:\`, \`%\`, \`@\` and \`#\` beside \`${beside}\`, or \`prefix\` instead`, keyPrefix),
+  );
 }
 
 type Engine = Pick<ScopeParts, 'commands'> & Pick<Composition, 'link'>;

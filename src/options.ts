@@ -40,7 +40,8 @@ export interface StoreOptions extends ConnectionOptions, CodecOptions, TtlOption
   readonly prefix?: string | undefined;
   /**
    * The same as `prefix`, by the name that cache-manager-redis-yet has for it, and written to the letter as it does, also where
-   * it holds `:`, `%`, `@` or `#` (see {@link plainKeys}). Never handed to node-redis.
+   * it holds `:`, `%`, `@` or `#` (see {@link plainKeys}; `version` or `hashLongKeys` beside it is an error then). Never
+   * handed to node-redis.
    */
   readonly keyPrefix?: string | undefined;
   /** A part of every key: entries of another version are not seen. Default: none. */

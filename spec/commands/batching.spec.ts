@@ -2,19 +2,15 @@ import { expect } from 'chai';
 import { batching } from '../../src/commands/batching.js';
 import { memoryCommands } from '../../src/commands/memory.js';
 import { openStore, rejection } from '../support/open.js';
-import { RedisServer } from '../support/redis.js';
-import { commandStats, type RawClient, rawClient } from '../support/wire.js';
+import type { RedisServer } from '../support/redis.js';
+import { commandStats, onOwnServer, type RawClient } from '../support/wire.js';
 
 describe('same-tick coalescing', () => {
   let server: RedisServer;
   let redis: RawClient;
-  before(async () => {
-    server = await RedisServer.start();
-    redis = await rawClient(server);
-  });
-  after(async () => {
-    redis.destroy();
-    await server.stop();
+  onOwnServer((started, client) => {
+    server = started;
+    redis = client;
   });
   const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
 

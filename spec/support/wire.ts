@@ -1,5 +1,5 @@
 import { createClient } from '@redis/client';
-import type { RedisServer } from './redis.js';
+import { RedisServer } from './redis.js';
 
 /** A client beside the code under test, to look at what is really in Redis. */
 export async function rawClient(server: RedisServer, database = 0) {
@@ -19,4 +19,19 @@ export type RawClient = Awaited<ReturnType<typeof rawClient>>;
 export async function commandStats(client: RawClient): Promise<Record<string, number>> {
   const info = await client.info('commandstats');
   return Object.fromEntries([...info.matchAll(/cmdstat_(\S+?):calls=(\d+)/g)].map(([, name, calls]) => [name as string, Number(calls)]));
+}
+
+/** For a suite that counts what a server does: one of its own, with a client beside it, for as long as the suite runs. */
+export function onOwnServer(use: (server: RedisServer, redis: RawClient) => void): void {
+  let server: RedisServer;
+  let redis: RawClient;
+  before(async () => {
+    server = await RedisServer.start();
+    redis = await rawClient(server);
+    use(server, redis);
+  });
+  after(async () => {
+    redis.destroy();
+    await server.stop();
+  });
 }
