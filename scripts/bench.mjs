@@ -1,6 +1,7 @@
-// npm run bench: sets itself up, builds what will be measured (users run the build, not the sources), and measures.
+// npm run bench, bench:faults and bench:near: set themselves up, build what will be measured (users run the build, not the sources), and measure.
 import { findServer, howToGetRedis, installPackages, must } from './setup.mjs';
 
+const [script, ...args] = process.argv.slice(2);
 installPackages();
 const server = findServer();
 if (!server) {
@@ -8,4 +9,4 @@ if (!server) {
   process.exit(1);
 }
 must(process.execPath, ['scripts/build.mjs']);
-must(process.execPath, ['bench/run.mjs', ...process.argv.slice(2)], { env: { ...process.env, REDIS_SERVER: server } });
+must(process.execPath, [script, ...args], { env: { ...process.env, REDIS_SERVER: server } });

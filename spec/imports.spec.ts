@@ -25,13 +25,13 @@ const floors = ['faces', 'root', 'cache', 'commands', 'connection', 'pure', 'lea
 type Floor = (typeof floors)[number];
 
 function floorOf(file: string): Floor {
-  if (/^(index|keyv|store)$|^keyv\//.test(file)) return 'faces';
-  if (/^(create|options|link)$/.test(file)) return 'root';
-  if (/^(cache|scope|failure|events)$|^extras\//.test(file)) return 'cache';
-  if (file.startsWith('commands/')) return 'commands';
+  if (/^(index|keyv|otel|store|coherent-memory)$|^keyv\//.test(file)) return 'faces';
+  if (/^(create|options|link)$|^settings\//.test(file)) return 'root';
+  if (/^(cache|scope|failure|events)$|^extras\/|^telemetry\/(observed|stats|tracing)$/.test(file)) return 'cache';
+  if (/^(commands|near)\//.test(file)) return 'commands';
   if (file.startsWith('connection/')) return 'connection';
-  if (/^(keys|codec)\/|^ttl$/.test(file)) return 'pure';
-  if (file === 'errors') return 'leaf';
+  if (/^(keys|codec)\/|^ttl$|^telemetry\/(counters|sizes)$/.test(file)) return 'pure';
+  if (/^(errors|discretion)$/.test(file)) return 'leaf';
   throw new Error(`src/${file}.ts is on no floor: say where it belongs`);
 }
 
@@ -63,10 +63,16 @@ describe('imports', () => {
   });
 
   it('reach Keyv from createKeyv only, and cache-manager from nowhere', () => {
-    expect(imports.filter(({ to }) => to === 'npm:keyv').map(({ from }) => from)).to.satisfy((from: string[]) =>
+    expect(imports.filter(({ to, typeOnly }) => to === 'npm:keyv' && !typeOnly).map(({ from }) => from)).to.satisfy((from: string[]) =>
       from.every((file) => file === 'keyv/create-keyv'),
     );
     expect(imports.filter(({ to }) => to.startsWith('npm:cache-manager'))).to.deep.equal([]);
+  });
+
+  it('reach OpenTelemetry from redis-tier/otel only, and nothing else loads that', () => {
+    const from = imports.filter(({ to }) => to.startsWith('npm:@opentelemetry/')).map(({ from }) => from);
+    expect([...new Set(from)]).to.deep.equal(['otel']);
+    expect(imports.filter(({ to }) => to === 'otel')).to.deep.equal([]);
   });
 
   it('name no package that is not a dependency', () => {

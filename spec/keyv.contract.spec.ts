@@ -1,6 +1,14 @@
 import { keyvContract, majors } from './contract/keyv.js';
-import { codecs, connections } from './support/settings.js';
+import { codecs, connections, plainTopologies } from './support/settings.js';
+import { together } from './support/together.js';
 
-for (const version of Object.keys(majors)) {
+const versions = Object.keys(majors);
+
+for (const version of versions) {
   for (const setting of [...connections, ...codecs]) keyvContract(version, setting);
+}
+for (const setting of plainTopologies) {
+  together(setting, (shared) => {
+    for (const version of versions) keyvContract(version, shared);
+  });
 }

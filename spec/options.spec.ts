@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { createClient, createClientPool, createCluster } from '@redis/client';
+import { createClient } from '@redis/client';
 import { expect } from 'chai';
 import { OptionError, redisStore } from '../src/index.js';
 import { createKeyv } from '../src/keyv.js';
@@ -17,15 +17,37 @@ describe('options', () => {
     [{ location: '' }, /^expected `location`/],
     [{ location: 6379 }, /^expected `location`.*got `6379`$/],
     [{ location: 'a', url: 'redis://b' }, /^expected `url` to be left out where `location` is given/],
-    [{ client: {} }, /^expected `client` to be a client made by createClient of node-redis 5 or later, got `an object`$/],
-    [{ client: createClientPool({}) }, /^expected `client` to be a client made by createClient/],
-    [{ client: createCluster({ rootNodes: [] }) }, /^expected `client` to be a client made by createClient/],
+    [{ client: {} }, /^expected `client` to be a client, cluster, sentinel or pool of node-redis 5 or later, got `an object`$/],
     [{ client: createClient(), database: 3 }, /^expected `database` to be left out where `client` says where the entries are$/],
     [{ client: createClient(), url: 'redis://u:hunter2@b' }, /^expected `url` to be left out where `client` says where the entries are$/],
     [
       { pool: { use() {}, close() {} }, password: 'hunter2' },
       /^expected `password` to be left out where `pool` says where the entries are$/,
     ],
+    [{ client: createClient(), cluster: { rootNodes: [{}] } }, /^expected `cluster` to be left out where `client` says where/],
+    [{ cluster: { rootNodes: [] } }, /^expected `cluster.rootNodes` to be a list of one node or more, got `an array`$/],
+    [{ cluster: {} }, /^expected `cluster.rootNodes` to be a list of one node or more, got `undefined`$/],
+    [{ cluster: { rootNodes: [{}], clientSideCache: {} } }, /^unknown option `cluster.clientSideCache`; here it takes rootNodes, defaults/],
+    [
+      { cluster: { rootNodes: [{ url: 'x:hunter2' }] } },
+      /^expected `url` of each of `cluster.rootNodes` to be a redis:\/\/ or rediss:\/\/ URL$/,
+    ],
+    [{ cluster: { rootNodes: [{}], nodeAddressMap: 1 } }, /^expected `cluster.nodeAddressMap` to be an object or a function, got `1`$/],
+    [{ cluster: { rootNodes: [{}] }, location: 'a' }, /^expected `location` to be left out where `cluster` says where the entries are$/],
+    [{ cluster: { rootNodes: [{}] }, pool: { class: class {} } }, /^expected `pool` to be left out where `cluster` says where/],
+    [{ cluster: { rootNodes: [{}] }, parser: 'auto' }, /^expected `parser` to be left out where `cluster` says where/],
+    [{ cluster: { rootNodes: [{}] }, sentinel: {} }, /^expected `sentinel` to be left out where `cluster` says where/],
+    [{ cluster: { rootNodes: [{}] }, socket: { host: 'a' } }, /^expected `socket.host` to be left out where `cluster` says where/],
+    [{ cluster: { rootNodes: [{}] }, database: 1 }, /^expected `database` to be 0 or left out beside `cluster`/],
+    [{ sentinel: { sentinelRootNodes: [{}] } }, /^expected `sentinel.name` to be the name of a primary, got `undefined`$/],
+    [{ sentinel: { name: 'a' } }, /^expected `sentinel.sentinelRootNodes` to be a list of one node or more, got `undefined`$/],
+    [
+      { sentinel: { name: 'a', sentinelRootNodes: [{}], masterPoolSize: 3 } },
+      /^unknown option `sentinel.masterPoolSize`; here it takes name/,
+    ],
+    [{ sentinel: { name: 'a', sentinelRootNodes: [{}] }, url: 'redis://b' }, /^expected `url` to be left out where `sentinel` says where/],
+    [{ readFrom: 'replica' }, /^expected `readFrom` to be left out where neither `cluster` nor `sentinel` is given/],
+    [{ readFrom: 'nearest' }, /^expected `readFrom` to be 'primary' or 'replica', got `"nearest"`$/],
     [{ location: 'redis://host', socket: { tls: true } }, /^expected `socket.tls` to be false, as the location says, got `true`$/],
     [{ database: -1 }, /^expected `database` to be an integer ≥ 0, got `-1`$/],
     [{ database: 1.5 }, /^expected `database`/],

@@ -1,13 +1,29 @@
+import { agingOf, mayBeStale } from './codec/aging.js';
 import type { Codec, Stored } from './codec/codec.js';
 import type { MaybePromise } from './codec/serializers.js';
-import { type Entry, missing, never } from './commands/commands.js';
+import type { Stamps } from './codec/tag-header.js';
+import { type Entry, type Leases, missing, never } from './commands/commands.js';
 import type { OrderedCommands } from './commands/in-order.js';
-import { ArgumentError, expected, MissingKeyError } from './errors.js';
+import type { CallOptions } from './connection/guard.js';
+import { ArgumentError, expected, MissingKeyError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import type { Events } from './events.js';
-import { SingleFlight } from './extras/single-flight.js';
+import type { Background } from './extras/background.js';
+import type { Factory } from './extras/factory.js';
+import { Loader } from './extras/get-or-set.js';
+import { type GetOrSetOptions, parseLoadOptions } from './extras/load-options.js';
+import type { SingleFlight } from './extras/single-flight.js';
+import { type TagSettings, Tags } from './extras/tags.js';
+import { Values } from './extras/values.js';
+import { allTags, type TagsOf, type WriteOptions, written } from './extras/write-options.js';
 import { FailurePolicy, type OnFailure } from './failure.js';
 import type { KeySpace } from './keys/keyspace.js';
-import { type Milliseconds, type Ttl, type TtlPolicy, wireTtl } from './ttl.js';
+import { holdsValue } from './near/commands.js';
+import { NearReader } from './near/reader.js';
+import type { NearTier } from './near/tier.js';
+import type { Counters } from './telemetry/counters.js';
+import { observed, sawRead } from './telemetry/observed.js';
+import type { Source } from './telemetry/tracing.js';
+import type { Milliseconds, Ttl, TtlPolicy } from './ttl.js';
 
 export interface CacheParts {
   readonly keys: KeySpace;
@@ -15,8 +31,23 @@ export interface CacheParts {
   readonly codec: Codec;
   readonly commands: OrderedCommands;
   readonly events: Events;
+  readonly counters: Counters;
+  readonly source: Source;
   readonly onFailure: OnFailure;
   readonly isCacheable: (value: unknown) => boolean;
+  /** The tags that the option gives an entry. */
+  readonly tagsOf?: TagsOf | undefined;
+  readonly tagging: TagSettings;
+  /** The commands with other bounds. */
+  readonly within: (bounds: CallOptions) => OrderedCommands;
+  /** What this process keeps of Redis, where it does. `commands` see to it that it is filled and true. */
+  readonly near?: NearTier | undefined;
+  /** The bound of the commands. */
+  readonly timeout: Milliseconds;
+  /** The loads under way in this process. */
+  readonly flights: SingleFlight;
+  /** What goes on when no caller waits for it. */
+  readonly background: Background;
 }
 
 /** What `incr`, `decr` count with. */
@@ -36,34 +67,77 @@ export class Cache {
   protected readonly parts: CacheParts;
   /** @internal */
   protected readonly policy: FailurePolicy;
-  readonly #flights = new SingleFlight();
+  /** @internal */
+  protected readonly tags: Tags;
+  readonly #near: NearReader | undefined;
+  readonly #values: Values;
+  readonly #loader: Loader;
 
   /** @internal */
   constructor(parts: CacheParts) {
-    this.parts = parts;
-    this.policy = new FailurePolicy(parts.events, parts.onFailure);
+    this.parts = { ...parts, commands: observed(parts.commands, parts) };
+    this.policy = new FailurePolicy(parts.events, parts.onFailure, parts.counters);
+    this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging);
+    this.#near = parts.near && new NearReader(parts.near, parts.keys);
+    const { commands, flights, background, keys, codec, near, timeout, counters } = this.parts;
+    this.#values = new Values({ keys, codec, near, reader: this.#near, tags: this.tags, policy: this.policy });
+    this.#loader = new Loader({
+      commands,
+      flights,
+      background,
+      timeout,
+      counters,
+      tags: this.tags,
+      report: (key, error) => this.policy.report({ name: 'getOrSet', key }, error),
+      near: (wire) => this.#values.isNear(wire),
+      saw: (key, stored, near) => sawRead(this.parts, 'getOrSet', key, stored, near),
+      decoded: ({ key, wire }, stored) => this.#values.decoded('getOrSet', key, stored, wire),
+      entry: ({ key }, value, how, stamps) => this.#entry(key, value, how, stamps),
+      encoded: ({ wire }, value) => codec.encode(value, wire),
+    });
   }
 
   /**
    * The value under the key, or `undefined`. Redis: GET.
-   * Fails open: `undefined` and an `error` event.
+   * Fails open: `undefined` and an `error` event. An entry past its `ttl` is a miss, also where `getOrSet` may still serve it.
    */
   async get<T>(key: string): Promise<T | undefined> {
+    let wire: string;
     let stored: Stored | null;
+    let near: boolean;
     try {
-      stored = await this.parts.commands.get(this.#wire(key));
+      const kept = this.#near?.find(key);
+      if (this.#values.tells(kept)) {
+        sawRead(this.parts, 'get', key, kept.stored, true);
+        return (kept.shared ? kept.value : this.#values.ofKept('get', key, kept)) as T;
+      }
+      near = holdsValue(kept) && !mayBeStale(kept.stored);
+      const ahead = this.tags.ahead();
+      wire = this.#wire(key);
+      stored = await this.parts.commands.get(wire);
+      if (mayBeStale(stored)) stored = await this.#unstale(wire);
+      if (this.tags.concern(stored)) stored = await this.tags.open(stored, ahead);
     } catch (error) {
       return this.policy.recover({ name: 'get', key }, error, undefined);
     }
-    return stored === null ? undefined : (this.#decoded('get', key, stored) as T);
+    return this.#read('get', key, stored, wire, near) as T;
   }
 
   /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
   async getMany<T>(keys: readonly string[], name = 'getMany'): Promise<(T | undefined)[]> {
     if (keys.length === 0) return [];
+    let wires: string[];
     let found: (Stored | null)[];
+    let near: boolean[] | undefined;
     try {
-      found = await this.parts.commands.getMany(keys.map((key) => this.#wire(key)));
+      const ahead = this.tags.ahead();
+      wires = keys.map((key) => this.#wire(key));
+      near = this.parts.near && wires.map((wire) => this.#values.isNear(wire));
+      found = await this.parts.commands.getMany(wires);
+      if (found.some(mayBeStale)) {
+        found = await Promise.all(found.map((stored, i) => (mayBeStale(stored) ? this.#unstale(wires[i] as string) : stored)));
+      }
+      if (found.some((stored) => this.tags.concern(stored))) found = await this.tags.openMany(found, ahead);
     } catch (error) {
       return this.policy.recover(
         { name },
@@ -71,7 +145,7 @@ export class Cache {
         keys.map(() => undefined),
       );
     }
-    const values = found.map((stored, i) => (stored === null ? undefined : this.#decoded(name, keys[i] as string, stored)));
+    const values = found.map((stored, i) => this.#read(name, keys[i] as string, stored, wires[i] as string, near?.[i]));
     // Only a decoder that takes time makes promises.
     return (values.some((value) => value instanceof Promise) ? Promise.all(values) : values) as Promise<(T | undefined)[]>;
   }
@@ -80,29 +154,37 @@ export class Cache {
    * Stores a value. Redis: SET with PX.
    * Values that `isCacheable` refuses are not stored. Fails open: nothing is stored, and an `error` event says so.
    *
-   * @param ttl milliseconds; `0`, `null` or `Infinity` for ever; the default of the store where it is left out
+   * @param how milliseconds; `0`, `null` or `Infinity` for ever; the default of the store where it is left out. Or `{ ttl, tags }`
    * @returns whether the value was stored
    */
-  async put(key: string, value: unknown, ttl?: Ttl): Promise<boolean> {
+  async put(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<boolean> {
     try {
-      const entry = this.#entry(key, value, ttl);
+      const entry = this.#entry(key, value, how);
       if (entry === undefined) return false;
+      this.parts.flights.forget(entry.key);
       await this.parts.commands.set(entry.key, entry.value, entry.ttl);
       return true;
     } catch (error) {
+      this.#leaveNothingOld(key, error);
       return this.policy.recover({ name: 'set', key }, error, false);
     }
   }
 
   /** Stores each entry as `set` would, in pipelines without a transaction. Fails open, entry by entry. @returns whether each was stored */
-  async putMany(entries: readonly (readonly [key: string, value: unknown, ttl?: Ttl])[], name = 'setMany'): Promise<boolean[]> {
+  async putMany(
+    entries: readonly (readonly [key: string, value: unknown, how?: Ttl | WriteOptions])[],
+    name = 'setMany',
+  ): Promise<boolean[]> {
     const stored = entries.map(() => false);
     const encoded: Entry<MaybePromise<Stored>>[] = [];
     const positions: number[] = [];
-    for (const [i, [key, value, ttl]] of entries.entries()) {
+    for (const [i, [key, value, how]] of entries.entries()) {
       try {
-        const entry = this.#entry(key, value, ttl);
+        const entry = this.#entry(key, value, how);
         if (entry === undefined) continue;
+        this.parts.flights.forget(entry.key);
+        // Where it comes to nothing before all are sent, nobody else would see it fail.
+        if (entry.value instanceof Promise) entry.value.catch(() => {});
         encoded.push(entry);
         positions.push(i);
       } catch (error) {
@@ -113,8 +195,12 @@ export class Cache {
     try {
       for (const [i, result] of (await this.parts.commands.setMany(encoded)).entries()) {
         const position = positions[i] as number;
+        const key = entries[position]?.[0] as string;
         if (result.status === 'fulfilled') stored[position] = true;
-        else this.policy.recover({ name, key: entries[position]?.[0] }, result.reason, undefined);
+        else {
+          this.#leaveNothingOld(key, result.reason);
+          this.policy.recover({ name, key }, result.reason, undefined);
+        }
       }
       return stored;
     } catch (error) {
@@ -125,32 +211,63 @@ export class Cache {
   /** Deletes. Redis: UNLINK. Fails loud. @returns how many of the keys existed */
   remove(keys: readonly string[], name = 'del'): Promise<number> {
     return this.policy.loud({ name, key: keys.length === 1 ? keys[0] : undefined }, async () => {
-      return keys.length === 0 ? 0 : this.parts.commands.del(keys.map((key) => this.#wire(key)));
+      if (keys.length === 0) return 0;
+      const { wires, leases } = this.#leased(keys);
+      return this.parts.commands.del(wires, leases);
     });
   }
 
   /** Deletes each. Redis: UNLINK, pipelined. Fails loud. @returns whether each key existed, in order */
   removeEach(keys: readonly string[]): Promise<boolean[]> {
-    return this.policy.loud({ name: 'deleteMany' }, async () => this.parts.commands.delEach(keys.map((key) => this.#wire(key))));
+    return this.policy.loud({ name: 'deleteMany' }, async () => {
+      const { wires, leases } = this.#leased(keys);
+      return this.parts.commands.delEach(wires, leases);
+    });
+  }
+
+  /** Deletes, and asks nobody whether they were there. Redis: UNLINK; one for the single deletions of a tick. Fails loud. */
+  async discard(keys: readonly string[], name = 'del'): Promise<void> {
+    await this.policy.loud<unknown>({ name, key: keys.length === 1 ? keys[0] : undefined }, async () => {
+      const { wires, leases } = this.#leased(keys);
+      if (wires.length === 1) return this.parts.commands.drop(wires[0] as string, leases[0]);
+      return wires.length === 0 ? undefined : this.parts.commands.del(wires, leases, true);
+    });
   }
 
   /** Whether the key exists. Redis: EXISTS, so the cost does not depend on the size of the value. Fails open: `false`. */
   has(key: string): Promise<boolean> {
-    return this.policy.open({ name: 'has', key }, async () => this.parts.commands.has(this.#wire(key)), false);
+    return this.policy.open(
+      { name: 'has', key },
+      async () => {
+        const wire = this.#wire(key);
+        return this.tags.ifAlive(wire, this.parts.commands.has(wire), false);
+      },
+      false,
+    );
   }
 
   /** Whether each key exists, in order. Redis: EXISTS, pipelined. Fails open: `false` for all. */
   hasMany(keys: readonly string[]): Promise<boolean[]> {
     return this.policy.open(
       { name: 'hasMany' },
-      async () => this.parts.commands.hasMany(keys.map((key) => this.#wire(key))),
+      async () => {
+        const wires = keys.map((key) => this.#wire(key));
+        return this.tags.exact ? this.tags.living(wires) : this.parts.commands.hasMany(wires);
+      },
       keys.map(() => false),
     );
   }
 
   /** Milliseconds until the key expires; `-1`: never; `-2`: there is no such key. Redis: PTTL. Fails open: `-2`. */
   ttl(key: string): Promise<Milliseconds> {
-    return this.policy.open({ name: 'ttl', key }, async () => this.parts.commands.pttl(this.#wire(key)), missing);
+    return this.policy.open(
+      { name: 'ttl', key },
+      async () => {
+        const wire = this.#wire(key);
+        return this.tags.ifAlive(wire, this.parts.commands.pttl(wire), missing);
+      },
+      missing,
+    );
   }
 
   /** Milliseconds until the key expires; `null`: never; `undefined`: there is no such key. Redis: PTTL. Fails open: `undefined`. */
@@ -167,19 +284,26 @@ export class Cache {
    * @returns whether the key exists
    */
   touch(key: string, ttl?: Ttl): Promise<boolean> {
-    return this.policy.loud({ name: 'touch', key }, async () => this.parts.commands.expire(this.#wire(key), this.parts.ttl(ttl)));
+    return this.policy.loud({ name: 'touch', key }, async () => {
+      const wire = this.#wire(key);
+      const time = this.parts.ttl(ttl);
+      return this.tags.ifAlive(wire, this.parts.commands.expire(wire, time), false);
+    });
   }
 
   /** Takes the time to live away, so that the entry never expires. Redis: PERSIST. Fails loud. @returns whether there was one to take away */
   persist(key: string): Promise<boolean> {
-    return this.policy.loud({ name: 'persist', key }, async () => this.parts.commands.persist(this.#wire(key)));
+    return this.policy.loud({ name: 'persist', key }, async () => {
+      const wire = this.#wire(key);
+      return this.tags.ifAlive(wire, this.parts.commands.persist(wire), false);
+    });
   }
 
   /** Stores the value only where the key does not exist, atomically. Redis: SET NX. Fails loud. @returns whether it was stored */
-  add(key: string, value: unknown, ttl?: Ttl): Promise<boolean> {
+  add(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<boolean> {
     return this.policy.loud({ name: 'add', key }, async () => {
-      const entry = this.#entry(key, value, ttl);
-      return entry !== undefined && this.parts.commands.add(entry.key, entry.value, entry.ttl);
+      const entry = this.#entry(key, value, how);
+      return entry !== undefined && this.tags.add(entry.key, entry.value, entry.ttl, entry.tagged);
     });
   }
 
@@ -189,6 +313,7 @@ export class Cache {
    * @returns the sum; with `initial`, a missing key counts from there: `incr('hits', 1, { initial: 0 })` gives 1
    * @throws {MissingKeyError} where the key does not exist and there is no `initial`
    * @throws {CommandError} where the value is no integer, or the sum would not be exact (beyond ±2^53)
+   * @throws {UnsupportedError} under `encryption`
    */
   incr(key: string, delta = 1, options: CounterOptions = {}): Promise<number> {
     return this.#count('incr', key, delta, options);
@@ -200,75 +325,104 @@ export class Cache {
   }
 
   /**
-   * The value under the key; where there is none, `value` (or what the function returns), which is stored.
-   * Callers of this process that ask for one key at the same time share one call of the function. Its errors are the
-   * caller's to see and are never stored. Where Redis cannot be asked the function runs all the same.
+   * The value under the key; where there is none, `value` (or what the function returns), which is stored. Redis: GET; where
+   * there is none, SET NX of a lease, GET, and a script that stores.
+   *
+   * At a time one call of the function runs for all callers of this process, and for all processes: the others wait for what
+   * the first stores. A deletion while it runs wins: its result goes to those who wait for it and is not stored. Its errors are the
+   * callers' to see and are never stored. Where Redis cannot be asked the function runs all the same.
+   *
+   * @param options the time to live, or {@link GetOrSetOptions}: serving stale values, renewing early, timeouts
+   * @throws {FactoryTimeoutError} after `hardTimeout`
    */
-  async getOrSet<T>(key: string, value: T | (() => T | Promise<T>), ttl?: Ttl): Promise<T> {
+  async getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
     const wire = this.#wire(key);
-    if (ttl !== undefined) wireTtl(ttl);
-    return this.#flights.run(wire, async () => {
-      const operation = { name: 'getOrSet', key };
-      let stored: Stored | null = null;
-      let reachable = true;
-      try {
-        stored = await this.parts.commands.get(wire);
-      } catch (error) {
-        reachable = false;
-        this.policy.report(operation, error);
-      }
-      const found = stored === null ? undefined : await this.#decoded('getOrSet', key, stored);
-      if (found !== undefined) return found as T;
-      const made = typeof value === 'function' ? await (value as () => T | Promise<T>)() : value;
-      // A Redis that could not be read is not waited for a second time, and what was made is never lost for want of storing it.
-      if (reachable) {
-        try {
-          const entry = this.#entry(key, made, ttl);
-          if (entry) await this.parts.commands.set(entry.key, entry.value, entry.ttl);
-        } catch (error) {
-          this.policy.report(operation, error);
-        }
-      }
-      return made;
-    });
+    const plan = parseLoadOptions(options);
+    const make = typeof value === 'function' ? this.#counted(value as Factory<unknown>) : () => value;
+    return (await this.#loader.load({ key, wire, lease: this.parts.keys.beside?.(wire, 'l'), make, plan })) as T;
   }
 
-  /** Takes the value out: reads and deletes it, atomically. Redis: GETDEL. Fails loud. */
+  /** Takes the value out: reads and deletes it, atomically, also one past its `ttl` that is kept to be served stale. Redis: GETDEL. Fails loud. */
   getAndDelete<T>(key: string): Promise<T | undefined> {
     return this.policy.loud({ name: 'getAndDelete', key }, async () => {
-      const stored = await this.parts.commands.getAndDelete(this.#wire(key));
-      return (stored === null ? undefined : this.#decoded('getAndDelete', key, stored)) as T | undefined;
+      const wire = this.#wire(key);
+      let stored = await this.parts.commands.getAndDelete(wire);
+      if (this.tags.concern(stored)) stored = await this.tags.open(stored);
+      sawRead(this.parts, 'getAndDelete', key, stored);
+      return (stored === null ? undefined : this.#values.decoded('getAndDelete', key, stored, wire)) as T | undefined;
     });
   }
 
-  /** The value for these bytes; a miss and an `error` event where they cannot be read. A promise only where decoding takes time. */
-  #decoded(name: string, key: string, stored: Stored): MaybePromise<unknown> {
-    try {
-      const value = this.parts.codec.decode(stored);
-      return value instanceof Promise ? value.catch((error: unknown) => this.#unreadable(name, key, error)) : value;
-    } catch (error) {
-      return this.#unreadable(name, key, error);
-    }
+  /**
+   * Makes every entry with one of the tags a miss, at once and for every process: as many keys are deleted as there are tags, and
+   * the entries stay where they are until they expire or are written again. Redis: UNLINK, one round trip. Fails loud.
+   */
+  invalidateTags(tags: readonly string[]): Promise<void> {
+    return this.policy.loud({ name: 'invalidateTags' }, async () => {
+      // Any load under way may depend on them: who asks from now on does not share it.
+      this.parts.flights.close();
+      await this.tags.invalidate(tags);
+    });
   }
 
-  #unreadable(name: string, key: string, error: unknown): undefined {
-    this.policy.report({ name, key }, error);
+  /** Counts its calls. */
+  #counted<T>(make: Factory<T>): Factory<T> {
+    return (context) => {
+      this.parts.counters.loads++;
+      return make(context);
+    };
+  }
+
+  /** The value that was read: a hit or a miss, which is counted and told of here. `near`: the near tier answered. */
+  #read(name: string, key: string, stored: Stored | null, wire: string, near = false): MaybePromise<unknown> {
+    sawRead(this.parts, name, key, stored, near);
+    return stored === null ? undefined : this.#values.of(name, key, stored, wire);
+  }
+
+  /** A value that Redis has no room for was to replace what is there: that goes all the same, for deletions need no room. */
+  #leaveNothingOld(key: string, error: unknown): void {
+    if (error instanceof OutOfMemoryError) this.parts.commands.drop(this.#wire(key)).catch(() => {});
   }
 
   #wire(key: string): string {
     return this.parts.keys.toWire(key);
   }
 
-  /** What is to be written, or `undefined` for a value that shall not be stored. */
-  #entry(key: string, value: unknown, ttl: Ttl): Entry<MaybePromise<Stored>> | undefined {
+  /** What an entry with a stale window holds, as long as it is not stale. Its time to live ends before its time in Redis. */
+  async #unstale(wire: string): Promise<Stored | null> {
+    const { stored, left } = await this.parts.commands.getWithTtl(wire);
+    const staleFor = stored === null ? 0 : (agingOf(stored)?.staleFor ?? 0);
+    return left < 0 || left > staleFor ? stored : null;
+  }
+
+  /** The wire keys, and those of the leases that a deletion ends. Who asks for these keys from now on shares no load begun before. */
+  #leased(keys: readonly string[]): { wires: string[]; leases: Leases } {
+    const { keys: space, flights } = this.parts;
+    const wires = keys.map((key) => this.#wire(key));
+    for (const wire of wires) flights.forget(wire);
+    return { wires, leases: wires.map((wire) => space.beside?.(wire, 'l')) };
+  }
+
+  /** What is to be written, or `undefined` for a value that shall not be stored. `earlier`: stamps of tags, read before the value was made. */
+  #entry(
+    key: string,
+    value: unknown,
+    how: Ttl | WriteOptions,
+    earlier?: Stamps,
+  ): (Entry<MaybePromise<Stored>> & { readonly tagged: boolean }) | undefined {
     const wire = this.#wire(key);
+    const { ttl, tags: given } = written(how);
     const time = this.parts.ttl(ttl, value);
     if (value === undefined || !this.parts.isCacheable(value)) return undefined;
-    return { key: wire, value: this.parts.codec.encode(value), ttl: time };
+    const tags = allTags(given, this.parts.tagsOf, key, value);
+    return { key: wire, value: this.tags.sealed(this.parts.codec.encode(value, wire), tags, earlier), ttl: time, tagged: tags.length > 0 };
   }
 
   #count(name: string, key: string, delta: number, { initial, ttl }: CounterOptions): Promise<number> {
     return this.policy.loud({ name, key }, async () => {
+      if (this.tags.lazy)
+        throw new UnsupportedError(`Redis cannot count what carries a generation: ${name} needs a store without \`lazyClear\``);
+      if (this.parts.codec.sealed) throw new UnsupportedError(`Redis cannot count under \`encryption\`: ${name} needs a store without it`);
       if (!Number.isSafeInteger(delta)) throw new ArgumentError(expected('delta', 'an integer', delta));
       if (initial !== undefined && !Number.isSafeInteger(initial)) throw new ArgumentError(expected('initial', 'an integer', initial));
       const time = initial === undefined ? undefined : this.parts.ttl(ttl, initial);

@@ -2,23 +2,38 @@ import { createCodecs } from './codec/codec.js';
 import { batching } from './commands/batching.js';
 import { closable } from './commands/closable.js';
 import type { Commands } from './commands/commands.js';
-import { inOrder } from './commands/in-order.js';
+import { inOrder, type OrderedCommands } from './commands/in-order.js';
 import { memoryCommands } from './commands/memory.js';
 import { redisCommands } from './commands/redis.js';
+import { type OnKept, type ReplayingCommands, replaying } from './commands/replaying.js';
+import type { BreakerState } from './connection/breaker.js';
 import { ClientConnection, type OnError } from './connection/client.js';
+import { ClusterConnection } from './connection/cluster.js';
 import type { Connection } from './connection/connection.js';
 import { DirectConnection } from './connection/direct.js';
-import { guard } from './connection/guard.js';
+import { GivenTopology, kindOf } from './connection/given.js';
+import { type CallOptions, type GuardedPool, guard } from './connection/guard.js';
 import type { Pool } from './connection/pool.js';
 import { SharedConnection } from './connection/pools.js';
-import { expected, OptionError } from './errors.js';
+import { SentinelConnection } from './connection/sentinel.js';
+import { bySlot } from './connection/slots.js';
+import type { GivenClient, Target } from './connection/target.js';
+import { ConnectionError, expected, OptionError, UnsupportedError } from './errors.js';
 import { Events } from './events.js';
+import { Background } from './extras/background.js';
+import { SingleFlight } from './extras/single-flight.js';
 import { customKeySpace, type KeySpace, keySpace } from './keys/keyspace.js';
 import { plainKeys } from './keys/plain-keys.js';
-import { type Link, localLink, remoteLink } from './link.js';
-import { type ConnectionOptions, parseOptions, type Settings, type StoreOptions } from './options.js';
+import { type Link, localLink, nearLink, remoteLink } from './link.js';
+import { nearCommands } from './near/commands.js';
+import { NearTier } from './near/tier.js';
+import type { ConnectionOptions, StoreOptions } from './options.js';
 import type { ScopeParts } from './scope.js';
-import { ttlPolicy } from './ttl.js';
+import { parseOptions, type Settings } from './settings/settings.js';
+import { Counters } from './telemetry/counters.js';
+import { countingOpenings } from './telemetry/stats.js';
+import type { Source } from './telemetry/tracing.js';
+import { type Milliseconds, ttlPolicy } from './ttl.js';
 
 /** A store taken apart: what its methods need, and its connection. */
 export interface Composition {
@@ -31,20 +46,26 @@ export interface Composition {
 /** The composition root: the way through the house, on one page. */
 export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsOf?: () => Commands): Composition {
   const settings = face === 'keyv' ? parseOptions(options, ['namespace', 'useKeyPrefix'], 'keyv') : parseOptions(options);
-  const { prefix, version, onFailure, isCacheable } = settings;
+  const { prefix, version, onFailure, isCacheable, tagsOf, tagging } = settings;
   const { hashLongKeys, keyFunction, parseKey, keyPattern } = face === 'store' ? literalPrefix(options) : options;
   const codecs = createCodecs(options);
   const ttl = ttlPolicy(options);
   const events = new Events();
+  const counters = new Counters();
 
   const separator = face === 'keyv' ? '::' : ':';
   const keysOf = (ofVersion: string | undefined): KeySpace => keySpace({ prefix, version: ofVersion, hashLongKeys, separator });
   const keys = keyFunction ? customKeySpace((key) => keyFunction(key, prefix, version), parseKey, keyPattern) : keysOf(version);
 
-  const { commands, link } =
+  if (tagging.exact && !keys.tags) {
+    throw new OptionError(expected(tagging.lazy ? 'lazyClear' : 'tags', 'left out beside `keyFunction` and a literal `keyPrefix`', true));
+  }
+
+  const background = new Background();
+  const { commands, link, within, near } =
     commandsOf || settings.target.kind === 'memory'
-      ? local(commandsOf?.() ?? memoryCommands(options.max))
-      : remote(settings, options.batch, (error) => events.emit('error', error));
+      ? local(commandsOf?.() ?? memoryCommands(options.max), background)
+      : remote(settings, options, events, counters, background);
 
   return {
     parts: {
@@ -52,9 +73,18 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
       ttl,
       codec: face === 'keyv' ? codecs.raw : codecs.values,
       commands,
+      within,
+      near,
+      timeout: settings.timeout,
+      flights: new SingleFlight(),
+      background,
       events,
+      counters,
+      source: sourceOf(face, settings),
       onFailure,
       isCacheable,
+      tagsOf,
+      tagging,
       prefix,
       version,
       keysOf: keyFunction ? undefined : keysOf,
@@ -63,6 +93,14 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
     link,
     namespace: (name) => keySpace({ prefix: name, version, hashLongKeys, separator }),
   };
+}
+
+/** Which store this is, for those who watch several. No user and no password. */
+function sourceOf(face: Source['face'], { prefix, target, pool }: Settings): Source {
+  if (target.kind !== 'server' || (pool && 'use' in pool)) return { face, prefix };
+  const { socket, database = 0 } = target.options;
+  const { path, host = 'localhost', port = 6379 } = (socket ?? {}) as { path?: string; host?: string; port?: number };
+  return path === undefined ? { face, prefix, address: host, port, database } : { face, prefix, address: path, database };
 }
 
 /** redis-yet writes its `keyPrefix` to the letter; where ours would not, its data has to be found all the same. */
@@ -76,18 +114,78 @@ function literalPrefix(options: StoreOptions): Pick<StoreOptions, 'hashLongKeys'
   );
 }
 
-type Engine = Pick<ScopeParts, 'commands'> & Pick<Composition, 'link'>;
+type Engine = Pick<ScopeParts, 'commands' | 'within' | 'near'> & Pick<Composition, 'link'>;
 
-function remote(settings: Settings, batch: StoreOptions['batch'], onError: OnError): Engine {
-  const pool = openPool(settings, onError);
-  const commands = inOrder(batch === false ? redisCommands(pool) : batching(redisCommands(pool), batch));
-  return { commands, link: remoteLink(pool, commands, settings.timeout) };
+function remote(
+  settings: Settings,
+  { batch, invalidations }: StoreOptions,
+  events: Events,
+  counters: Counters,
+  background: Background,
+): Engine {
+  const countOpening = countingOpenings(counters);
+  const told = {
+    onError: (error: ConnectionError) => events.emit('error', error),
+    onBreaker(state: BreakerState) {
+      countOpening(state);
+      events.emit('breaker', state);
+    },
+  };
+  const near = settings.near && new NearTier(settings.near, settings.timeout);
+  const sharesOne = settings.pool === undefined || ('class' in settings.pool && settings.pool.class === SharedConnection);
+  const pool = openPool(settings, told, sharesOne ? near : undefined);
+  const coalesced = (of: Pool): Commands =>
+    batch === false ? redisCommands(of) : batching(redisCommands(of), batch, ...(severalNodes(settings.target) ? [bySlot] : []));
+  const verbs = coalesced(pool);
+  const queue = invalidations === 'queue' ? replaying(verbs, kept(events)) : undefined;
+  const commands = inOrder(queue ?? verbs);
+  const bounded = (of: GuardedPool, bounds: CallOptions): Commands => {
+    const verbs = redisCommands(of.within(bounds));
+    return queue ? queue.over(verbs) : verbs;
+  };
+  const within = (bounds: CallOptions): OrderedCommands => inOrder(bounded(pool, bounds));
+  const link = remoteLink(pool, commands, settings.timeout, background, queue && lastReplay(queue, events));
+  if (!near) return { commands, link, within };
+
+  /** The tier in front of the verbs, filled over the pool that tracks. */
+  const behind = (source: OrderedCommands, reads: GuardedPool, nearer: Link): Engine => ({
+    commands: nearCommands(commands, near, source, queue?.waits),
+    link: nearer,
+    within: (bounds) => nearCommands(within(bounds), near, bounded(reads, bounds), queue?.waits),
+    near,
+  });
+  if (sharesOne) return behind(commands, pool, nearLink(link, near));
+  // Pushes come in order with the replies of one connection only: beside a pool, what is kept is read over one of its own.
+  if (settings.pool && 'use' in settings.pool) {
+    near.refused(new UnsupportedError('a pool of your own does not say which of its connections read what'));
+    return { commands, link, within };
+  }
+  const aside = openPool({ ...settings, pool: undefined }, { onError: told.onError }, near);
+  return behind(inOrder(queue ? queue.over(coalesced(aside)) : coalesced(aside)), aside, nearLink(link, near, aside, settings.timeout));
 }
 
-function local(engine: Commands): Engine {
+/** Tells of a deletion that waits: its caller is not. */
+function kept(events: Events): OnKept {
+  return (error, keys) => {
+    const told = new ConnectionError(`a deletion of ${keys.length} keys waits until Redis is back: ${error.message}`, { cause: error });
+    told.operation = 'del';
+    events.emit('error', told);
+  };
+}
+
+/** What waits gets a last chance when the store is closed. */
+function lastReplay(queue: ReplayingCommands, events: Events): () => Promise<void> {
+  return async () => {
+    await queue.replay();
+    const lost = queue.stop();
+    if (lost > 0) events.emit('error', new ConnectionError(`${lost} deletions that waited for Redis were never sent`));
+  };
+}
+
+function local(engine: Commands, background: Background): Engine {
   const { commands: verbs, ...state } = closable(engine);
   const commands = inOrder(verbs);
-  return { commands, link: localLink(state, commands) };
+  return { commands, link: localLink(state, commands, background), within: () => commands };
 }
 
 /**
@@ -99,15 +197,54 @@ function local(engine: Commands): Engine {
 export function createPool(options: ConnectionOptions = {}): Pool {
   const settings = parseOptions(options);
   if (settings.target.kind === 'memory') throw new OptionError(expected('location', 'a Redis server', options.location));
-  return openPool(settings, () => {});
+  return openPool(settings, { onError: () => {} });
 }
 
-function openPool({ target, pool, parser, timeout }: Settings, onError: OnError): Pool {
-  if (pool && 'use' in pool) return guard(pool, timeout, false);
-  const open = (): Connection => {
-    if (target.kind === 'client') return ClientConnection.over(target.client, onError);
-    if (parser && target.kind === 'server') return new DirectConnection(target.options, parser, onError);
-    return ClientConnection.open(target.kind === 'server' ? target.options : {}, onError);
+/** Whom the connections tell. */
+interface Told {
+  readonly onError: OnError;
+  readonly onBreaker?: (state: BreakerState) => void;
+}
+
+/** `near`: told of the connections, for what is read over them to be kept true. */
+function openPool(settings: Settings, { onError, onBreaker }: Told, near?: NearTier): GuardedPool {
+  const { target, pool, parser, timeout, breaker, maxPending } = settings;
+  const bounds = {
+    timeout,
+    breaker: target.kind === 'cluster' ? ofCluster(breaker) : breaker,
+    maxPending,
+    ...(onBreaker ? { onBreaker } : {}),
   };
-  return guard(pool ? new pool.class(open, pool.kwargs) : new SharedConnection(open), timeout);
+  // A deadline of milliseconds is the caller's haste, no sign that the connection is dead.
+  const patience = Math.max(timeout, 1000);
+  if (pool && 'use' in pool) return guard(pool, bounds, false);
+  const connect = (): Connection => {
+    if (target.kind === 'cluster') return new ClusterConnection(target.plan, { timeout, patience, onError });
+    if (target.kind === 'sentinel') return new SentinelConnection(target.plan, { timeout, patience, onError });
+    if (target.kind === 'client') return overGiven(target.client, patience, onError);
+    if (parser && target.kind === 'server') return new DirectConnection(target.options, parser, patience, onError);
+    return ClientConnection.open(target.kind === 'server' ? target.options : {}, patience, onError, near !== undefined);
+  };
+  const open = (): Connection => {
+    const connection = connect();
+    near?.watch(connection);
+    return connection;
+  };
+  return guard(pool ? new pool.class(open, pool.kwargs) : new SharedConnection(open), bounds);
+}
+
+function overGiven(client: GivenClient, patience: Milliseconds, onError: OnError): Connection {
+  const kind = kindOf(client);
+  return kind === undefined || kind === 'client'
+    ? ClientConnection.over(client, patience, onError)
+    : new GivenTopology(client, kind, onError);
+}
+
+function severalNodes(target: Target): boolean {
+  return target.kind === 'cluster' || (target.kind === 'client' && kindOf(target.client) === 'cluster');
+}
+
+/** Failures in a row mean nothing where they may all be those of one node: unless told otherwise it opens when no node is left. */
+function ofCluster(breaker: Settings['breaker']): Settings['breaker'] {
+  return breaker === false ? false : { threshold: Number.MAX_SAFE_INTEGER, ...breaker };
 }

@@ -1,15 +1,33 @@
+import { discreet, withoutArguments } from './discretion.js';
+
 /** Stable codes of every error that redis-tier creates. Match on these, never on message text. */
 export type ErrorCode =
   | 'ERR_OPTION'
   | 'ERR_ARGUMENT'
   | 'ERR_TIMEOUT'
+  | 'ERR_ABORTED'
   | 'ERR_CONNECTION'
+  | 'ERR_AUTH'
+  | 'ERR_MAX_CLIENTS'
+  | 'ERR_BREAKER_OPEN'
+  | 'ERR_OVERLOADED'
   | 'ERR_CLOSED'
   | 'ERR_POOL_TIMEOUT'
   | 'ERR_CODEC'
   | 'ERR_COMMAND'
+  | 'ERR_UNAVAILABLE'
+  | 'ERR_READONLY'
+  | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_WRITE_REFUSED'
+  | 'ERR_PERMISSION'
+  | 'ERR_REDIRECT'
+  | 'ERR_TOO_LARGE'
   | 'ERR_MISSING_KEY'
-  | 'ERR_UNSUPPORTED';
+  | 'ERR_UNSUPPORTED'
+  | 'ERR_FACTORY_TIMEOUT'
+  | 'ERR_REFRESH'
+  | 'ERR_LOCK_HELD'
+  | 'ERR_LOCK_LOST';
 
 interface Details {
   /** What went wrong underneath, where something did. */
@@ -28,7 +46,7 @@ export class CacheError extends Error {
   key?: string;
 
   constructor(code: ErrorCode, message: string, details?: Details) {
-    super(message, details);
+    super(withoutArguments(message), discreet(details));
     this.name = new.target.name;
     this.code = code;
   }
@@ -43,8 +61,43 @@ export class TimeoutError extends CacheError {
 
 /** There is no usable connection to Redis: refused, lost, or not authenticated. */
 export class ConnectionError extends CacheError {
+  constructor(message: string, details?: Details, code: ErrorCode = 'ERR_CONNECTION') {
+    super(code, message, details);
+  }
+}
+
+/** Redis refuses the user or the password (NOAUTH, WRONGPASS). */
+export class AuthenticationError extends ConnectionError {
   constructor(message: string, details?: Details) {
-    super('ERR_CONNECTION', message, details);
+    super(message, details, 'ERR_AUTH');
+  }
+}
+
+/** Redis has as many clients as its `maxclients` allows. */
+export class TooManyClientsError extends ConnectionError {
+  constructor(message: string, details?: Details) {
+    super(message, details, 'ERR_MAX_CLIENTS');
+  }
+}
+
+/** Redis did not answer lately: the breaker is open, and nothing was sent. The failure that opened it is the `cause`. */
+export class BreakerOpenError extends ConnectionError {
+  constructor(cause?: unknown) {
+    super(`Redis is not asked for now: ${cause instanceof Error ? cause.message : 'it did not answer'}`, { cause }, 'ERR_BREAKER_OPEN');
+  }
+}
+
+/** `maxPending` operations were under way already; nothing was sent. */
+export class OverloadedError extends CacheError {
+  constructor(readonly maxPending: number) {
+    super('ERR_OVERLOADED', `${maxPending} operations are under way already, which is all that \`maxPending\` allows`);
+  }
+}
+
+/** The caller gave up by its AbortSignal, whose `reason` is the `cause`. Always rejects, whatever `onFailure` says. */
+export class AbortedError extends CacheError {
+  constructor(reason: unknown) {
+    super('ERR_ABORTED', 'the operation was aborted by its caller', { cause: reason });
   }
 }
 
@@ -74,8 +127,57 @@ export class CodecError extends CacheError {
 
 /** Redis answered the command with an error, kept as `cause`. */
 export class CommandError extends CacheError {
+  constructor(message: string, details?: Details, code: ErrorCode = 'ERR_COMMAND') {
+    super(code, message, details);
+  }
+}
+
+/** Redis cannot answer for now: it is loading, busy with a script, or its cluster is not whole (LOADING, BUSY, CLUSTERDOWN, MASTERDOWN, TRYAGAIN). */
+export class UnavailableError extends CommandError {
   constructor(message: string, details?: Details) {
-    super('ERR_COMMAND', message, details);
+    super(message, details, 'ERR_UNAVAILABLE');
+  }
+}
+
+/** A write went to a replica, such as the old primary after a failover (READONLY). The connection is replaced. */
+export class ReadOnlyError extends CommandError {
+  constructor(message: string, details?: Details) {
+    super(message, details, 'ERR_READONLY');
+  }
+}
+
+/** Redis is at its `maxmemory` and evicts nothing (OOM). */
+export class OutOfMemoryError extends CommandError {
+  constructor(message: string, details?: Details) {
+    super(message, details, 'ERR_OUT_OF_MEMORY');
+  }
+}
+
+/** Redis takes no writes: it cannot save to disk, or has too few replicas (MISCONF, NOREPLICAS). */
+export class WriteRefusedError extends CommandError {
+  constructor(message: string, details?: Details) {
+    super(message, details, 'ERR_WRITE_REFUSED');
+  }
+}
+
+/** The ACL of the user does not allow this (NOPERM). */
+export class PermissionError extends CommandError {
+  constructor(message: string, details?: Details) {
+    super(message, details, 'ERR_PERMISSION');
+  }
+}
+
+/** The key belongs to another node of a cluster (MOVED, ASK, CROSSSLOT): the store wants the option `cluster`. */
+export class RedirectError extends CommandError {
+  constructor(message: string, details?: Details) {
+    super(message, details, 'ERR_REDIRECT');
+  }
+}
+
+/** The value is over the server's `proto-max-bulk-len`. Redis closes the connection over it, which then comes back. */
+export class TooLargeError extends CommandError {
+  constructor(message: string, details?: Details) {
+    super(message, details, 'ERR_TOO_LARGE');
   }
 }
 
@@ -90,6 +192,31 @@ export class MissingKeyError extends CacheError {
 export class UnsupportedError extends CacheError {
   constructor(message: string) {
     super('ERR_UNSUPPORTED', message);
+  }
+}
+
+/** A caller of `getOrSet` waited for `hardTimeout` milliseconds. The function goes on, and what it gives is stored. */
+export class FactoryTimeoutError extends CacheError {
+  constructor(readonly hardTimeout: number) {
+    super('ERR_FACTORY_TIMEOUT', `the function gave nothing within ${hardTimeout} ms`);
+  }
+}
+
+/** The function of `getOrSet` failed where no caller waits for it any more. What it threw is the `cause`. Only ever emitted. */
+export class RefreshError extends CacheError {
+  constructor(cause: unknown) {
+    super('ERR_REFRESH', 'the function failed in the background', { cause });
+  }
+}
+
+/** Somebody else has the lock (`held`), or this holder no longer has it (`lost`): it lapsed, or was deleted. */
+export class LockError extends CacheError {
+  constructor(
+    readonly reason: 'held' | 'lost',
+    details?: Details,
+  ) {
+    const held = reason === 'held';
+    super(held ? 'ERR_LOCK_HELD' : 'ERR_LOCK_LOST', held ? 'somebody else holds the lock' : 'the lock is no longer ours', details);
   }
 }
 

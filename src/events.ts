@@ -1,27 +1,66 @@
 import { EventEmitter } from 'node:events';
+import type { BreakerState } from './connection/breaker.js';
 import type { CacheError } from './errors.js';
 
 /** What a store tells whoever listens. Nobody has to. */
 export interface StoreEvents {
   /** An operation failed, whether its caller was told or got a miss instead; or the connection did. */
   error: [error: CacheError];
+  /** The breaker opened, let a trial through, or closed. */
+  breaker: [state: BreakerState];
+  /** A read found a value. One event for each key. */
+  hit: [read: ReadEvent & { readonly bytes: number }];
+  /** A read found none. A read that failed is no miss: `error` tells of it. */
+  miss: [read: ReadEvent];
+  /** An entry was stored. */
+  set: [entry: EntryEvent];
+  /** An entry was deleted, if it was there: one event for each key, those that `clear` found included. */
+  delete: [entry: EntryEvent];
+}
+
+export interface ReadEvent {
+  /** The method, such as `get` or `mget`. */
+  readonly operation: string;
+  /** The caller's key. */
+  readonly key: string;
+}
+
+export interface EntryEvent {
+  /** The caller's key; `undefined` where it cannot be told from the key in Redis (`hashLongKeys`, `keyFunction` without `parseKey`). */
+  readonly key: string | undefined;
 }
 
 /** An emitter whose `error` may go unheard, and whose listeners cannot break the operation that emits. */
 export class Events {
   readonly #emitter = new EventEmitter<StoreEvents>();
+  /** To ask the emitter takes longer than all else that is done for a read nobody hears of. */
+  readonly #heard: Record<keyof StoreEvents, boolean> = {
+    error: false,
+    breaker: false,
+    hit: false,
+    miss: false,
+    set: false,
+    delete: false,
+  };
   #warned = false;
 
   on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): void {
     this.#emitter.on(event, listener as never);
+    this.#heard[event] = true;
   }
 
   off<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): void {
     this.#emitter.off(event, listener as never);
+    this.#heard[event] = this.#emitter.listenerCount(event) > 0;
+  }
+
+  /** Whether anybody listens. Asked before a payload is made, so that an event nobody hears costs nothing. */
+  heard(event: keyof StoreEvents): boolean {
+    return this.#heard[event];
   }
 
   emit<E extends keyof StoreEvents>(event: E, ...args: StoreEvents[E]): void {
-    if (this.#emitter.listenerCount(event) === 0) return;
+    if (!this.heard(event)) return;
     try {
       this.#emitter.emit(event, ...(args as never));
     } catch (error) {

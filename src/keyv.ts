@@ -1,5 +1,7 @@
 export * from './errors.js';
+export type { EntryEvent, ReadEvent, StoreEvents } from './events.js';
 export type { AdapterInfo, KeyvRedisOptions } from './keyv/adapter.js';
+export { coherentMemory } from './keyv/coherent-memory.js';
 export { createKeyv } from './keyv/create-keyv.js';
 export {
   type KeyvEntry,
@@ -11,3 +13,5 @@ export {
   KeyvRedisStore,
   type KeyvStorageEntry,
 } from './keyv/v6.js';
+export type { StatsOptions, StoreStats, TierStats } from './telemetry/stats.js';
+export type { CommandTrace, Source } from './telemetry/tracing.js';

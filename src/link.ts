@@ -1,14 +1,22 @@
 import type { Commands } from './commands/commands.js';
 import type { OrderedCommands } from './commands/in-order.js';
+import type { BreakerState } from './connection/breaker.js';
 import type { Status } from './connection/connection.js';
-import type { Pool } from './connection/pool.js';
+import type { GuardedPool } from './connection/guard.js';
 import { settledWithin } from './connection/settled-within.js';
-import { CacheError } from './errors.js';
+import { CacheError, ClosedError } from './errors.js';
+import type { Background } from './extras/background.js';
 import type { Milliseconds } from './ttl.js';
+
+/** How long what no caller waits for has to end when an engine in this process is closed. */
+const patience: Milliseconds = 1000;
 
 /** The connection of a store, as its owner sees it: state, start-up, shut-down. */
 export interface Link {
   readonly status: Status;
+  readonly breaker: BreakerState;
+  /** Commands and pipelines under way. */
+  readonly pending: number;
   readonly client: unknown;
   ready(): Promise<void>;
   ping(): Promise<void>;
@@ -16,12 +24,21 @@ export interface Link {
 }
 
 /** To a Redis, through a pool. */
-export function remoteLink(pool: Pool, commands: OrderedCommands, timeout: Milliseconds): Link {
+export function remoteLink(
+  pool: GuardedPool,
+  commands: OrderedCommands,
+  timeout: Milliseconds,
+  background: Background,
+  beforeClosing?: () => Promise<void>,
+): Link {
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {
     const start = performance.now();
-    await settledWithin(commands.idle(), timeout);
+    await settledWithin(background.idle(), timeout);
+    background.stop(new ClosedError());
+    await settledWithin(commands.idle(), Math.max(1, timeout - (performance.now() - start)));
+    if (beforeClosing) await settledWithin(beforeClosing(), Math.max(1, timeout - (performance.now() - start)));
     // Reads of this tick leave at its end.
     await new Promise<void>((resolve) => process.nextTick(resolve));
     await pool.close(Math.max(0, timeout - (performance.now() - start)));
@@ -31,11 +48,17 @@ export function remoteLink(pool: Pool, commands: OrderedCommands, timeout: Milli
     get status() {
       return pool.status ?? 'idle';
     },
+    get breaker() {
+      return pool.breaker;
+    },
+    get pending() {
+      return pool.pending;
+    },
     get client() {
       return pool.client;
     },
-    ready: () => named('ready', () => pool.use((connection) => connection.ready())),
-    ping: () => named('ping', () => commands.ping()),
+    ready: () => named('ready', () => pool.probe((connection) => connection.ready())),
+    ping: () => named('ping', () => pool.probe(async (connection) => void (await connection.send(['PING'])))),
     disconnect: () => {
       closing ??= close();
       return closing;
@@ -44,15 +67,22 @@ export function remoteLink(pool: Pool, commands: OrderedCommands, timeout: Milli
 }
 
 /** To an engine inside this process: ready until it is closed. */
-export function localLink(engine: { closed(): boolean; close(): void }, commands: Commands): Link {
+export function localLink(engine: { closed(): boolean; close(): void }, commands: Commands, background: Background): Link {
   return {
     get status() {
       return engine.closed() ? 'closed' : 'ready';
     },
+    breaker: 'closed',
+    pending: 0,
     client: undefined,
     ready: () => named('ready', () => commands.ping()),
     ping: () => named('ping', () => commands.ping()),
-    disconnect: async () => engine.close(),
+    async disconnect() {
+      // Where nothing is under way, it is closed at once.
+      if (!background.quiet) await settledWithin(background.idle(), patience);
+      background.stop(new ClosedError());
+      engine.close();
+    },
   };
 }
 
@@ -63,4 +93,17 @@ async function named(operation: string, work: () => Promise<void>): Promise<void
     if (error instanceof CacheError) error.operation ??= operation;
     throw error;
   }
+}
+
+/** With a near tier, which ends first, and with the connection it reads over where that is one of its own. */
+export function nearLink(link: Link, near: { close(): void }, aside?: GuardedPool, grace: Milliseconds = 0): Link {
+  return Object.create(link, {
+    pending: { get: () => link.pending + (aside?.pending ?? 0) },
+    disconnect: {
+      value: async (): Promise<void> => {
+        near.close();
+        await Promise.all([link.disconnect(), aside?.close(grace)]);
+      },
+    },
+  }) as Link;
 }

@@ -1,14 +1,18 @@
 import { Cache, type CacheParts } from './cache.js';
-import type { Stored } from './codec/codec.js';
+import { isTagged } from './codec/tag-header.js';
 import type { Page } from './commands/commands.js';
+import type { CallOptions } from './connection/guard.js';
 import { ArgumentError, expected, MissingKeyError, UnsupportedError } from './errors.js';
+import { OneAtATime } from './extras/one-at-a-time.js';
+import { type ReencodeOptions, type ReencodeProgress, rewrite, slice } from './extras/reencode.js';
 import { allVersions, type KeySpace } from './keys/keyspace.js';
+import { keptCommands } from './near/kept-commands.js';
 
 export interface ScopeParts extends CacheParts {
   readonly prefix: string;
   readonly version?: string | undefined;
   /** The key space of another version; left out where keys are made by a function of the user's own. */
-  readonly keysOf?: ((version: string) => KeySpace) | undefined;
+  readonly keysOf?: ((version: string | undefined) => KeySpace) | undefined;
   /** Whether wire keys can be turned back, so that scans know whose they are. */
   readonly reversible: boolean;
 }
@@ -19,36 +23,45 @@ export interface ClearOptions {
   readonly version?: string | number;
   /** The entries of every version, those without one included. */
   readonly allVersions?: boolean;
+  /**
+   * This store's own entries, in one step: none of them is read any more, and they are deleted in the background, at once or by
+   * `sweep` in any later process. Needs the option `lazyClear`.
+   */
+  readonly lazy?: boolean;
 }
-
-export interface ReencodeOptions {
-  /** Where an earlier run got to: the `cursor` of its last progress. */
-  readonly cursor?: string;
-}
-
-/** How far `reencode` has got. */
-export interface ReencodeProgress {
-  /** Entries looked at so far. */
-  readonly scanned: number;
-  /** Entries whose bytes were replaced. */
-  readonly rewritten: number;
-  /** Entries left as they are because they could not be read; each was emitted as `error`. */
-  readonly unreadable: number;
-  /** Where to go on; `'0'` when done. */
-  readonly cursor: string;
-}
-
-/** Entries that `reencode` holds at once: whole values, so not many. */
-const slice = 50;
 
 /** Everything that concerns all the entries of a store at once. Scans in pages, never KEYS; touches nothing but its own. */
 export class ScopedCache extends Cache {
   /** @internal */
   declare protected readonly parts: ScopeParts;
 
+  readonly #sweeping = new OneAtATime(() => this.sweep());
+
   /** @internal */
   constructor(parts: ScopeParts) {
     super(parts);
+  }
+
+  /**
+   * The same entries, with other bounds for the calls: `store.with({ timeout: 50 }).get(key)`, `store.with({ signal }).get(key)`.
+   * Its calls are not coalesced, and have no order with those of the store that are still under way.
+   */
+  with(bounds: CallOptions): ScopedCache {
+    const { timeout, signal } = bounds;
+    if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout < 2 ** 31)) {
+      throw new ArgumentError(expected('timeout', 'a number of milliseconds > 0', timeout));
+    }
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
+    return new ScopedCache({ ...this.parts, commands: this.parts.within(bounds), timeout: timeout ?? this.parts.timeout });
+  }
+
+  /**
+   * What this process keeps of the same entries, where it does. Nothing is asked of Redis, and nothing written.
+   * @internal
+   */
+  kept(): ScopedCache | undefined {
+    const { near } = this.parts;
+    return near && new ScopedCache({ ...this.parts, commands: keptCommands(near) });
   }
 
   /**
@@ -57,7 +70,7 @@ export class ScopedCache extends Cache {
    * Keys stored under a digest (`hashLongKeys`) cannot be listed. Fails loud: a shortened list would look like a whole one.
    */
   async *iterate(pattern?: string): AsyncGenerator<string, void, undefined> {
-    for await (const { keys } of this.#pages('iterate', pattern)) yield* keys;
+    for await (const { keys } of this.#living('iterate', pattern)) yield* keys;
   }
 
   /**
@@ -66,7 +79,7 @@ export class ScopedCache extends Cache {
    */
   async keys(pattern?: string): Promise<string[]> {
     const found = new Set<string>();
-    for await (const { keys } of this.#pages('keys', pattern)) for (const key of keys) found.add(key);
+    for await (const { keys } of this.#living('keys', pattern)) for (const key of keys) found.add(key);
     return [...found];
   }
 
@@ -79,10 +92,43 @@ export class ScopedCache extends Cache {
   /**
    * Deletes the entries of this store: those under its prefix and version, nothing else. `{ version }` deletes those of
    * another version instead, `{ allVersions: true }` those of all. Redis: SCAN and UNLINK, in batches. Fails loud.
+   *
+   * `{ lazy: true }` makes them misses by one UNLINK, whatever their number, and deletes them in the background: see {@link sweep}.
+   * What is written meanwhile stays.
+   *
+   * @throws {UnsupportedError} for `lazy` without the option `lazyClear`
    */
   async clear(options: ClearOptions = {}): Promise<void> {
+    if (options.lazy) return this.#clearLazily(options);
     const space = await this.policy.loud({ name: 'clear' }, async () => this.#spaceOf(options));
+    this.parts.flights.forgetAll();
     await this.#unlinkAll('clear', this.#owned('clear', space));
+  }
+
+  /**
+   * Deletes the entries that lazy clears have left, a page at a time. A lazy clear starts it by itself; this is for what a process
+   * that ended could not finish. Redis: SCAN, GETRANGE, and a script that deletes an entry where it still is the same. Fails loud.
+   *
+   * @returns how many
+   */
+  async sweep(): Promise<number> {
+    const { keys } = this.parts;
+    let count = 0;
+    for await (const page of this.#scan('sweep', keys.scan().glob)) {
+      const wires = page.keys.filter((key) => typeof key === 'string' && keys.owns(key) && !keys.isAside?.(key)) as string[];
+      if (wires.length > 0) count += await this.policy.loud({ name: 'sweep' }, () => this.tags.sweep(wires));
+    }
+    return count;
+  }
+
+  async #clearLazily({ version, allVersions: everyVersion }: ClearOptions): Promise<void> {
+    await this.policy.loud({ name: 'clear' }, async () => {
+      if (version !== undefined || everyVersion)
+        throw new ArgumentError(expected('lazy', 'left out beside `version` and `allVersions`', true));
+      this.parts.flights.forgetAll();
+      await this.tags.invalidateAll();
+    });
+    this.#sweeping.start();
   }
 
   /**
@@ -90,23 +136,28 @@ export class ScopedCache extends Cache {
    *
    * @returns the version it is now under
    * @throws {MissingKeyError} where there is no such key
+   * @throws {UnsupportedError} under `encryption`, which binds an entry to its key
    */
   incrVersion(key: string, delta = 1): Promise<number> {
     return this.policy.loud({ name: 'incrVersion', key }, async () => {
-      const { version, keysOf, keys, commands } = this.parts;
+      const { version, keysOf, keys, commands, codec } = this.parts;
+      if (codec.sealed) throw new UnsupportedError('an entry under `encryption` is bound to its key: incrVersion cannot move it');
       if (!keysOf || version === undefined || !/^\d+$/.test(version)) {
         throw new UnsupportedError(`incrVersion needs the option \`version\` to be a number, it is \`${version ?? 'not set'}\``);
       }
       const next = Number(version) + delta;
       if (!Number.isSafeInteger(next) || next < 0)
         throw new ArgumentError(expected('delta', 'an integer that leads to a version ≥ 0', delta));
+      const [head] = await commands.heads([keys.toWire(key)], 64);
+      if (head && isTagged(head))
+        throw new UnsupportedError('an entry with tags cannot be moved: its tags belong to the version it was written under');
       if (!(await commands.rename(keys.toWire(key), keysOf(String(next)).toWire(key)))) throw new MissingKeyError();
       return next;
     });
   }
 
   /**
-   * Rewrites every entry of this store with the current serializer and compression, keeping its time to live. Yields its
+   * Rewrites every entry of this store with the current serializer, compression and encryption key, keeping its time to live. Yields its
    * progress after every page, with a cursor that a later call can go on from. An entry that changes meanwhile keeps its
    * newer value. Redis: SCAN, MGET, and a compare-and-set script. Fails loud.
    */
@@ -117,11 +168,16 @@ export class ScopedCache extends Cache {
       unreadable: 0,
       cursor: options.cursor ?? '0',
     };
-    const { keys } = this.parts;
+    const { keys, codec, commands } = this.parts;
+    const unreadable = (wire: string, error: unknown): void => {
+      this.policy.report({ name: 'reencode', key: keys.fromWire(wire) }, error);
+    };
     for await (const page of this.#scan('reencode', keys.scan().glob, options.cursor)) {
-      const wires = page.keys.filter((key) => typeof key === 'string' && keys.owns(key)) as string[];
+      const wires = page.keys.filter((key) => typeof key === 'string' && keys.owns(key) && !keys.isAside?.(key)) as string[];
       for (let i = 0; i < wires.length; i += slice) {
-        const outcomes = await this.policy.loud({ name: 'reencode' }, () => this.#rewrite(wires.slice(i, i + slice)));
+        const outcomes = await this.policy.loud({ name: 'reencode' }, () =>
+          rewrite(wires.slice(i, i + slice), { codec, commands, unreadable }),
+        );
         progress.rewritten += outcomes.filter((outcome) => outcome === 'rewritten').length;
         progress.unreadable += outcomes.filter((outcome) => outcome === 'unreadable').length;
       }
@@ -129,26 +185,6 @@ export class ScopedCache extends Cache {
       progress.scanned += wires.length;
       yield { ...progress };
     }
-  }
-
-  async #rewrite(wires: readonly string[]): Promise<('rewritten' | 'unreadable' | 'kept')[]> {
-    const { codec, commands } = this.parts;
-    const stored = await commands.getMany(wires);
-    return Promise.all(
-      wires.map(async (wire, i) => {
-        const before = stored[i];
-        if (before === null || before === undefined) return 'kept';
-        let after: Stored;
-        try {
-          after = await codec.encode(await codec.decode(before));
-        } catch (error) {
-          this.policy.report({ name: 'reencode', key: this.parts.keys.fromWire(wire) }, error);
-          return 'unreadable';
-        }
-        if (Buffer.from(after as string).equals(Buffer.from(before as string))) return 'kept';
-        return (await commands.replace(wire, before, after)) ? 'rewritten' : 'kept';
-      }),
-    );
   }
 
   #spaceOf({ version, allVersions: all }: ClearOptions): Pick<KeySpace, 'scan' | 'owns'> {
@@ -176,6 +212,17 @@ export class ScopedCache extends Cache {
     }
   }
 
+  /** The pages without what was invalidated, where an option says that there may be such. */
+  async *#living(name: string, pattern: string | undefined): AsyncGenerator<{ keys: string[] }, void, undefined> {
+    for await (const page of this.#pages(name, pattern)) {
+      if (!this.tags.exact || page.keys.length === 0) yield page;
+      else {
+        const alive = await this.policy.loud({ name }, () => this.tags.living(page.wires));
+        yield { keys: page.keys.filter((_, i) => alive[i]) };
+      }
+    }
+  }
+
   async *#owned(name: string, space: Pick<KeySpace, 'scan' | 'owns'>): AsyncGenerator<{ wires: (string | Buffer)[] }, void, undefined> {
     for await (const page of this.#scan(name, space.scan().glob)) yield { wires: page.keys.filter((key) => space.owns(String(key))) };
   }
@@ -196,7 +243,7 @@ export class ScopedCache extends Cache {
     let unlinking: Promise<number> = Promise.resolve(0);
     for await (const { wires } of pages) {
       count += await unlinking;
-      unlinking = wires.length === 0 ? Promise.resolve(0) : this.policy.loud({ name }, () => this.parts.commands.del(wires));
+      unlinking = wires.length === 0 ? Promise.resolve(0) : this.policy.loud({ name }, () => this.parts.commands.sweep(wires));
       // Awaited in the next turn; a rejection must not go unhandled until then.
       unlinking.catch(() => {});
     }

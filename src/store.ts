@@ -1,11 +1,17 @@
 import type { RedisClientType } from '@redis/client';
 import type { Commands } from './commands/commands.js';
 import { nullCommands } from './commands/null.js';
+import type { BreakerState } from './connection/breaker.js';
 import type { Status } from './connection/connection.js';
 import { type Composition, compose } from './create.js';
+import { UnsupportedError } from './errors.js';
 import type { StoreEvents } from './events.js';
+import { acquireLock, type Lock, type LockOptions } from './extras/lock.js';
+import type { WriteOptions } from './extras/write-options.js';
 import type { StoreOptions } from './options.js';
 import { ScopedCache } from './scope.js';
+import { readStats, type StatsOptions, type StoreStats } from './telemetry/stats.js';
+import type { Source } from './telemetry/tracing.js';
 import type { Ttl } from './ttl.js';
 
 /** What `mset` takes: cache-manager 5's pairs, or a record. */
@@ -37,6 +43,26 @@ export class RedisStore extends ScopedCache {
     return this.#composition.link.status;
   }
 
+  /** Whether calls are sent (`closed`), refused (`open`), or one is tried (`half-open`). */
+  get breaker(): BreakerState {
+    return this.#composition.link.breaker;
+  }
+
+  /** Which store this is, in what the channel `redis-tier:command` tells. */
+  get source(): Source {
+    return this.parts.source;
+  }
+
+  /** What the store has done so far, and how it is now. Asks nobody. `{ reset: true }` starts from zero afterwards. */
+  stats(options?: StatsOptions): StoreStats {
+    return readStats(this.parts.counters, this.#composition.link, options);
+  }
+
+  /** What logs show of a store: nothing that was handed to it. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `RedisStore { name: '${this.name}', status: '${this.status}' }`;
+  }
+
   /** Whether the value would be stored. */
   isCacheable = (value: unknown): boolean => value !== undefined && this.parts.isCacheable(value);
 
@@ -44,16 +70,16 @@ export class RedisStore extends ScopedCache {
    * Stores a value. Redis: SET with PX. Values that `isCacheable` refuses are not stored.
    * Fails open: nothing is stored, and an `error` event says so.
    *
-   * @param ttl milliseconds; `0`, `null` or `Infinity` for ever; the option `ttl` where it is left out
+   * @param how milliseconds; `0`, `null` or `Infinity` for ever; the option `ttl` where it is left out. Or `{ ttl, tags }`
    */
-  set(key: string, value: unknown, ttl?: Ttl): Promise<void> {
+  set(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<void> {
     // Whether it was stored is nothing the contract has a place for; one promise less is.
-    return this.put(key, value, ttl) as Promise<unknown> as Promise<void>;
+    return this.put(key, value, how) as Promise<unknown> as Promise<void>;
   }
 
-  /** Deletes the entry. Redis: UNLINK. Fails loud: an invalidation that did not happen is not passed over. */
+  /** Deletes the entry. Redis: UNLINK, one for the deletions of a tick. Fails loud: an invalidation that did not happen is not passed over. */
   async del(key: string): Promise<void> {
-    await this.remove([key]);
+    await this.discard([key]);
   }
 
   /** Deletes the entries of this store, and nothing else: {@link clear}. */
@@ -61,11 +87,11 @@ export class RedisStore extends ScopedCache {
     await this.clear();
   }
 
-  /** Stores many entries, each with the ttl, pipelined without a transaction. Redis: SET with PX. Fails open, entry by entry. */
-  async mset(entries: Entries, ttl?: Ttl): Promise<void> {
+  /** Stores many entries, each with the ttl, or `{ ttl, tags }`, pipelined without a transaction. Redis: SET with PX. Fails open, entry by entry. */
+  async mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void> {
     const pairs = Array.isArray(entries) ? entries : Object.entries(entries);
     await this.putMany(
-      pairs.map(([key, value]) => [key, value, ttl] as const),
+      pairs.map(([key, value]) => [key, value, how] as const),
       'mset',
     );
   }
@@ -77,7 +103,43 @@ export class RedisStore extends ScopedCache {
 
   /** Deletes many entries. Redis: UNLINK. Fails loud. */
   async mdel(...keys: string[]): Promise<void> {
-    await this.remove(keys, 'mdel');
+    await this.discard(keys, 'mdel');
+  }
+
+  /**
+   * Locks a name: a lease on one Redis, renewed while this process lives. It has nothing to do with the entry under the same key, and
+   * is the same lock in all versions of the prefix. Redis: SET NX PX in a script. Fails loud.
+   *
+   * @throws {LockError} where somebody else holds it for longer than `wait`
+   * @throws {UnsupportedError} where a function of your own makes the keys, and on a store that stores nothing
+   */
+  lock(key: string, options: LockOptions = {}): Promise<Lock> {
+    return this.policy.loud({ name: 'lock', key }, async () => {
+      const { commands, background, keysOf } = this.parts;
+      const space = keysOf?.(undefined);
+      if (!space?.beside) throw new UnsupportedError('locks have no place beside the keys of a `keyFunction` or a `keyPrefix` with `:`');
+      const wire = space.toWire(key);
+      const [lock, fence] = [space.beside(wire, 'k'), space.beside(wire, 'f')];
+      return acquireLock({ commands, background, key, lock, fence, loud: (name, work) => this.policy.loud({ name, key }, work) }, options);
+    });
+  }
+
+  /**
+   * Runs the work under the lock and releases it, however the work ends. Rejects as the work does; with a LockError where the
+   * work went well and the lock was lost meanwhile: look at `lock.signal` while it runs.
+   */
+  async withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
+    const lock = await this.lock(key, options);
+    let result: T;
+    try {
+      result = await work(lock);
+    } catch (error) {
+      // What the work threw is what matters; an `error` event tells of the other.
+      await lock.release().catch(() => {});
+      throw error;
+    }
+    await lock.release();
+    return result;
   }
 
   /** Listens to an event. `error` tells of every failure, those that became a miss included; nobody has to listen. */

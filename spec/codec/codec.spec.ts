@@ -2,7 +2,7 @@ import { defaultDeserialize, defaultSerialize } from '@keyv/serialize';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import * as msgpackr from 'msgpackr';
-import { type CodecOptions, createCodecs, type Stored } from '../../src/codec/codec.js';
+import { type Codec, type CodecOptions, createCodecs, type Stored } from '../../src/codec/codec.js';
 import { frame, parseFrame } from '../../src/codec/frame.js';
 import {
   CodecError,
@@ -16,8 +16,12 @@ import {
 } from '../../src/index.js';
 
 const bytesOf = (stored: Stored): Buffer => Buffer.from(stored as string);
-const values = (options: CodecOptions = {}) => createCodecs(options).values;
-const raw = (options: CodecOptions = {}) => createCodecs(options).raw;
+const keyed = ({ encode, decode }: Codec) => ({
+  encode: (value: unknown) => encode(value, 'key'),
+  decode: (stored: Stored) => decode(stored, 'key'),
+});
+const values = (options: CodecOptions = {}) => keyed(createCodecs(options).values);
+const raw = (options: CodecOptions = {}) => keyed(createCodecs(options).raw);
 const msgpack = msgpackSerializer(msgpackr);
 const superjsonLike: Serializer = {
   name: 'tagged',
@@ -176,8 +180,11 @@ describe('codec', () => {
               expect(error).to.be.instanceOf(CodecError);
               continue;
             }
-            if (typeof value === 'string' && !bytes.toString('latin1').includes('\\u'))
-              expect(value.includes('\ufffd')).to.equal(bytes.includes('\ufffd'));
+            if (typeof value !== 'string' || bytes.toString('latin1').includes('\\u')) continue;
+            // In text with lone surrogates the character has two bytes, and nothing was replaced there.
+            const wide = parseFrame(bytes)?.layers === 'utf16';
+            const stored = wide ? (parseFrame(bytes)?.payload.toString('utf16le') ?? '') : bytes;
+            expect(value.includes('\ufffd')).to.equal(stored.includes('\ufffd'));
           }
         }),
         { numRuns: 2000 },

@@ -83,6 +83,56 @@ describe('same-tick coalescing', () => {
     expect(await commands.get('a')).to.equal('1');
   });
 
+  it('deletes in one UNLINK what one tick deletes, in order with all else that is asked of those keys', async () => {
+    const store = openStore({ location: server.location, prefix: 'del' });
+    await store.mset(keys.map((key, i) => [key, i] as const));
+    await redis.configResetStat();
+    await Promise.all(keys.map((key) => store.del(key)));
+    expect((await commandStats(redis))['unlink']).to.equal(2);
+    expect(await store.keys()).to.deep.equal([]);
+    for (const batch of [undefined, false] as const) {
+      const ordered = openStore({ location: server.location, prefix: 'del', batch });
+      const seen = async (...calls: (() => Promise<unknown>)[]) => {
+        await ordered.mset({ k: 1, l: 2 });
+        return Promise.all(calls.map((call) => call()));
+      };
+      const del = () => ordered.del('k');
+      expect(await seen(del, () => ordered.get('k'))).to.deep.equal([undefined, undefined]);
+      expect(await seen(() => ordered.get('k'), del)).to.deep.equal([1, undefined]);
+      expect(
+        await seen(
+          () => ordered.has('k'),
+          () => ordered.ttl('k'),
+          del,
+        ),
+      ).to.deep.equal([true, -1, undefined]);
+      expect((await seen(del, () => ordered.mget('l', 'k')))[1]).to.deep.equal([2, undefined]);
+      expect((await seen(del, () => ordered.hasMany(['k', 'l'])))[1]).to.deep.equal([false, true]);
+      expect((await seen(del, () => ordered.keys()))[1]).to.deep.equal(['l']);
+      expect(
+        (
+          await seen(
+            del,
+            () => ordered.set('k', 3),
+            () => ordered.get('k'),
+          )
+        )[2],
+      ).to.equal(3);
+      expect(
+        (
+          await seen(
+            del,
+            () => ordered.set('k', 3),
+            del,
+            () => ordered.get('k'),
+          )
+        )[3],
+      ).to.equal(undefined);
+      expect((await seen(del, () => ordered.add('k', 4)))[1]).to.equal(true);
+      expect((await seen(del, () => ordered.remove(['k'])))[1]).to.equal(0);
+    }
+  });
+
   it('is off where it was told to be, and says what it expects', async () => {
     const store = openStore({ location: server.location, prefix: 'p', batch: false });
     await store.set('k1', 1);

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { createClient } from '@redis/client';
 import { expect } from 'chai';
-import { createPool, RoundRobinPool, redisStore, type StoreOptions } from '../../src/index.js';
+import { ClientConnection } from '../../src/connection/client.js';
+import { ConnectionError, createPool, RoundRobinPool, redisStore, type StoreOptions } from '../../src/index.js';
 import { createKeyv } from '../../src/keyv.js';
-import { certificates } from '../support/certificates.js';
+import { certificates, otherCertificates } from '../support/certificates.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
 import { tlsServer } from '../support/settings.js';
+import { until } from '../support/until.js';
 import { rawClient } from '../support/wire.js';
 
 async function connectionsReceived(server: RedisServer): Promise<number> {
@@ -44,8 +46,7 @@ describe('connecting', () => {
     expect(refused).to.include({ code: 'ERR_CONNECTION', name: 'ConnectionError' });
     expect(refused.message).to.match(/ECONNREFUSED/);
     const server = await RedisServer.start([], port);
-    const deadline = Date.now() + 10_000;
-    while (store.status !== 'ready' && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => store.status === 'ready', 10_000);
     await store.set('k', 1);
     expect(await store.get('k')).to.equal(1);
     await server.stop();
@@ -70,7 +71,7 @@ describe('connecting', () => {
     ]) {
       const store = openStore(options);
       const error = await rejection(store.ready());
-      expect(error.code).to.equal('ERR_CONNECTION');
+      expect(error).to.be.instanceOf(ConnectionError).and.include({ code: 'ERR_AUTH', name: 'AuthenticationError' });
       expect(error.message).to.match(/WRONGPASS/);
       expect(`${error.stack} ${JSON.stringify(error)} ${JSON.stringify(store.errors)}`).not.to.contain('wr0ng-secret');
     }
@@ -84,11 +85,10 @@ describe('connecting', () => {
     await store.set('k', 1);
     await server.stop();
     expect(await store.get('k')).to.equal(undefined);
-    expect((await rejection(store.del('k'))).code).to.equal('ERR_CONNECTION');
+    expect(await rejection(store.del('k'))).to.be.instanceOf(ConnectionError);
     expect(store.status).to.equal('reconnecting');
     server = await RedisServer.start([], port);
-    const deadline = Date.now() + 10_000;
-    while (store.status !== 'ready' && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => store.status === 'ready', 10_000);
     await store.set('k', 2);
     expect(await store.get('k')).to.equal(2);
     await server.stop();
@@ -98,7 +98,7 @@ describe('connecting', () => {
     const { ca, server: own, client } = await certificates();
     const port = await freePort();
     const server = await tlsServer(port, ca.cert, own);
-    const { ca: other } = await certificates();
+    const { ca: other } = await otherCertificates();
     const socket = (trusted: string) => ({ ca: trusted, cert: client.cert, key: client.key }) as NonNullable<StoreOptions['socket']>;
     expect((await rejection(openStore({ location: `rediss://127.0.0.1:${port}`, socket: socket(other.cert) }).ready())).code).to.equal(
       'ERR_CONNECTION',
@@ -203,6 +203,20 @@ describe('disconnecting', () => {
       expect((await rejection(store.del('k1'))).code).to.equal('ERR_CLOSED');
       expect((await rejection(store.ready())).code).to.equal('ERR_CLOSED');
     }
+  });
+
+  it('leaves no connection behind that was still on its way', async () => {
+    const server = await RedisServer.start();
+    const redis = await rawClient(server);
+    const connections = Array.from({ length: 5 }, () =>
+      ClientConnection.open({ name: 'left-behind', socket: { host: '127.0.0.1', port: server.port } }, 1000, () => {}),
+    );
+    for (const connection of connections) connection.ready().catch(() => {});
+    await Promise.all(connections.map((connection) => connection.close(0)));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await redis.sendCommand<string>(['CLIENT', 'LIST'])).not.to.contain('left-behind');
+    redis.destroy();
+    await server.stop();
   });
 
   it('may come first', async () => {

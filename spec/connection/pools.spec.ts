@@ -11,6 +11,7 @@ import {
 import { sharedServer } from '../support/hooks.js';
 import { openStore, rejection } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
 import { rawClient } from '../support/wire.js';
 
 async function clientsOf(server: RedisServer): Promise<number> {
@@ -39,8 +40,7 @@ describe('pool classes', () => {
       await Promise.all(Array.from({ length: 200 }, (_, i) => store.set(`k${i}`, i)));
       expect(await clientsOf(server)).to.equal(count);
       await store.disconnect();
-      const deadline = Date.now() + 5000;
-      while ((await clientsOf(server)) > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+      await until(async () => (await clientsOf(server)) === 0, 5000);
       expect(await clientsOf(server)).to.equal(0);
     }
   });
@@ -71,9 +71,9 @@ describe('pool classes', () => {
     await store.ready();
     server.freeze();
     try {
-      const [first, second] = await Promise.all([rejection(store.del('a')), rejection(store.del('b'))]);
-      expect(first).to.include({ code: 'ERR_TIMEOUT', operation: 'del', key: 'a' });
-      expect(second).to.include({ code: 'ERR_POOL_TIMEOUT', operation: 'del', key: 'b', name: 'PoolTimeoutError' });
+      const [first, second] = await Promise.all([rejection(store.touch('a', 1)), rejection(store.touch('b', 1))]);
+      expect(first).to.include({ code: 'ERR_TIMEOUT', operation: 'touch', key: 'a' });
+      expect(second).to.include({ code: 'ERR_POOL_TIMEOUT', operation: 'touch', key: 'b', name: 'PoolTimeoutError' });
       expect(second.message).to.equal('waited 100 ms for a connection, all 1 of the pool are in use');
     } finally {
       server.thaw();

@@ -6,6 +6,7 @@ import * as keyv6 from 'keyv6';
 import { createKeyvOf, type KeyvModule } from '../../src/keyv/create-keyv.js';
 import { type KeyvRedisOptions, KeyvRedisStore, KeyvRedisStoreV5 } from '../../src/keyv.js';
 import type { Setting } from '../support/settings.js';
+import { until } from '../support/until.js';
 
 /** What the majors have in common, as far as a user of Keyv sees it. */
 interface AnyKeyv {
@@ -69,7 +70,7 @@ export function keyvContract(version: string, setting: Setting): void {
       });
       after(() => setting.after?.());
       beforeEach(() => {
-        cache = open(randomUUID());
+        cache = open((setting.scope ?? '') + randomUUID());
       });
       afterEach(async () => {
         for (const each of opened.splice(0)) {
@@ -99,8 +100,7 @@ export function keyvContract(version: string, setting: Setting): void {
         expect(await left('ever'), 'in Redis').to.equal(-1);
         await cache.setMany?.([{ key: 'many', value: 1, ttl: 60_000 }]);
         if (cache.setMany) expect(await left('many'), 'in Redis').to.be.within(50_000, 60_000);
-        const deadline = Date.now() + 5000;
-        while ((await cache.has('short')) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+        await until(async () => !(await cache.has('short')), 5000);
         expect(await cache.get('short')).to.equal(undefined);
         expect(await cache.get('timed')).to.equal(1);
         expect(await cache.get('ever')).to.equal(1);
@@ -139,7 +139,7 @@ export function keyvContract(version: string, setting: Setting): void {
 
       it('never sees the keys of another namespace: a prefix of its own, glob characters, separators', async () => {
         if (options.location === 'memory:') return;
-        const base = randomUUID();
+        const base = (setting.scope ?? '') + randomUUID();
         const names = [base, `${base}Abc`, `${base}?`, `${base}*`, `${base}[a]`, `${base}:`, `${base}::`, `${base}:x`, `${base}%3A`];
         const caches = names.map((name) => open(name));
         for (const [i, each] of caches.entries()) {

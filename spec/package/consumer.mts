@@ -5,6 +5,7 @@ import { Keyv } from 'keyv';
 import * as tier from 'redis-tier';
 import { type Entries, nullStore, RoundRobinPool, redisStore, type StoreOptions } from 'redis-tier';
 import { createKeyv, type KeyvRedisOptions, KeyvRedisStoreV5 } from 'redis-tier/keyv';
+import { type InstrumentOptions, instrument } from 'redis-tier/otel';
 
 const sockets = () => process.getActiveResourcesInfo().filter((name) => /TCP|Pipe/.test(name) && !/(TTY|PipeWrap)/.test(name)).length;
 assert.equal(sockets(), 0, 'importing connects to nothing');
@@ -25,6 +26,14 @@ assert.ok(left);
 for await (const key of store.iterate()) assert.equal(typeof key, 'string');
 const failure = await store.incr('missing').catch((error: unknown) => error);
 assert.ok(failure instanceof tier.MissingKeyError && failure.code === 'ERR_MISSING_KEY');
+
+const otelOptions: InstrumentOptions = { keys: true };
+const stopWatching = instrument(store, otelOptions);
+await store.get('k');
+stopWatching();
+const { hits }: tier.StoreStats = store.stats();
+assert.ok(hits > 0);
+store.on('miss', ({ key }) => assert.equal(typeof key, 'string'));
 
 const keyvOptions: KeyvRedisOptions = { location: 'memory:', namespace: 'users' };
 const keyv: Keyv = createKeyv(keyvOptions);

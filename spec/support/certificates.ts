@@ -5,17 +5,31 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** A private certificate authority of the specs' own, with a certificate for 127.0.0.1 and one for a client. */
-export async function certificates(): Promise<{ ca: Certificate; server: Certificate; client: Certificate }> {
+interface Certificates {
+  readonly ca: Certificate;
+  readonly server: Certificate;
+  readonly client: Certificate;
+}
+
+let made: Promise<Certificates> | undefined;
+
+/** A private certificate authority of the specs' own, with a certificate for 127.0.0.1 and one for a client. Made once: it takes a second. */
+export function certificates(): Promise<Certificates> {
+  made ??= otherCertificates();
+  return made;
+}
+
+/** The same, of an authority that nobody else knows. */
+export async function otherCertificates(): Promise<Certificates> {
   const name = (value: string) => [{ name: 'commonName', value }];
-  const made = await generate(name('redis-tier spec CA'), {
+  const authority = await generate(name('redis-tier spec CA'), {
     algorithm: 'sha256',
     extensions: [
       { name: 'basicConstraints', cA: true, critical: true },
       { name: 'keyUsage', keyCertSign: true, cRLSign: true },
     ],
   });
-  const ca = { cert: made.cert, key: made.private };
+  const ca = { cert: authority.cert, key: authority.private };
   const signed = async (commonName: string): Promise<Certificate> => {
     const { cert, private: key } = await generate(name(commonName), {
       algorithm: 'sha256',

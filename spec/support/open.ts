@@ -7,7 +7,9 @@ const opened: { disconnect(): Promise<void> }[] = [];
 /** A store on the shared server, under a prefix of its own unless told otherwise, with the errors it emits. Closed after each spec by {@link closeOpened}. */
 export function openStore(options: StoreOptions = {}): RedisStore & { errors: CacheError[] } {
   const where =
-    'client' in options || 'socket' in options || 'pool' in options || 'url' in options ? {} : { location: sharedServer().location };
+    'client' in options || 'cluster' in options || 'sentinel' in options || 'socket' in options || 'pool' in options || 'url' in options
+      ? {}
+      : { location: sharedServer().location };
   const prefix = 'keyPrefix' in options || 'keyFunction' in options ? {} : { prefix: randomUUID() };
   const errors: CacheError[] = [];
   const store = redisStore({ ...where, ...prefix, ...options });

@@ -12,12 +12,16 @@ export const serverBinary = process.env['REDIS_SERVER'] ?? 'redis-server';
 export class RedisServer {
   readonly port: number;
   readonly folder: string;
-  readonly #process: ChildProcess;
+  readonly #args: readonly string[];
+  readonly #listening: number;
+  #process!: ChildProcess;
+  #frozen = false;
 
-  private constructor(port: number, folder: string, process: ChildProcess) {
+  private constructor(args: readonly string[], listening: number, port: number, folder: string) {
+    this.#args = args;
+    this.#listening = listening;
     this.port = port;
     this.folder = folder;
-    this.#process = process;
   }
 
   /** Starts a server with these arguments beyond the harness's own and waits until it accepts connections. */
@@ -25,16 +29,41 @@ export class RedisServer {
     const folder = mkdtempSync(join(tmpdir(), 'redis-tier-'));
     const chosen = port ?? (await freePort());
     const own = ['--port', String(chosen), '--bind', '127.0.0.1', '--dir', folder, '--unixsocket', join(folder, 'redis.sock')];
-    const child = spawn(serverBinary, [...own, '--save', '', '--appendonly', 'no', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const listening = args.includes('--tls-port') ? Number(args[args.indexOf('--tls-port') + 1]) : chosen;
+    // A replica leaves what it was synchronized with on disk otherwise, and has that again, however old, when it is restarted.
+    const forgetful = ['--save', '', '--appendonly', 'no', '--rdb-del-sync-files', 'yes'];
+    return RedisServer.startWith([...own, ...forgetful, ...args], listening, chosen, folder);
+  }
+
+  /** Starts a server with these arguments and no others, and waits until it accepts connections on `listening`. */
+  static async startWith(
+    args: readonly string[],
+    listening: number,
+    chosen = listening,
+    folder = mkdtempSync(join(tmpdir(), 'redis-tier-')),
+  ): Promise<RedisServer> {
+    const server = new RedisServer(args, listening, chosen, folder);
+    await server.#launch([]);
+    return server;
+  }
+
+  /** Kills it if need be, and starts it once more: same arguments, and these; same port and folder. What it held is gone. */
+  async restart(more: readonly string[] = []): Promise<void> {
+    await this.kill();
+    await this.#launch(more);
+  }
+
+  async #launch(more: readonly string[]): Promise<void> {
+    const child = spawn(serverBinary, [...this.#args, ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     child.stdout?.on('data', (data) => (output += data));
     child.stderr?.on('data', (data) => (output += data));
-    const server = new RedisServer(chosen, folder, child);
-    running.add(server);
-    const listening = args.includes('--tls-port') ? Number(args[args.indexOf('--tls-port') + 1]) : chosen;
+    this.#process = child;
+    this.#frozen = false;
+    running.add(this);
     for (let i = 0; i < 400; i++) {
       if (child.exitCode !== null) throw new Error(`${serverBinary} ended with ${child.exitCode}: ${output}`);
-      if (await accepts(listening)) return server;
+      if (await accepts(this.#listening)) return;
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
     throw new Error(`${serverBinary} does not accept connections: ${output}`);
@@ -56,22 +85,46 @@ export class RedisServer {
     return this.#process.pid as number;
   }
 
+  get running(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
   /** Stops answering, with every connection left open. */
   freeze(): void {
     process.kill(this.pid, 'SIGSTOP');
+    this.#frozen = true;
   }
 
   thaw(): void {
     process.kill(this.pid, 'SIGCONT');
+    this.#frozen = false;
+  }
+
+  /** The arguments that say where its certificates are, for more servers with the same. */
+  get tlsFiles(): readonly string[] {
+    const args = this.#process.spawnargs;
+    return args.flatMap((arg, i) => (/^--tls-(cert|key|ca-cert)-file$/.test(arg) ? [arg, args[i + 1] as string] : []));
+  }
+
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+
+  get ended(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Ends it at once. Its folder stays, for {@link restart}. */
+  async kill(): Promise<void> {
+    if (!this.running) return;
+    const exit = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await exit;
   }
 
   async stop(): Promise<void> {
     running.delete(this);
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
-      const exit = once(this.#process, 'exit');
-      this.#process.kill('SIGKILL');
-      await exit;
-    }
+    await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

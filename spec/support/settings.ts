@@ -1,5 +1,7 @@
+import type { EventEmitter } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createClientPool, createCluster, createSentinel } from '@redis/client';
 import * as msgpackr from 'msgpackr';
 import type { ParserClass } from '../../src/index.js';
 import {
@@ -15,9 +17,12 @@ import {
   v8Serializer,
   zstdCompressor,
 } from '../../src/index.js';
+import { documentedRules, onlyUser } from './acl.js';
 import { certificates } from './certificates.js';
+import { RedisCluster } from './cluster.js';
 import { sharedServer } from './hooks.js';
 import { freePort, RedisServer } from './redis.js';
+import { RedisSentinels } from './sentinel.js';
 import { SimpleParser } from './simple-parser.js';
 
 // It comes without types.
@@ -26,6 +31,10 @@ const RedisParser = require('redis-parser') as ParserClass;
 /** One way of setting a store up, which every contract must hold under. */
 export interface Setting {
   readonly title: string;
+  /** What every prefix and namespace has to begin with. Default: nothing. */
+  readonly scope?: string;
+  /** Whether values are encrypted, so that Redis can neither count with them nor move them. */
+  readonly sealed?: boolean;
   /** Options for a store of its own; called inside the suite's `before`. */
   options(): Promise<StoreOptions>;
   after?(): Promise<void>;
@@ -35,6 +44,9 @@ const local = (title: string, more: () => StoreOptions = () => ({})): Setting =>
   title,
   options: async () => ({ location: sharedServer().location, ...more() }),
 });
+
+/** Secrets of the specs: 32 bytes each. */
+export const secrets = { k1: Buffer.alloc(32, 1), k2: Buffer.alloc(32, 2).toString('base64'), k3: Buffer.alloc(32, 3).toString('hex') };
 
 function onServer(title: string, start: () => Promise<{ server: RedisServer; options: StoreOptions }>): Setting {
   let started: RedisServer | undefined;
@@ -50,6 +62,158 @@ function onServer(title: string, start: () => Promise<{ server: RedisServer; opt
     },
   };
 }
+
+function onNodes<T extends { stop(): Promise<void> }>(
+  title: string,
+  start: () => Promise<T>,
+  options: (nodes: T) => StoreOptions,
+): Setting {
+  let started: T | undefined;
+  return {
+    title,
+    async options() {
+      started = await start();
+      return options(started);
+    },
+    async after() {
+      await started?.stop();
+    },
+  };
+}
+
+/** `app` may do what docs/security.md and docs/topologies.md say it needs and nothing else; `admin` is for the nodes themselves. */
+const minimal =
+  '-@all +get +mget +getrange +set +unlink +getdel +exists +pttl +pexpire +persist +eval +evalsha +incrby +decrby +del +rename +scan +ping +time ' +
+  '+cluster|slots +asking +readonly +dump +restore +role +select';
+const aclOf = (rules: string): string[] => [
+  ...['--user', 'app', 'on', '>s3cret', '~*', 'resetchannels', ...rules.split(' ')],
+  ...['--user', 'admin', 'on', '>adm1n', '~*', '&*', '+@all'],
+  ...['--user', 'default', 'off'],
+  ...['--masteruser', 'admin', '--masterauth', 'adm1n'],
+];
+const listener =
+  'user listener on >l1sten resetchannels &+switch-master &+promoted-slave -@all +sentinel|master +sentinel|get-master-addr-by-name +sentinel|replicas +sentinel|sentinels +subscribe +ping';
+const acl = aclOf(minimal);
+const credentials = { username: 'app', password: 's3cret' };
+const admin = { username: 'admin', password: 'adm1n' };
+
+/** Servers that speak nothing but TLS, to each other too, and the options of who connects to them. */
+async function behindTls(): Promise<{
+  tls: (port: number, args: readonly string[]) => Promise<RedisServer>;
+  socket: NonNullable<StoreOptions['socket']>;
+}> {
+  const { ca, server, client } = await certificates();
+  const socket = { tls: true, ca: ca.cert, cert: client.cert, key: client.key } as unknown as NonNullable<StoreOptions['socket']>;
+  return { tls: (port, args) => tlsServer(port, ca.cert, server, args), socket };
+}
+
+/** A client of the user's own over several nodes: closed by nobody but the user. */
+const ownClient = <T extends { stop(): Promise<void> }>(
+  title: string,
+  start: () => Promise<T>,
+  create: (nodes: T) => { destroy(): unknown },
+): Setting =>
+  onNodes(
+    title,
+    async () => {
+      const nodes = await start();
+      const client = create(nodes);
+      (client as unknown as EventEmitter).on('error', () => {});
+      return {
+        client,
+        async stop() {
+          await client.destroy();
+          await nodes.stop();
+        },
+      };
+    },
+    ({ client }) => ({ client: client as never }),
+  );
+
+/** Several nodes, as plain as they come. */
+export const plainTopologies: readonly Setting[] = [
+  onNodes(
+    'cluster',
+    () => RedisCluster.start(),
+    ({ rootNodes }) => ({ cluster: { rootNodes } }),
+  ),
+  onNodes(
+    'sentinel',
+    () => RedisSentinels.start(),
+    ({ name, rootNodes }) => ({ sentinel: { name, sentinelRootNodes: rootNodes } }),
+  ),
+];
+
+/** Several nodes, plain and behind TLS and passwords. */
+export const topologies: readonly Setting[] = [
+  ...plainTopologies,
+  onNodes(
+    'cluster over TLS, as an ACL user with the least it needs',
+    async () => {
+      const { tls, socket } = await behindTls();
+      const args = ['--tls-cluster', 'yes', '--tls-replication', 'yes', ...acl];
+      const nodes = await RedisCluster.start({ tls, args, client: { ...admin, socket } });
+      return { ...nodes, rootNodes: nodes.rootNodes, socket, stop: () => nodes.stop() };
+    },
+    ({ rootNodes, socket }) => ({ cluster: { rootNodes }, ...credentials, socket }),
+  ),
+  onNodes(
+    'cluster with a password that is said of one node',
+    () => RedisCluster.start({ args: ['--requirepass', 's3cret', '--masterauth', 's3cret'], client: { password: 's3cret' } }),
+    ({ nodes }) => ({ cluster: { rootNodes: [{ url: `redis://:s3cret@127.0.0.1:${nodes[0]?.port}` }] } }),
+  ),
+  onNodes(
+    'cluster with a near cache, as an ACL user with the least it needs',
+    () => RedisCluster.start({ args: aclOf(`${minimal} +client|tracking +client|trackinginfo +cluster|nodes`), client: admin }),
+    ({ rootNodes }) => ({ cluster: { rootNodes }, ...credentials, near: {} }),
+  ),
+  onNodes(
+    'sentinel over TLS, as an ACL user with the least it needs, database 1, the sentinels with a password of their own',
+    async () => {
+      const { tls, socket } = await behindTls();
+      const nodes = await RedisSentinels.start({
+        tls,
+        args: ['--tls-replication', 'yes', ...acl],
+        sentinelTls: true,
+        sentinelLines: [
+          'sentinel auth-user cache admin',
+          'sentinel auth-pass cache adm1n',
+          'requirepass other',
+          'sentinel sentinel-pass other',
+          'tls-replication yes',
+          listener,
+        ],
+        sentinelClient: { password: 'other', socket },
+      });
+      return { name: nodes.name, rootNodes: nodes.rootNodes, socket, stop: () => nodes.stop() };
+    },
+    ({ name, rootNodes, socket }) => ({
+      sentinel: {
+        name,
+        sentinelRootNodes: rootNodes,
+        sentinelClientOptions: { username: 'listener', password: 'l1sten', socket: socket as never },
+      },
+      ...credentials,
+      socket,
+      database: 1,
+    }),
+  ),
+  ownClient(
+    'a cluster of node-redis, as client',
+    () => RedisCluster.start(),
+    ({ rootNodes }) => createCluster({ rootNodes }),
+  ),
+  ownClient(
+    'a sentinel of node-redis, as client',
+    () => RedisSentinels.start(),
+    ({ name, rootNodes }) => createSentinel({ name, sentinelRootNodes: rootNodes, reserveClient: true }),
+  ),
+  ownClient(
+    'a client pool of node-redis, as client',
+    () => RedisServer.start(),
+    ({ url }) => createClientPool({ url }, { maximum: 5 }),
+  ),
+];
 
 /** Kinds of connection. */
 export const connections: readonly Setting[] = [
@@ -73,6 +237,11 @@ export const connections: readonly Setting[] = [
   local('shared connection, named', () => ({ pool: { class: SharedConnection } })),
   local('round-robin pool', () => ({ pool: { class: RoundRobinPool, size: 3 } })),
   local('blocking pool', () => ({ pool: { class: BlockingPool, max: 3 } })),
+  local('near cache', () => ({ near: {} })),
+  local('near cache that shares frozen values, beside a pool', () => ({
+    near: { freeze: true },
+    pool: { class: RoundRobinPool, size: 2 },
+  })),
   local('RESP 2', () => ({ RESP: 2 })),
   local('our own parser', () => ({ parser: 'auto' })),
   local('the parser of redis-parser', () => ({ parser: RedisParser })),
@@ -88,6 +257,15 @@ export const connections: readonly Setting[] = [
     const server = await RedisServer.start(['--user', 'app', 'on', '>s3cret', '~*', '&*', '+@all']);
     return { server, options: { location: server.unixSocket, username: 'app', password: 's3cret', name: 'direct', parser: 'auto' } };
   }),
+  ...(['node-redis', 'our own parser'] as const).map((client) => ({
+    ...onServer(`the smallest ACL user, by ${client}`, async () => {
+      const server = await RedisServer.start(onlyUser('app', 's3cret', ['~scope-*', ...documentedRules().commands]));
+      const parser = client === 'node-redis' ? {} : { parser: 'auto' as const };
+      return { server, options: { location: server.location, username: 'app', password: 's3cret', ...parser } };
+    }),
+    scope: 'scope-',
+  })),
+  local('tags', () => ({ tags: true })),
   { title: 'memory:', options: async () => ({ location: 'memory:' }) },
 ];
 
@@ -106,6 +284,15 @@ export const codecs: readonly (Setting & { readonly binary?: boolean })[] = [
   local('custom compression', () => ({
     compression: { compress: (bytes) => Buffer.from(bytes).reverse(), decompress: (bytes) => Buffer.from(bytes).reverse(), threshold: 10 },
   })),
+  { ...local('encryption', () => ({ encryption: { keys: [{ id: 'k1', key: secrets.k1 }] } })), sealed: true },
+  {
+    ...local('v8, gzip and encryption', () => ({
+      serializer: v8Serializer,
+      compression: { algorithm: 'gzip', threshold: 0 },
+      encryption: { keys: [{ id: 'k1', key: secrets.k1 }] },
+    })),
+    sealed: true,
+  },
   local('v8 and gzip', () => ({ serializer: v8Serializer, compression: gzipCompressor })),
   local('msgpack and brotli', () => ({ serializer: msgpackSerializer(msgpackr), compression: brotliCompressor })),
 ];

@@ -1,34 +1,38 @@
 import { isUtf8 } from 'node:buffer';
-import { CacheError, CodecError, expected, OptionError, UnsupportedError } from '../errors.js';
-import { brotliCompressor, type Compressor, gzipCompressor, zstdCompressor } from './compressors.js';
-import { type Frame, frame, isFramed, layerName, parseFrame } from './frame.js';
+import { reworded } from '../discretion.js';
+import { CacheError, CodecError, expected, OptionError } from '../errors.js';
+import { agingLayer } from './aging.js';
+import { type EncryptionOptions, encrypting } from './encryption.js';
+import { type Frame, frame, isFramed, layerName, parseFrame, printable } from './frame.js';
 import { isPlain } from './keyv-json.js';
-import { jsonSerializer, keyvSerializer, type MaybePromise, type Serializer, v8Serializer } from './serializers.js';
+import { asBuffer, createPacking, type Packing, type PackingOptions } from './packing.js';
+import { jsonSerializer, keyvSerializer, type MaybePromise, type Serializer, then, v8Serializer } from './serializers.js';
+import { tagLayer } from './tag-header.js';
 
 /** What goes to Redis and comes back. */
 export type Stored = string | Buffer;
 
-/** Values to bytes and back. Either direction may need time; where it does not, it stays synchronous. */
+/**
+ * Values to bytes and back. Either direction may need time; where it does not, it stays synchronous. `key` is the wire key
+ * the bytes stand under, to which encryption binds them.
+ */
 export interface Codec {
-  encode(value: unknown): MaybePromise<Stored>;
-  decode(stored: Stored): MaybePromise<unknown>;
+  encode(value: unknown, key: string): MaybePromise<Stored>;
+  decode(stored: Stored, key: string): MaybePromise<unknown>;
+  /** The bytes this codec would write in place of these; `undefined` where it would write the same. */
+  reencode(stored: Stored, key: string): MaybePromise<Stored | undefined>;
+  /** Whether the bytes mean nothing to Redis and belong to their key: it cannot count with them nor move them. */
+  readonly sealed: boolean;
 }
 
-export interface CompressionOptions {
-  /** `'gzip'`, `'brotli'`, `'zstd'` or one of your own. */
-  readonly algorithm: 'gzip' | 'brotli' | 'zstd' | Compressor;
-  /** Values of fewer bytes are stored as they are. Default 1024. */
-  readonly threshold?: number | undefined;
-}
-
-export interface CodecOptions {
+export interface CodecOptions extends PackingOptions {
   /**
    * What values are written with. Default {@link keyvSerializer}. Values of every built-in one are read whatever is set
    * here; an array reads those of its further members as well, for a change from one to another.
    */
   readonly serializer?: Serializer | readonly [Serializer, ...Serializer[]] | undefined;
-  /** Default: none. Values compressed with a built-in algorithm are read whatever is set here. */
-  readonly compression?: CompressionOptions['algorithm'] | CompressionOptions | (Compressor & { threshold: number }) | undefined;
+  /** AES-256-GCM, bound to the key. Default: none. */
+  readonly encryption?: EncryptionOptions | undefined;
 }
 
 /** A serializer brought into one shape. */
@@ -38,18 +42,7 @@ interface Format {
   readonly decode: (payload: Buffer, text: boolean) => unknown;
 }
 
-interface Packing {
-  readonly name: string;
-  readonly compressor: Compressor;
-  readonly threshold: number;
-}
-
-const compressors = {
-  gzip: gzipCompressor,
-  brotli: brotliCompressor,
-  zstd: zstdCompressor,
-};
-const reserved = ['bytes', 'text', 'utf16'];
+const reserved = ['bytes', 'text', 'utf16', tagLayer];
 
 /** The two codecs of a store: for its own values, and for what Keyv hands over (serialized by Keyv already, mostly). */
 export function createCodecs(options: CodecOptions): {
@@ -59,14 +52,12 @@ export function createCodecs(options: CodecOptions): {
   const { serializer = keyvSerializer } = options;
   const own = (Array.isArray(serializer) ? (serializer as readonly Serializer[]) : [serializer as Serializer]).map(format);
   const writer = own[0] as Format;
-  const packing = createPacking(options.compression);
+  const packing = createPacking(options);
 
   const formats = new Map<string, Format>();
   for (const each of [...own, ...[jsonSerializer, keyvSerializer, v8Serializer].map(format), bytes, text, utf16]) {
     if (!formats.has(each.name)) formats.set(each.name, each);
   }
-  const unpackers = new Map<string, Compressor>(Object.entries(compressors));
-  if (packing) unpackers.set(packing.name, packing.compressor);
 
   function decodeFramed(stored: Buffer): MaybePromise<unknown> {
     const parsed = parseFrame(stored);
@@ -75,20 +66,20 @@ export function createCodecs(options: CodecOptions): {
     if (!parsed || !reader || more !== undefined) return unreadable(parsed);
     // A copy: what was read is a view into memory that is not the value's own.
     if (packed === undefined) return reader.decode(parsed.text ? parsed.payload : Buffer.from(parsed.payload), parsed.text);
-    const unpacker = unpackers.get(packed);
-    if (!unpacker) return unreadable(parsed);
-    return then(unpacker.decompress(parsed.payload), (payload) => reader.decode(asBuffer(payload), parsed.text));
+    const unpack = packing.unpacker(packed);
+    if (!unpack) return unreadable(parsed);
+    return then(unpack(parsed.payload), (payload) => reader.decode(payload, parsed.text));
   }
 
-  const values: Codec = {
+  const values: Ways = {
     encode(value) {
       // An integer stays an integer, so that INCR works on it and a person can read it.
       if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
       if (Buffer.isBuffer(value)) return pack(bytes.name, value, packing);
       // The default's short way: nothing has to be looked for in the text.
-      if (serializer === keyvSerializer && packing === undefined && isPlain(value)) return JSON.stringify(value);
+      if (serializer === keyvSerializer && packing.name === undefined && isPlain(value)) return JSON.stringify(value);
       return then(writer.encode(value), (payload) => {
-        if (isPlainJson(writer.name, payload) && !oversized(payload, packing)) return payload;
+        if (isPlainJson(writer.name, payload) && !packing.takes(payload)) return payload;
         return pack(writer.name, payload, packing);
       });
     },
@@ -100,11 +91,11 @@ export function createCodecs(options: CodecOptions): {
       return JSON.parse(stored);
     },
   };
-  const raw: Codec = {
+  const raw: Ways = {
     encode(value) {
       if (typeof value === 'string') {
         if (!value.isWellFormed()) return pack(utf16.name, Buffer.from(value, 'utf16le'), packing);
-        return oversized(value, packing) ? pack(text.name, value, packing) : value;
+        return packing.takes(value) ? pack(text.name, value, packing) : value;
       }
       if (Buffer.isBuffer(value)) return pack(bytes.name, value, packing);
       return then(writer.encode(value), (payload) => pack(writer.name, payload, packing));
@@ -113,32 +104,63 @@ export function createCodecs(options: CodecOptions): {
       if (typeof stored === 'string') return stored;
       if (isFramed(stored)) return decodeFramed(stored);
       // Bytes that somebody else stored and that are no text: kept as bytes rather than mangled into text.
-      return isUtf8(stored) ? stored.toString() : Buffer.from(stored);
+      const text = stored.toString();
+      return text.includes('\ufffd') && !isUtf8(stored) ? Buffer.from(stored) : text;
     },
   };
-  return { values: explaining(values), raw: explaining(raw) };
+  const encrypt = options.encryption === undefined ? asItIs : encrypting(options.encryption);
+  return { values: explaining(encrypt(rewriting(values))), raw: explaining(encrypt(rewriting(raw))) };
+}
+
+/** The two ways, which need no key. */
+interface Ways {
+  encode(value: unknown): MaybePromise<Stored>;
+  decode(stored: Stored): MaybePromise<unknown>;
+}
+
+const asItIs = (codec: Codec): Codec => codec;
+
+function rewriting({ encode, decode }: Ways): Codec {
+  const same = (one: Stored, other: Stored): boolean => Buffer.from(one as string).equals(Buffer.from(other as string));
+  return {
+    encode,
+    decode,
+    reencode: (stored) => then(then(decode(stored), encode), (written) => (same(stored, written) ? undefined : written)),
+    sealed: false,
+  };
 }
 
 /** Whatever a serializer or a compression throws is a CodecError, in time or later. */
 function explaining(codec: Codec): Codec {
-  const failed = (what: string) => (error: unknown) => {
-    if (error instanceof CacheError) throw error;
-    throw new CodecError(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  };
   const attempt =
-    <A, R>(work: (argument: A) => MaybePromise<R>, fail: (error: unknown) => never) =>
-    (argument: A): MaybePromise<R> => {
+    <A, R>(work: (argument: A, key: string) => MaybePromise<R>, fail: (error: unknown) => never) =>
+    (argument: A, key: string): MaybePromise<R> => {
       try {
-        const result = work(argument);
+        const result = work(argument, key);
         return result instanceof Promise ? result.catch(fail) : result;
       } catch (error) {
         return fail(error);
       }
     };
   return {
-    encode: attempt(codec.encode, failed('the value cannot be encoded')),
-    decode: attempt(codec.decode, failed('the stored value cannot be decoded')),
+    encode: attempt(codec.encode, unwritten),
+    decode: attempt(codec.decode, unread),
+    reencode: attempt(codec.reencode, unread),
+    sealed: codec.sealed,
   };
+}
+
+function unwritten(error: unknown): never {
+  if (error instanceof CacheError) throw error;
+  throw new CodecError(`the value cannot be encoded: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+}
+
+/** A parser's message quotes what it read, JSON.parse's for one: only what kind of error it was and where it arose is passed on. */
+function unread(error: unknown): never {
+  if (error instanceof CacheError) throw error;
+  const { name, code } = (error instanceof Error ? error : {}) as { name?: string; code?: unknown };
+  const kind = typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : (name ?? 'not an Error');
+  throw new CodecError(`the stored value cannot be decoded: ${kind}`, error instanceof Error ? { cause: reworded(error, '') } : {});
 }
 
 /** Buffers as they are. */
@@ -162,9 +184,13 @@ function asIs(value: unknown): string | Uint8Array {
 
 function format(serializer: Serializer): Format {
   const name = serializer?.name ?? 'custom';
-  if (!layerName.test(name) || reserved.includes(name)) {
+  if (!layerName.test(name) || reserved.includes(name) || name.startsWith(agingLayer)) {
     throw new OptionError(
-      expected('serializer.name', `1 to 32 letters, digits, \`.\`, \`_\` or \`-\`, and none of ${reserved.join(', ')}`, name),
+      expected(
+        'serializer.name',
+        `1 to 32 letters, digits, \`.\`, \`_\` or \`-\`, none of ${reserved.join(', ')}, and not \`${agingLayer}…\``,
+        name,
+      ),
     );
   }
   if (serializer && 'stringify' in serializer && typeof serializer.parse === 'function') {
@@ -184,36 +210,6 @@ function format(serializer: Serializer): Format {
   throw new OptionError(expected('serializer', 'an object with stringify and parse, or serialize and deserialize', serializer));
 }
 
-function createPacking(option: CodecOptions['compression']): Packing | undefined {
-  if (option === undefined) return undefined;
-  const { algorithm, threshold = 1024 }: CompressionOptions =
-    typeof option === 'object' && 'algorithm' in option ? option : { algorithm: option, ...thresholdOf(option) };
-  const compressor = typeof algorithm === 'string' ? compressors[algorithm] : algorithm;
-  if (typeof compressor?.compress !== 'function' || typeof compressor.decompress !== 'function') {
-    throw new OptionError(expected('compression', "'gzip', 'brotli', 'zstd' or an object with compress and decompress", algorithm));
-  }
-  if (!(typeof threshold === 'number' && threshold >= 0)) {
-    throw new OptionError(expected('compression.threshold', 'a number of bytes ≥ 0', threshold));
-  }
-  if (compressor === zstdCompressor && !zstdCompressor.supported) {
-    throw new UnsupportedError(`zstd needs Node 22.15 or later, this is ${process.version}`);
-  }
-  const name = compressor.name ?? 'custom';
-  if (!layerName.test(name)) {
-    throw new OptionError(expected('compression.name', '1 to 32 letters, digits, `.`, `_` or `-`', name));
-  }
-  return { name, compressor, threshold };
-}
-
-/** `compression: { compress, decompress, threshold }` is as good as naming it apart. */
-function thresholdOf(option: string | Compressor): { threshold?: number } {
-  return typeof option === 'object' && 'threshold' in option ? { threshold: option.threshold as number } : {};
-}
-
-function oversized(payload: string | Uint8Array, packing: Packing | undefined): boolean {
-  return packing !== undefined && Buffer.byteLength(payload) >= packing.threshold;
-}
-
 /**
  * Whether anybody's JSON.parse gives the value back. `@keyv/serialize` writes a colon in front of strings that start
  * with one, and bytes as `:base64:…`; what holds neither is plain.
@@ -223,35 +219,28 @@ function isPlainJson(name: string, payload: string | Uint8Array): payload is str
   return name === jsonSerializer.name || (name === keyvSerializer.name && !payload.includes('"::') && !payload.includes('":base64:'));
 }
 
-function pack(name: string, payload: string | Uint8Array, packing: Packing | undefined): MaybePromise<Buffer> {
+function pack(name: string, payload: string | Uint8Array, packing: Packing): MaybePromise<Buffer> {
   if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
     throw new CodecError(`the serializer ${name} returned ${payload === undefined ? 'nothing' : `a ${typeof payload}`} for this value`);
   }
   const content = typeof payload === 'string' ? payload : asBuffer(payload);
-  if (!packing || !oversized(content, packing)) return frame(name, content);
-  return then(packing.compressor.compress(typeof content === 'string' ? Buffer.from(content) : content), (packed) =>
-    frame(`${name}+${packing.name}`, asBuffer(packed), typeof content === 'string'),
+  if (!packing.takes(content)) return frame(name, content);
+  return then(packing.pack(typeof content === 'string' ? Buffer.from(content) : content), (packed) =>
+    frame(`${name}+${packing.name}`, packed, typeof content === 'string'),
   );
 }
 
 function utf8(payload: Buffer): string {
-  if (!isUtf8(payload)) throw new CodecError('the stored bytes are neither a frame nor UTF-8 text');
-  return payload.toString();
-}
-
-function asBuffer(content: Uint8Array): Buffer {
-  return Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  const text = payload.toString();
+  // What is no UTF-8 becomes U+FFFD; whether one stands in the text costs nothing to know, where the bytes would have to be read again.
+  if (text.includes('\ufffd') && !isUtf8(payload)) throw new CodecError('the stored bytes are neither a frame nor UTF-8 text');
+  return text;
 }
 
 function unreadable(parsed: Frame | undefined): never {
   throw new CodecError(
     parsed
-      ? `the stored value was written with \`${parsed.layers.replace(/[^\x20-\x7e]/g, '?')}\`, which this store has no reader for`
+      ? `the stored value was written with \`${printable(parsed.layers)}\`, which this store has no reader for`
       : 'the stored value has a damaged header',
   );
-}
-
-/** `await` that stays synchronous where there is nothing to wait for. */
-function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
 }

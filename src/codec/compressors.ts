@@ -8,7 +8,14 @@ export interface Compressor {
   /** Written in front of stored values so that no other compression reads them. Default `'custom'`. */
   readonly name?: string | undefined;
   compress(bytes: Buffer): MaybePromise<Uint8Array>;
-  decompress(bytes: Buffer): MaybePromise<Uint8Array>;
+  /** Shall give no more than `maxOutputLength` bytes, by the name that zlib's functions have for it; what is longer is refused. */
+  decompress(bytes: Buffer, limit?: DecompressionLimit): MaybePromise<Uint8Array>;
+}
+
+/** How much decompressing may give: the option `maxDecompressedSize`. */
+export interface DecompressionLimit {
+  /** Bytes. */
+  readonly maxOutputLength: number;
 }
 
 const run = {
@@ -22,7 +29,7 @@ const run = {
 export const gzipCompressor: Compressor = {
   name: 'gzip',
   compress: (bytes) => run.gzip(bytes),
-  decompress: (bytes) => run.gunzip(bytes),
+  decompress: (bytes, limit) => run.gunzip(bytes, { ...limit }),
 };
 
 /** Brotli at quality 4: the default of 11 is made for files compressed once, and takes a hundred times as long. */
@@ -32,10 +39,10 @@ export const brotliCompressor: Compressor = {
     run.brotliCompress(bytes, {
       params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 },
     }),
-  decompress: (bytes) => run.brotliDecompress(bytes),
+  decompress: (bytes, limit) => run.brotliDecompress(bytes, { ...limit }),
 };
 
-type Zstd = (bytes: Buffer, done: (error: Error | null, result: Buffer) => void) => void;
+type Zstd = (bytes: Buffer, options: Partial<DecompressionLimit>, done: (error: Error | null, result: Buffer) => void) => void;
 // In Node since 22.15 and 23.8; the types of Node 20 do not know them.
 const { zstdCompress, zstdDecompress } = zlib as {
   zstdCompress?: Zstd;
@@ -47,10 +54,10 @@ export const zstdCompressor: Compressor & { readonly supported: boolean } = {
   name: 'zstd',
   supported: zstdCompress !== undefined && zstdDecompress !== undefined,
   compress: (bytes) => zstd(zstdCompress, bytes),
-  decompress: (bytes) => zstd(zstdDecompress, bytes),
+  decompress: (bytes, limit) => zstd(zstdDecompress, bytes, limit),
 };
 
-async function zstd(work: Zstd | undefined, bytes: Buffer): Promise<Buffer> {
+async function zstd(work: Zstd | undefined, bytes: Buffer, limit?: DecompressionLimit): Promise<Buffer> {
   if (work === undefined) throw new UnsupportedError(`zstd needs Node 22.15 or later, this is ${process.version}`);
-  return promisify(work)(bytes);
+  return promisify(work)(bytes, { ...limit });
 }

@@ -5,7 +5,8 @@
  *
  * `marker` is C1 where the payload is bytes and C0 where it is UTF-8 text; neither ever occurs in UTF-8, so no JSON and
  * no other text begins with it. `layers` names what was done to the value, in order: a serializer, then perhaps a
- * compression, such as `v8` or `json+gzip`.
+ * compression, such as `v8` or `json+gzip`. An encrypted value is a frame of its own, `aes256gcm:` and the id of the key,
+ * around everything that would have been stored without encryption.
  */
 export const binaryMarker = 0xc1;
 export const textMarker = 0xc0;
@@ -39,4 +40,9 @@ export function parseFrame(stored: Buffer): Frame | undefined {
     layers: stored.toString('latin1', 1, end),
     payload: stored.subarray(end + 1),
   };
+}
+
+/** The layers as they can be shown: a damaged or foreign header may hold any byte. */
+export function printable(layers: string): string {
+  return layers.replace(/[^\x20-\x7e]/g, '?');
 }

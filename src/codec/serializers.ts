@@ -5,6 +5,14 @@ import * as keyvJson from './keyv-json.js';
 /** A value that may be there already. */
 export type MaybePromise<T> = T | Promise<T>;
 
+/**
+ * `await` that stays synchronous where there is nothing to wait for.
+ * @internal
+ */
+export function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
 /** Turns values into text and back: `JSON`, superjson, devalue and most others have this shape. */
 export interface TextSerializer {
   /** Written in front of stored values so that no other serializer reads them. Default `'custom'`. */

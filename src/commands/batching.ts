@@ -6,6 +6,11 @@ export interface BatchOptions {
   readonly max?: number | undefined;
 }
 
+/** Which keys may share a command: all of them, or in a cluster those of one slot, so that what fails there fails only its own. */
+export type Together = (keys: readonly string[]) => Iterable<readonly string[]>;
+
+const everything: Together = (keys) => [keys];
+
 /** A call that waits for the end of the tick. */
 interface Waiting<T> {
   readonly promise: Promise<T>;
@@ -14,29 +19,60 @@ interface Waiting<T> {
 }
 
 /**
- * Same-tick coalescing: reads that are asked in one tick leave as one many-key command, and a key that is asked for more than
+ * Same-tick coalescing: reads, or deletions, that are asked in one tick leave as one many-key command, and a key that is asked for more than
  * once is asked for once. A call that is alone stays the single-key command it was. The tick ends with Node's nextTick queue,
  * before anything is written to a socket, so nobody waits for company.
  *
- * Only reads are held back, and no longer than until a write to their key comes: calls on one key keep their order.
+ * Only reads and deletions are held back, and no longer than until a call comes that must not overtake them: calls on one key
+ * keep their order.
  */
-export function batching(commands: Commands, { max = 512 }: BatchOptions = {}): Commands {
+export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, together: Together = everything): Commands {
   if (!Number.isInteger(max) || max < 2) throw new OptionError(expected('batch.max', 'an integer ≥ 2', max));
-  const get = new Gathering(max, commands.get, commands.getMany);
-  const has = new Gathering(max, commands.has, commands.hasMany);
-  const pttl = new Gathering(max, commands.pttl, commands.pttlMany);
+  const get = new Gathering(max, together, commands.get, commands.getMany);
+  const has = new Gathering(max, together, commands.has, commands.hasMany);
+  const pttl = new Gathering(max, together, commands.pttl, commands.pttlMany);
 
-  const idle = (): boolean => get.empty && has.empty && pttl.empty;
+  /** The leases of the keys whose deletion waits. */
+  const leases = new Map<string, string>();
+  function leaseOf(key: string): string | undefined {
+    const lease = leases.get(key);
+    leases.delete(key);
+    return lease;
+  }
+  const drop = new Gathering<unknown>(
+    max,
+    together,
+    (key) => commands.drop(key, leaseOf(key)),
+    async (keys) => {
+      await commands.del(keys, keys.map(leaseOf), true);
+      return [];
+    },
+  );
 
-  /** Lets the waiting reads of these keys go first. */
+  const idle = (): boolean => get.empty && has.empty && pttl.empty && drop.empty;
+
+  /** Lets the waiting reads and deletions of these keys go first. */
   function before(keys: Iterable<string>): void {
     if (idle()) return;
     for (const key of keys) {
       get.release(key);
       has.release(key);
       pttl.release(key);
+      drop.release(key);
     }
   }
+  const reading =
+    <T>(reads: Gathering<T>) =>
+    (key: string): Promise<T> => {
+      if (!drop.empty) drop.release(key);
+      return reads.ask(key);
+    };
+  const readingMany =
+    <T>(read: (keys: readonly string[]) => Promise<T[]>) =>
+    (keys: readonly string[]): Promise<T[]> => {
+      if (!drop.empty) for (const key of keys) drop.release(key);
+      return read(keys);
+    };
   const writing =
     <A extends unknown[], R>(write: (key: string, ...rest: A) => R) =>
     (key: string, ...rest: A): R => {
@@ -46,9 +82,34 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}): 
 
   return {
     ...commands,
-    get: (key) => get.ask(key),
-    has: (key) => has.ask(key),
-    pttl: (key) => pttl.ask(key),
+    get: reading(get),
+    has: reading(has),
+    pttl: reading(pttl),
+    getWithTtl: writing(commands.getWithTtl),
+    drop(key, lease) {
+      if (lease !== undefined) leases.set(key, lease);
+      if (!idle()) {
+        get.release(key);
+        has.release(key);
+        pttl.release(key);
+      }
+      return drop.ask(key);
+    },
+    getMany: readingMany(commands.getMany),
+    hasMany: readingMany(commands.hasMany),
+    pttlMany: readingMany(commands.pttlMany),
+    heads(keys, length) {
+      if (!drop.empty) for (const key of keys) drop.release(key);
+      return commands.heads(keys, length);
+    },
+    sweepHeads(entries) {
+      before(entries.map(({ key }) => key));
+      return commands.sweepHeads(entries);
+    },
+    scan(glob, cursor) {
+      drop.flush();
+      return commands.scan(glob, cursor);
+    },
     set(key, value, ttl) {
       if (!idle()) before([key]);
       return commands.set(key, value, ttl);
@@ -63,13 +124,21 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}): 
       before(entries.map(({ key }) => key));
       return commands.setMany(entries);
     },
-    del(keys) {
-      before(keys.map(String));
-      return commands.del(keys);
+    fill(entry, claim) {
+      before([entry.key]);
+      return commands.fill(entry, claim);
     },
-    delEach(keys) {
+    del(keys, leases, uncounted) {
+      before(keys.map(String));
+      return commands.del(keys, leases, uncounted);
+    },
+    sweep(keys) {
+      before(keys.map(String));
+      return commands.sweep(keys);
+    },
+    delEach(keys, leases) {
       before(keys);
-      return commands.delEach(keys);
+      return commands.delEach(keys, leases);
     },
     rename(from, to) {
       before([from, to]);
@@ -78,16 +147,18 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}): 
   };
 }
 
-/** The reads of one kind that wait for the end of the tick. */
+/** The calls of one kind that wait for the end of the tick. */
 class Gathering<T> {
   readonly #max: number;
+  readonly #together: Together;
   readonly #one: (key: string) => Promise<T>;
   readonly #many: (keys: readonly string[]) => Promise<T[]>;
   readonly #flush = (): void => this.flush();
   #waiting = new Map<string, Waiting<T>>();
 
-  constructor(max: number, one: (key: string) => Promise<T>, many: (keys: readonly string[]) => Promise<T[]>) {
+  constructor(max: number, together: Together, one: (key: string) => Promise<T>, many: (keys: readonly string[]) => Promise<T[]>) {
     this.#max = max;
+    this.#together = together;
     this.#one = one;
     this.#many = many;
   }
@@ -116,10 +187,17 @@ class Gathering<T> {
 
   flush(): void {
     if (this.#waiting.size === 0) return;
-    const keys = [...this.#waiting.keys()];
-    const calls = [...this.#waiting.values()];
+    const waiting = this.#waiting;
     this.#waiting = new Map();
-    for (let i = 0; i < keys.length; i += this.#max) void this.#send(keys.slice(i, i + this.#max), calls.slice(i, i + this.#max));
+    for (const keys of this.#together([...waiting.keys()])) {
+      for (let i = 0; i < keys.length; i += this.#max) {
+        const part = keys.slice(i, i + this.#max);
+        void this.#send(
+          part,
+          part.map((key) => waiting.get(key) as Waiting<T>),
+        );
+      }
+    }
   }
 
   async #send(keys: readonly string[], calls: readonly Waiting<T>[]): Promise<void> {

@@ -8,6 +8,27 @@ export interface Entry<Value = Stored> {
   readonly ttl: WireTtl;
 }
 
+/** An entry as it stands, and what is left of its time to live. */
+export interface Standing {
+  readonly stored: Stored | null;
+  /** Milliseconds, {@link never} or {@link missing}. */
+  readonly left: Milliseconds;
+}
+
+/** On what terms {@link Commands.fill} stores. */
+export interface Claim {
+  /** The key of the lease, in the slot of the entry's. */
+  readonly lease: string;
+  readonly token: string;
+  /** SHA-1, in hexadecimal, of the bytes that the load began with; `''` where there were none. */
+  readonly seen: string;
+  /** Whether the entry may have ended by itself since then. */
+  readonly mayBeGone: boolean;
+}
+
+/** For each key the key of its lease, where it can have one. */
+export type Leases = readonly (string | undefined)[];
+
 /** What {@link Commands.pttl} answers for a key that never expires, and for one that is not there: Redis's own numbers. */
 export const never = -1;
 export const missing = -2;
@@ -21,6 +42,11 @@ export interface Commands<Value = Stored> {
   get(key: string): Promise<Stored | null>;
   /** MGET, in the order of the keys. */
   getMany(keys: readonly string[]): Promise<(Stored | null)[]>;
+  /**
+   * PTTL and GET, in this order and in one write: where another client writes between the two, the value is newer than its time
+   * left says, and never older.
+   */
+  getWithTtl(key: string): Promise<Standing>;
   /** SET with PX */
   set(key: string, value: Value, ttl: WireTtl): Promise<unknown>;
   /** SET for each, in one pipeline without a transaction: what happened to each, in order. */
@@ -29,10 +55,21 @@ export interface Commands<Value = Stored> {
   add(key: string, value: Value, ttl: WireTtl): Promise<boolean>;
   /** SET with KEEPTTL where the key still holds `expected`, atomically: whether it did. */
   replace(key: string, expected: Stored, value: Stored): Promise<boolean>;
-  /** UNLINK: how many were there. */
-  del(keys: readonly (string | Buffer)[]): Promise<number>;
-  /** UNLINK for each, in one pipeline: whether it was there, in order. */
-  delEach(keys: readonly string[]): Promise<boolean[]>;
+  /**
+   * UNLINK: how many were there. The leases of the keys, in the same order, go before them and do not count; where nobody wants to
+   * know how many there were (`uncounted`), in one command with them.
+   */
+  del(keys: readonly (string | Buffer)[], leases?: Leases, uncounted?: boolean): Promise<number>;
+  /** UNLINK, together with its lease, where nobody asks whether it was there: deletions of one tick can leave as one. */
+  drop(key: string, lease?: string): Promise<unknown>;
+  /** UNLINK of keys that a scan found: how many were there. */
+  sweep(keys: readonly (string | Buffer)[]): Promise<number>;
+  /** GETRANGE for each, in one pipeline: the first bytes of the values, `null` where there is nothing, or something that is no string. */
+  heads(keys: readonly string[], length: number): Promise<(Buffer | null)[]>;
+  /** UNLINK of those whose values still begin with these bytes, each atomically: how many they were. */
+  sweepHeads(entries: readonly { readonly key: string; readonly head: Buffer }[]): Promise<number>;
+  /** UNLINK for each, in one pipeline: whether it was there, in order. The leases go before them. */
+  delEach(keys: readonly string[], leases?: Leases): Promise<boolean[]>;
   /** GETDEL */
   getAndDelete(key: string): Promise<Stored | null>;
   /** EXISTS */
@@ -49,6 +86,17 @@ export interface Commands<Value = Stored> {
   persist(key: string): Promise<boolean>;
   /** INCRBY. A missing key counts from `initial`, or gives `undefined` where there is none. */
   incrBy(key: string, delta: number, initial: number | undefined, ttl: WireTtl): Promise<number | undefined>;
+  /**
+   * SET with PX by the holder of a lease, and the end of the lease, in a script: only where the token still holds and the key is
+   * as the load saw it. Whether it was stored.
+   */
+  fill(entry: Entry<Value>, claim: Claim): Promise<boolean>;
+  /** PEXPIRE of a lease or lock that this token holds, in a script: whether it does. */
+  renew(key: string, token: string, time: Milliseconds): Promise<boolean>;
+  /** DEL of a lease or lock that this token holds, in a script; with `rest`, nobody takes the lease for so long. Whether it held. */
+  release(key: string, token: string, rest?: Milliseconds): Promise<boolean>;
+  /** SET NX PX of a lock and the next fencing token, in a script; `undefined` where somebody else holds it. */
+  acquire(lock: string, fence: string, token: string, time: Milliseconds): Promise<number | undefined>;
   /** RENAME: whether the key existed. */
   rename(from: string, to: string): Promise<boolean>;
   /**

@@ -36,7 +36,32 @@ export function inOrder(commands: Commands): OrderedCommands {
     return turn.then(() => answer as Promise<T>);
   }
 
-  function after<A extends unknown[], R>(keys: Iterable<string>, call: (...args: A) => Promise<R>, args: A): Promise<R> {
+  /** The same for many, which go out together once the values of all are there. */
+  function manyInTurn(entries: readonly Entry<MaybePromise<Stored>>[]): Promise<PromiseSettledResult<unknown>[]> {
+    const before = [...new Set(entries.map(({ key }) => turns.get(key)))];
+    let answers: Promise<PromiseSettledResult<unknown>[]> | undefined;
+    const encoded = Promise.allSettled(entries.map(({ value }) => value));
+    const turn = Promise.allSettled(before).then(async () => {
+      const values = await encoded;
+      const there = entries.flatMap(({ key, ttl }, i) => {
+        const value = values[i] as PromiseSettledResult<Stored>;
+        return value.status === 'fulfilled' ? [{ key, value: value.value, ttl }] : [];
+      });
+      answers = there.length === 0 ? Promise.resolve([]) : commands.setMany(there);
+      answers.catch(() => {});
+      return values;
+    });
+    const quiet: Promise<void> = turn.then(() => {
+      for (const { key } of entries) if (turns.get(key) === quiet) turns.delete(key);
+    });
+    for (const { key } of entries) turns.set(key, quiet);
+    return turn.then(async (values) => {
+      const sent = ((await answers) ?? []).values();
+      return values.map((value) => (value.status === 'rejected' ? value : (sent.next().value as PromiseSettledResult<unknown>)));
+    });
+  }
+
+  function after<A extends readonly unknown[], R>(keys: Iterable<string>, call: (...args: A) => Promise<R>, args: A): Promise<R> {
     const pending = [...keys].map((key) => turns.get(key)).filter((turn) => turn !== undefined);
     return pending.length === 0 ? call(...args) : Promise.all(pending).then(() => call(...args));
   }
@@ -46,14 +71,15 @@ export function inOrder(commands: Commands): OrderedCommands {
     (key: string, ...rest: A): Promise<R> =>
       turns.size === 0 ? call(key, ...rest) : after([key], call, [key, ...rest]);
   const onKeys =
-    <R>(call: (keys: readonly string[]) => Promise<R>) =>
-    (keys: readonly string[]): Promise<R> =>
-      turns.size === 0 ? call(keys) : after(keys, call, [keys]);
+    <A extends unknown[], R>(call: (keys: readonly string[], ...rest: A) => Promise<R>) =>
+    (keys: readonly string[], ...rest: A): Promise<R> =>
+      turns.size === 0 ? call(keys, ...rest) : after(keys, call, [keys, ...rest]);
 
   return {
     ...commands,
     get: onKey(commands.get),
     getMany: onKeys(commands.getMany),
+    getWithTtl: onKey(commands.getWithTtl),
     set(key, value, ttl) {
       if (turns.size === 0 && !(value instanceof Promise)) return commands.set(key, value, ttl);
       return inTurn(key, value, (encoded) => commands.set(key, encoded, ttl));
@@ -62,10 +88,14 @@ export function inOrder(commands: Commands): OrderedCommands {
     setMany(entries) {
       const late = entries.some(({ key, value }) => value instanceof Promise || turns.has(key));
       if (!late) return commands.setMany(entries as readonly Entry[]);
-      return Promise.allSettled(entries.map(({ key, value, ttl }) => inTurn(key, value, (encoded) => commands.set(key, encoded, ttl))));
+      return manyInTurn(entries);
     },
     replace: onKey(commands.replace),
-    del: (keys) => (turns.size === 0 ? commands.del(keys) : after(keys.map(String), commands.del, [keys])),
+    fill: ({ key, value, ttl }, claim) => inTurn(key, value, (encoded) => commands.fill({ key, value: encoded, ttl }, claim)),
+    del: (...args) => (turns.size === 0 ? commands.del(...args) : after(args[0].map(String), commands.del, args)),
+    drop: onKey(commands.drop),
+    sweep: (keys) => (turns.size === 0 ? commands.sweep(keys) : after(keys.map(String), commands.sweep, [keys])),
+    heads: (keys, length) => (turns.size === 0 ? commands.heads(keys, length) : after(keys, commands.heads, [keys, length])),
     delEach: onKeys(commands.delEach),
     getAndDelete: onKey(commands.getAndDelete),
     has: onKey(commands.has),

@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Stored } from '../codec/codec.js';
 import { CommandError, expected, OptionError } from '../errors.js';
 import { globToRegExp } from '../keys/glob.js';
 import type { WireTtl } from '../ttl.js';
-import { type Commands, missing, never } from './commands.js';
+import { type Commands, type Leases, missing, never } from './commands.js';
+import { failed } from './leases.js';
 
 const pageSize = 1000;
 
@@ -28,14 +30,25 @@ export function memoryCommands(max = 10_000): Commands {
     return left === Number.POSITIVE_INFINITY ? never : Math.max(1, Math.ceil(left));
   }
 
+  function bytes(key: string): Buffer {
+    return Buffer.from(entries.peek(key) as string);
+  }
+
   /** Changes how long an entry lives, or its content, and leaves the other as it is. */
   function rewrite(key: string, value = entries.peek(key), left = pttl(key)): void {
     write(key, value as Stored, left === never ? undefined : left);
   }
 
+  let lastFence = 0;
+  const remove = (keys: readonly (string | Buffer)[], leases: Leases = []): boolean[] => {
+    for (const lease of leases) if (lease !== undefined) entries.delete(lease);
+    return keys.map((key) => entries.delete(String(key)));
+  };
+
   return {
     get: async (key) => entries.get(key) ?? null,
     getMany: async (keys) => keys.map((key) => entries.get(key) ?? null),
+    getWithTtl: async (key) => ({ left: pttl(key), stored: entries.get(key) ?? null }),
     async set(key, value, ttl) {
       write(key, value, ttl);
     },
@@ -55,8 +68,39 @@ export function memoryCommands(max = 10_000): Commands {
       rewrite(key, value);
       return true;
     },
-    del: async (keys) => keys.filter((key) => entries.delete(String(key))).length,
-    delEach: async (keys) => keys.map((key) => entries.delete(key)),
+    del: async (keys, leases) => remove(keys, leases).filter(Boolean).length,
+    sweep: async (keys) => remove(keys).filter(Boolean).length,
+    heads: async (keys, length) => keys.map((key) => (entries.has(key) ? bytes(key).subarray(0, length) : null)),
+    sweepHeads: async (list) =>
+      list.filter(({ key, head }) => entries.has(key) && head.equals(bytes(key).subarray(0, head.length)) && entries.delete(key)).length,
+    drop: async (key, lease) => remove([key], [lease]),
+    delEach: async (keys, leases) => remove(keys, leases),
+    async fill({ key, value, ttl }, { lease, token, seen, mayBeGone }) {
+      if (entries.get(lease) !== token) return false;
+      entries.delete(lease);
+      const now = entries.get(key);
+      const as = now === undefined ? '' : createHash('sha1').update(now).digest('hex');
+      if (as !== seen && !(as === '' && mayBeGone)) return false;
+      write(key, value, ttl);
+      return true;
+    },
+    async renew(key, token, time) {
+      if (entries.get(key) !== token) return false;
+      write(key, token, time);
+      return true;
+    },
+    async release(key, token, rest) {
+      if (entries.get(key) !== token) return false;
+      if (rest === undefined) entries.delete(key);
+      else write(key, failed, rest);
+      return true;
+    },
+    async acquire(lock, _fence, token, time) {
+      if (entries.has(lock)) return undefined;
+      write(lock, token, time);
+      lastFence = Math.max(lastFence + 1, Date.now() * 1000);
+      return lastFence;
+    },
     async getAndDelete(key) {
       const value = entries.get(key) ?? null;
       entries.delete(key);

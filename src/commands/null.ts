@@ -1,3 +1,4 @@
+import { UnsupportedError } from '../errors.js';
 import { type Commands, missing } from './commands.js';
 
 /** The verbs on nothing: every read misses, every write succeeds and is forgotten. */
@@ -5,11 +6,16 @@ export function nullCommands(): Commands {
   return {
     get: async () => null,
     getMany: async (keys) => keys.map(() => null),
+    getWithTtl: async () => ({ stored: null, left: missing }),
     async set() {},
     setMany: async (entries) => entries.map(() => ({ status: 'fulfilled', value: undefined })),
     add: async () => true,
     replace: async () => false,
     del: async () => 0,
+    sweep: async () => 0,
+    heads: async (keys) => keys.map(() => null),
+    sweepHeads: async () => 0,
+    async drop() {},
     delEach: async (keys) => keys.map(() => false),
     getAndDelete: async () => null,
     has: async () => false,
@@ -19,6 +25,10 @@ export function nullCommands(): Commands {
     expire: async () => false,
     persist: async () => false,
     incrBy: async (_key, delta, initial) => (initial === undefined ? undefined : initial + delta),
+    fill: async () => true,
+    renew: async () => true,
+    release: async () => true,
+    acquire: () => Promise.reject(new UnsupportedError('a store that stores nothing cannot lock')),
     rename: async () => false,
     async *scan() {},
     async ping() {},

@@ -1,17 +1,16 @@
-import { isUtf8 } from 'node:buffer';
 import type { Stored } from '../codec/codec.js';
 import type { Argument, Connection, Reply, Route } from '../connection/connection.js';
 import type { Pool } from '../connection/pool.js';
 import { CommandError } from '../errors.js';
 import type { WireTtl } from '../ttl.js';
-import type { Commands, Entry, Page } from './commands.js';
+import { carry } from './carry.js';
+import type { Commands, Entry, Leases } from './commands.js';
+import { redisLeases } from './leases.js';
+import { scan } from './scan.js';
 import { Script } from './script.js';
 
 /** Keys in one command or pipeline: enough to make round trips rare, few enough to keep every step well inside its deadline. */
 const batch = 1000;
-
-/** SCAN's COUNT: the keys Redis looks at in one step. With 250 and 1000 clearing takes longer, measured. */
-const scanCount = '500';
 
 // A reply of nil for a missing key tells it from a count; what leaves the range of exact integers is undone.
 const increment = new Script(`
@@ -33,6 +32,10 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 return 1`);
 
+const unlinkIfBegins = new Script(`
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
+return redis.call('UNLINK', KEYS[1])`);
+
 /** The verbs, spoken to a real Redis through a pool. */
 export function redisCommands(pool: Pool): Commands {
   function send(args: readonly Argument[], route?: Route): Promise<Reply> {
@@ -52,11 +55,45 @@ export function redisCommands(pool: Pool): Commands {
     return results;
   }
 
-  const pipelined = (keys: readonly string[], command: string, readonly: boolean): Promise<number[]> =>
-    inBatches(keys, async (connection, part) => {
-      const replies = await Promise.all(part.map((key) => connection.send([command, key], { key, readonly })));
-      return replies.map(Number);
+  /** One command for each key, in one pipeline. */
+  const each = (connection: Connection, keys: readonly string[], command: string, readonly: boolean): Promise<number[]> =>
+    Promise.all(keys.map(async (key) => Number(await connection.send([command, key], { key, readonly }))));
+
+  const pipelined = (keys: readonly string[], command: string): Promise<number[]> =>
+    inBatches(keys, (connection, part) => each(connection, part, command, true));
+
+  async function unlinkOn(connection: Connection, keys: readonly (string | Buffer)[]): Promise<number[]> {
+    return [Number(await connection.send(['UNLINK', ...keys], { key: String(keys[0]), divisible: true }))];
+  }
+
+  /** A batch of keys at a time, with their leases, which stand in the same order. */
+  function withLeases<K, R>(
+    keys: readonly K[],
+    leases: Leases,
+    work: (connection: Connection, keys: readonly K[], leases: readonly string[]) => Promise<readonly R[]>,
+  ): Promise<R[]> {
+    let done = 0;
+    return inBatches(keys, (connection, part) => {
+      const from = done;
+      done += part.length;
+      const ending = leases.slice(from, done).filter((lease) => lease !== undefined);
+      return work(connection, part, ending);
     });
+  }
+
+  /** Leases go first: what a load has under way is then not stored behind the deletion. One connection keeps this order. */
+  async function afterLeases<R>(connection: Connection, leases: readonly string[], deletion: () => Promise<R>): Promise<R> {
+    if (leases.length === 0) return deletion();
+    const [, result] = await Promise.all([unlinkOn(connection, leases), deletion()]);
+    return result;
+  }
+
+  async function unlink(keys: readonly (string | Buffer)[], leases: Leases = [], uncounted = false): Promise<number> {
+    const counts = await withLeases(keys, leases, (connection, part, ending) =>
+      uncounted ? unlinkOn(connection, [...ending, ...part]) : afterLeases(connection, ending, () => unlinkOn(connection, part)),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
 
   return {
     async get(key) {
@@ -64,9 +101,15 @@ export function redisCommands(pool: Pool): Commands {
     },
     getMany: (keys) =>
       inBatches(keys, async (connection, part) => {
-        const replies = await connection.send(['MGET', ...part], { key: part[0], readonly: true });
+        const replies = await connection.send(['MGET', ...part], { key: part[0], readonly: true, divisible: true });
         return (replies as Reply[]).map(stored);
       }),
+    async getWithTtl(key) {
+      const [left, reply] = await pool.use((connection) =>
+        Promise.all([connection.send(['PTTL', key], { key, readonly: true }), connection.send(['GET', key], { key, readonly: true })]),
+      );
+      return { stored: stored(reply as Reply), left: Number(left) };
+    },
     set: (key, value, ttl) => send(setArguments(key, value, ttl), { key }),
     async setMany(entries) {
       const results: PromiseSettledResult<unknown>[] = [];
@@ -88,24 +131,46 @@ export function redisCommands(pool: Pool): Commands {
     async replace(key, expected, value) {
       return (await pool.use((connection) => compareAndSet.run(connection, key, expected, value))) === 1;
     },
-    async del(keys) {
-      const counts = await inBatches(keys, async (connection, part) => [
-        await connection.send(['UNLINK', ...part], { key: String(part[0]) }),
-      ]);
-      return counts.reduce<number>((sum, count) => sum + Number(count), 0);
+    drop: (key, lease) => send(lease === undefined ? ['UNLINK', key] : ['UNLINK', lease, key], { key, divisible: true }),
+    del: unlink,
+    sweep: (keys) => unlink(keys),
+    heads: (keys, length) =>
+      inBatches(keys, (connection, part) =>
+        Promise.all(
+          part.map(async (key) => {
+            try {
+              const head = (await connection.send(['GETRANGE', key, '0', String(length - 1)], { key, readonly: true })) as Buffer;
+              return head.length === 0 ? null : head;
+            } catch (error) {
+              if (error instanceof CommandError && String((error.cause as Error)?.message).startsWith('WRONGTYPE')) return null;
+              throw error;
+            }
+          }),
+        ),
+      ),
+    async sweepHeads(entries) {
+      const counts = await inBatches(entries, (connection, part) =>
+        Promise.all(part.map(async ({ key, head }) => Number(await unlinkIfBegins.run(connection, key, head)))),
+      );
+      return counts.reduce((sum, count) => sum + count, 0);
     },
-    delEach: async (keys) => (await pipelined(keys, 'UNLINK', false)).map(Boolean),
+    async delEach(keys, leases = []) {
+      const counts = await withLeases(keys, leases, (connection, part, ending) =>
+        afterLeases(connection, ending, () => each(connection, part, 'UNLINK', false)),
+      );
+      return counts.map(Boolean);
+    },
     async getAndDelete(key) {
       return stored(await send(['GETDEL', key], { key }));
     },
     async has(key) {
       return (await send(['EXISTS', key], { key, readonly: true })) === 1;
     },
-    hasMany: async (keys) => (await pipelined(keys, 'EXISTS', true)).map(Boolean),
+    hasMany: async (keys) => (await pipelined(keys, 'EXISTS')).map(Boolean),
     async pttl(key) {
       return Number(await send(['PTTL', key], { key, readonly: true }));
     },
-    pttlMany: (keys) => pipelined(keys, 'PTTL', true),
+    pttlMany: (keys) => pipelined(keys, 'PTTL'),
     async expire(key, ttl) {
       if (ttl !== undefined) return (await send(['PEXPIRE', key, String(ttl)], { key })) === 1;
       const [, exists] = await pool.use((connection) =>
@@ -121,32 +186,20 @@ export function redisCommands(pool: Pool): Commands {
       const sum = await pool.use((connection) => increment.run(connection, key, ...args));
       return sum === null || sum === undefined ? undefined : Number(sum);
     },
+    ...redisLeases(pool),
     async rename(from, to) {
       try {
         await send(['RENAME', from, to], { key: from });
         return true;
       } catch (error) {
+        const reply = error instanceof CommandError ? String((error.cause as Error).message) : '';
         // Redis has no reply of its own for a missing key here, and an EXISTS beforehand would be a race.
-        if (error instanceof CommandError && String((error.cause as Error).message) === 'ERR no such key') return false;
+        if (reply === 'ERR no such key') return false;
+        if (reply.startsWith('CROSSSLOT')) return carry(send, from, to);
         throw error;
       }
     },
-    async *scan(glob, cursor = '0'): AsyncGenerator<Page, void, undefined> {
-      const ask = (from: string): Promise<Reply> => {
-        const page = send(['SCAN', from, 'MATCH', glob, 'COUNT', scanCount]);
-        // Awaited later, or never where the caller has seen enough: a rejection must not go unhandled.
-        page.catch(() => {});
-        return page;
-      };
-      let asked: Promise<Reply> | undefined = ask(cursor);
-      while (asked) {
-        const [following, keys] = (await asked) as [Reply, Buffer[]];
-        const next = String(following);
-        // Redis looks for the next page while this one is dealt with.
-        asked = next === '0' ? undefined : ask(next);
-        yield { keys: keys.map((key) => (isUtf8(key) ? key.toString() : key)), next };
-      }
-    },
+    scan: (glob, cursor) => scan(pool, glob, cursor),
     async ping() {
       await send(['PING']);
     },

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Argument, Connection, Reply } from '../connection/connection.js';
 import { CommandError } from '../errors.js';
 
-/** A Lua script on one key, run by EVALSHA and sent in full only where the server does not have it. */
+/** A Lua script on one key, or on several in one slot; run by EVALSHA and sent in full only where the server does not have it. */
 export class Script {
   readonly #source: string;
   readonly #sha: string;
@@ -12,8 +12,10 @@ export class Script {
     this.#sha = createHash('sha1').update(source).digest('hex');
   }
 
-  async run(connection: Connection, key: string, ...args: readonly Argument[]): Promise<Reply> {
-    const tail = ['1', key, ...args];
+  async run(connection: Connection, on: string | readonly [string, ...string[]], ...args: readonly Argument[]): Promise<Reply> {
+    const keys = typeof on === 'string' ? [on] : on;
+    const key = keys[0];
+    const tail = [String(keys.length), ...keys, ...args];
     try {
       return await connection.send(['EVALSHA', this.#sha, ...tail], { key });
     } catch (error) {

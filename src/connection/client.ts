@@ -1,12 +1,23 @@
-import { createClient, RESP_TYPES } from '@redis/client';
-import { ClosedError, CommandError, ConnectionError } from '../errors.js';
+import { RESP_TYPES } from '@redis/client';
+import { AuthenticationError, ClosedError, type ConnectionError, ReadOnlyError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Argument, Connection, Reply, Status } from './connection.js';
+import { endClient } from './end-client.js';
+import { makeClient } from './make-client.js';
+import { isReplyError, notConnected, refusal } from './refusals.js';
 import { settledWithin } from './settled-within.js';
+import { Silence } from './silence.js';
 import type { ClientOptions, GivenClient } from './target.js';
+import { ClientTracking, type Tracking, type TrackingListener, trackable } from './tracking.js';
 
 /** Bulk strings come as bytes: what is in them is for the codec to say. */
 const typeMapping = { [RESP_TYPES.BLOB_STRING]: Buffer };
+
+/**
+ * Bytes that a socket takes before node-redis waits for it to drain. At Node's own mark, 16 KiB in Node 20, the sets of one tick
+ * leave in many writes, one turn of the event loop each.
+ */
+const written = 2 ** 20;
 
 interface Sender {
   sendCommand(args: readonly Argument[]): Promise<Reply>;
@@ -15,53 +26,78 @@ interface Sender {
 /** Told of every error of the connection that belongs to no operation, such as a lost socket. */
 export type OnError = (error: ConnectionError) => void;
 
-/** Backoff between 25 and 1000 ms: doubled each time, with half of it random, so that a fleet does not come back as one. */
-export function reconnectStrategy(retries: number, random: () => number = Math.random): Milliseconds {
-  return Math.round(Math.min(1000, 50 * 2 ** Math.min(retries, 10)) * (0.5 + random() / 2));
+/**
+ * Backoff between 25 and 1000 ms: doubled each time, with half of it random, so that a fleet does not come back as one. Between
+ * 1 and 30 s where Redis refuses the password: it will not be right in a moment, and each attempt costs the server.
+ */
+export function reconnectStrategy(retries: number, cause?: unknown, random: () => number = Math.random): Milliseconds {
+  const [first, most] = cause !== undefined && notConnected(cause) instanceof AuthenticationError ? [2000, 30_000] : [50, 1000];
+  return Math.round(Math.min(most, first * 2 ** Math.min(retries, 10)) * (0.5 + random() / 2));
 }
 
+/** A connection to a replica is replaced no more often than this: a store that is meant to read from one is left in peace. */
+export const renewal: Milliseconds = 5000;
+
 /**
- * One node-redis client. node-redis reconnects by itself for ever; what is added here is that nobody waits for it: calls
- * share the first attempt to connect and fail at once while the connection is known to be down.
+ * One node-redis client. node-redis reconnects by itself for ever; what is added here is that nobody waits for it (calls share
+ * the first attempt to connect and fail at once while the connection is known to be down), and that a connection which gives
+ * no sign of life for `patience` milliseconds is replaced, as is one whose server has become a replica.
  */
 export class ClientConnection implements Connection {
-  readonly client: GivenClient;
-  readonly #sender: Sender;
-  readonly #owned: boolean;
+  readonly #make: (() => GivenClient) | undefined;
+  readonly #patience: Milliseconds;
+  readonly #commandTimeout: Milliseconds;
   readonly #onError: OnError;
+  readonly #silence: Silence;
+  #client: GivenClient;
+  #sender!: Sender;
   #status: Status = 'idle';
   #connecting: Promise<void> | undefined;
   #settle: { resolve(): void; reject(error: Error): void } | undefined;
+  #handshake: NodeJS.Timeout | undefined;
   #lastError: unknown;
+  #lastRenewal = Number.NEGATIVE_INFINITY;
+  #tracking: ClientTracking | undefined;
 
-  private constructor(client: GivenClient, owned: boolean, timeout: Milliseconds, onError: OnError) {
-    this.client = client;
-    this.#owned = owned;
+  private constructor(
+    client: GivenClient,
+    make: (() => GivenClient) | undefined,
+    patience: Milliseconds,
+    commandTimeout: Milliseconds,
+    onError: OnError,
+  ) {
+    this.#client = client;
+    this.#make = make;
+    this.#patience = patience;
+    this.#commandTimeout = commandTimeout;
     this.#onError = onError;
-    // Its timeout makes an AbortSignal for every command, and ends once the command is written: the guard's deadline does neither.
-    this.#sender = client.withCommandOptions({ timeout, typeMapping });
-    client.on('ready', this.#onReady).on('error', this.#onClientError).on('terminated', this.#onTerminated).on('end', this.#onEnd);
-    // Many stores on one client are no leak.
-    client.setMaxListeners(client.getMaxListeners() + 1);
+    this.#silence = new Silence(patience, () => {
+      if (make) this.#renew(new Error(`no sign of life for ${patience} ms`));
+    });
+    this.#attach(client);
     if (client.isReady) this.#status = 'ready';
   }
 
-  /** A connection of our own. */
-  static open(options: ClientOptions, onError: OnError): ClientConnection {
-    const client = createClient({
-      ...options,
-      disableOfflineQueue: options.disableOfflineQueue ?? true,
-      socket: {
-        reconnectStrategy: (retries: number) => reconnectStrategy(retries),
-        ...options.socket,
-      } as NonNullable<ClientOptions['socket']>,
-    });
-    return new ClientConnection(client as GivenClient, true, options.commandOptions?.timeout ?? 0, onError);
+  /** A connection of our own. `tracked`: one that shall be told what changes. */
+  static open(options: ClientOptions, patience: Milliseconds, onError: OnError, tracked = false): ClientConnection {
+    const socket: object = {
+      connectTimeout: patience,
+      writableHighWaterMark: written,
+      reconnectStrategy: (retries: number, cause: Error) => reconnectStrategy(retries, cause),
+      ...options.socket,
+    };
+    const own = { ...options, disableOfflineQueue: options.disableOfflineQueue ?? true, socket } as ClientOptions;
+    const make = (): GivenClient => (tracked ? trackable(own, makeClient) : makeClient(own)) as GivenClient;
+    return new ClientConnection(make(), make, patience, options.commandOptions?.timeout ?? 0, onError);
   }
 
-  /** A client that belongs to somebody else: connected if it is not yet, never closed. */
-  static over(client: GivenClient, onError: OnError): ClientConnection {
-    return new ClientConnection(client, false, 0, onError);
+  /** A client that belongs to somebody else: connected if it is not yet, never closed or replaced. */
+  static over(client: GivenClient, patience: Milliseconds, onError: OnError): ClientConnection {
+    return new ClientConnection(client, undefined, patience, 0, onError);
+  }
+
+  get client(): GivenClient {
+    return this.#client;
   }
 
   get status(): Status {
@@ -69,14 +105,14 @@ export class ClientConnection implements Connection {
   }
 
   send(args: readonly Argument[]): Promise<Reply> {
-    if (this.#status === 'ready' && this.client.isReady) return this.#dispatch(args);
+    if (this.#status === 'ready' && this.#client.isReady) return this.#dispatch(args);
     return this.ready().then(() => this.#dispatch(args));
   }
 
   ready(): Promise<void> {
     switch (this.#status) {
       case 'ready':
-        if (this.client.isReady) return Promise.resolve();
+        if (this.#client.isReady) return Promise.resolve();
         return Promise.reject(this.#down());
       case 'closed':
         return Promise.reject(new ClosedError());
@@ -88,30 +124,64 @@ export class ClientConnection implements Connection {
     }
   }
 
+  track(listener: TrackingListener): Tracking {
+    this.#tracking = new ClientTracking(listener, (args) => this.#dispatch(args));
+    this.#tracking.attach(this.#client);
+    return this.#tracking;
+  }
+
   async close(grace: Milliseconds): Promise<void> {
     if (this.#status === 'closed') return;
+    const client = this.#client;
+    this.#tracking?.detach();
     const wasReady = this.#status === 'ready';
     this.#status = 'closed';
+    this.#silence.stop();
     this.#settle?.reject(new ClosedError());
     try {
-      if (!this.#owned) return;
-      if (wasReady && this.client.isOpen) await settledWithin(this.client.close(), grace);
+      if (this.#make && wasReady && client.isOpen) await settledWithin(client.close(), grace);
     } finally {
-      this.client.off('ready', this.#onReady);
-      this.client.off('terminated', this.#onTerminated).off('end', this.#onEnd);
-      if (this.#owned) this.client.destroy();
-      // An owned client may still report the end of its last attempt to connect: with no listener that would be a crash.
-      else this.client.off('error', this.#onClientError).setMaxListeners(this.client.getMaxListeners() - 1);
+      this.#detach(client);
+      if (this.#make) endClient(client);
     }
   }
 
   #dispatch(args: readonly Argument[]): Promise<Reply> {
-    return this.#sender.sendCommand(args).then(undefined, this.#explain);
+    this.#silence.asked();
+    return this.#sender.sendCommand(args).then(this.#answered, this.#refused);
   }
 
-  readonly #explain = (error: unknown): never => {
+  readonly #answered = (reply: Reply): Reply => {
+    this.#silence.settled();
+    return reply;
+  };
+
+  readonly #refused = (error: unknown): never => {
+    this.#silence.settled();
     throw this.#explained(error);
   };
+
+  #attach(client: GivenClient): void {
+    this.#client = client;
+    // Its timeout makes an AbortSignal for every command, and ends once the command is written: the guard's deadline does neither.
+    this.#sender = client.withCommandOptions({ timeout: this.#commandTimeout, typeMapping });
+    client.on('connect', this.#onConnect).on('ready', this.#onReady).on('error', this.#onClientError);
+    client.on('terminated', this.#onTerminated).on('end', this.#onEnd);
+    this.#tracking?.attach(client);
+    // Many stores on one client are no leak.
+    client.setMaxListeners(client.getMaxListeners() + 1);
+  }
+
+  #detach(client: GivenClient): void {
+    clearTimeout(this.#handshake);
+    this.#tracking?.detach();
+    // One of ours may still report the end of its last attempt to connect: with no listener that would be a crash. It comes first,
+    // for a node-redis client is an object on top of its emitter, and removing the last listener there would leave that one behind.
+    if (this.#make) client.on('error', () => {});
+    else client.setMaxListeners(client.getMaxListeners() - 1);
+    client.off('connect', this.#onConnect).off('ready', this.#onReady).off('error', this.#onClientError);
+    client.off('terminated', this.#onTerminated).off('end', this.#onEnd);
+  }
 
   /** Resolves with the first `ready`, rejects with the first error: node-redis's own promise would outlast every retry. */
   #connect(): Promise<void> {
@@ -119,14 +189,55 @@ export class ClientConnection implements Connection {
     return new Promise<void>((resolve, reject) => {
       this.#settle = { resolve, reject };
       // Somebody else may be connecting the client they gave us; then `ready` is on its way.
-      if (!this.client.isOpen) this.client.connect().catch(this.#onTerminated);
+      if (!this.#client.isOpen) this.#client.connect().catch(this.#onTerminated);
     }).finally(() => {
       this.#connecting = undefined;
       this.#settle = undefined;
     });
   }
 
+  /** A new client in place of one that cannot be trusted: what is in flight fails, and the new one connects in the background. */
+  #renew(reason: Error): void {
+    if (!this.#make || this.#status === 'closed') return;
+    const old = this.#client;
+    this.#detach(old);
+    this.#silence.stop();
+    this.#attach(this.#make());
+    this.#status = 'reconnecting';
+    this.#lastError = reason;
+    this.#settle?.reject(this.#down());
+    endClient(old);
+    this.#onError(this.#down());
+    this.#client.connect().catch(this.#onTerminated);
+  }
+
+  /** The server has become a replica; its name may lead to the new primary by now. What is in flight is answered by the old connection. */
+  #moveOn(): void {
+    const now = performance.now();
+    if (!this.#make || this.#status !== 'ready' || now - this.#lastRenewal < renewal) return;
+    this.#lastRenewal = now;
+    const old = this.#client;
+    const next = this.#make();
+    const giveUp = (): void => endClient(next);
+    next.on('error', giveUp);
+    next.connect().then(() => {
+      if (this.#status !== 'ready' || this.#client !== old) return giveUp();
+      this.#detach(old);
+      this.#attach(next);
+      next.off('error', giveUp);
+      old.close().catch(() => {});
+    }, giveUp);
+  }
+
+  /** The socket is there. Whoever does not shake hands in time is as good as not there. */
+  readonly #onConnect = (): void => {
+    clearTimeout(this.#handshake);
+    if (!this.#make) return;
+    this.#handshake = setTimeout(() => this.#renew(new Error(`no handshake within ${this.#patience} ms`)), this.#patience);
+  };
+
   readonly #onReady = (): void => {
+    clearTimeout(this.#handshake);
     if (this.#status === 'closed') return;
     this.#status = 'ready';
     this.#lastError = undefined;
@@ -135,8 +246,9 @@ export class ClientConnection implements Connection {
 
   readonly #onClientError = (error: unknown): void => {
     if (this.#status === 'closed') return;
-    if (!this.client.isReady) {
-      this.#status = this.client.isOpen ? 'reconnecting' : 'idle';
+    if (!this.#client.isReady) {
+      clearTimeout(this.#handshake);
+      this.#status = this.#client.isOpen ? 'reconnecting' : 'idle';
       this.#lastError = error;
     }
     this.#settle?.reject(this.#down(error));
@@ -145,7 +257,7 @@ export class ClientConnection implements Connection {
 
   /** The reconnect strategy gave up: forgotten, so that the next call tries again. */
   readonly #onTerminated = (error: unknown): void => {
-    if (this.#status === 'closed') return;
+    if (this.#status === 'closed' || this.#client.isOpen) return;
     this.#status = 'idle';
     this.#lastError = error;
     this.#settle?.reject(this.#down(error));
@@ -157,26 +269,15 @@ export class ClientConnection implements Connection {
   };
 
   #down(cause: unknown = this.#lastError): ConnectionError {
-    const reason =
-      cause instanceof Error && cause.message !== '' ? cause.message : ((cause as { code?: string })?.code ?? 'connection lost');
-    return new ConnectionError(`not connected to Redis: ${reason}`, { cause });
+    return notConnected(cause);
   }
 
   /** node-redis's errors in our words: Redis refused, or there is no connection. */
   #explained(error: unknown): Error {
     if (this.#status === 'closed') return new ClosedError();
-    if (isReplyError(error))
-      return new CommandError(`Redis answered: ${(error as Error).message}`, {
-        cause: error,
-      });
-    return this.#down(error);
+    if (!isReplyError(error)) return this.#down(error);
+    const refused = refusal(error as Error);
+    if (refused instanceof ReadOnlyError) this.#moveOn();
+    return refused;
   }
-}
-
-/** By name, not by class: a client that came from outside may stand on another copy of node-redis. */
-function isReplyError(error: unknown): boolean {
-  for (let type = Object.getPrototypeOf(error); type; type = Object.getPrototypeOf(type)) {
-    if (type.constructor.name === 'ErrorReply') return true;
-  }
-  return false;
 }

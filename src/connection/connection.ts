@@ -1,3 +1,5 @@
+import type { Tracking, TrackingListener } from './tracking.js';
+
 /** One argument of a Redis command. */
 export type Argument = string | Buffer;
 
@@ -10,6 +12,10 @@ export interface Route {
   readonly key?: string | undefined;
   /** Whether a replica could answer it. */
   readonly readonly?: boolean | undefined;
+  /** Every argument behind the command's name is a key: the command may be divided between nodes. */
+  readonly divisible?: boolean | undefined;
+  /** The node it must go to: one of {@link Connection.primaries}. */
+  readonly node?: string | undefined;
 }
 
 /**
@@ -30,6 +36,14 @@ export interface Connection {
   ready(): Promise<void>;
   /** Sends one command. Commands sent in one tick leave in one write and are answered in order. */
   send(args: readonly Argument[], route?: Route): Promise<Reply>;
+  /**
+   * Has the server tell the listener what changes of all that is read over this connection, from its next start on at the
+   * latest. Left out where that cannot be had. Called once, before the first command.
+   * @internal
+   */
+  track?(listener: TrackingListener): Tracking;
+  /** Where the keys are on several nodes: the names of the nodes, sorted. A scan asks each. */
+  primaries?(): Promise<readonly string[]>;
   /** Waits for what is in flight, at most `grace` milliseconds, and closes. Idempotent. */
   close(grace: number): Promise<void>;
 }

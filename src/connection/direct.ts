@@ -1,11 +1,13 @@
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
-import { ClosedError, CommandError, ConnectionError } from '../errors.js';
+import { ClosedError, type ConnectionError, ReadOnlyError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
-import { type OnError, reconnectStrategy } from './client.js';
+import { type OnError, reconnectStrategy, renewal } from './client.js';
 import type { Argument, Connection, Reply, Status } from './connection.js';
 import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
+import { notConnected, refusal } from './refusals.js';
 import { settledWithin } from './settled-within.js';
+import { Silence } from './silence.js';
 import type { ClientOptions } from './target.js';
 
 interface Waiting {
@@ -31,22 +33,27 @@ export class DirectConnection implements Connection {
   readonly #options: ClientOptions;
   readonly #Parser: ParserClass;
   readonly #onError: OnError;
+  readonly #patience: Milliseconds;
+  readonly #silence: Silence;
   #status: Status = 'idle';
   #socket: Socket | undefined;
   #connecting: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retries = 0;
   #lastError: unknown;
+  #lastRenewal = Number.NEGATIVE_INFINITY;
   /** Sent and not answered, oldest first: a list that is read from the front. */
   #waiting: Waiting[] = [];
   #answered = 0;
   #out = '';
   #onDrained: (() => void) | undefined;
 
-  constructor(options: ClientOptions, parser: ParserClass | 'auto', onError: OnError) {
+  constructor(options: ClientOptions, parser: ParserClass | 'auto', patience: Milliseconds, onError: OnError) {
     this.#options = options;
     this.#Parser = parser === 'auto' ? ReplyParser : parser;
     this.#onError = onError;
+    this.#patience = patience;
+    this.#silence = new Silence(patience, () => this.#socket?.destroy(new Error(`no sign of life for ${patience} ms`)));
   }
 
   get status(): Status {
@@ -89,6 +96,7 @@ export class DirectConnection implements Connection {
     if (!this.#socket) return Promise.reject(this.#status === 'closed' ? new ClosedError() : this.#down());
     if (this.#out === '') setImmediate(this.#flush);
     this.#encode(args);
+    this.#silence.asked();
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
@@ -136,7 +144,7 @@ export class DirectConnection implements Connection {
       host = 'localhost',
       port = 6379,
       tls,
-      connectTimeout = 5000,
+      connectTimeout = this.#patience,
       reconnectStrategy: _,
       ...rest
     } = (this.#options.socket ?? {}) as SocketOptions;
@@ -172,9 +180,18 @@ export class DirectConnection implements Connection {
     return commands;
   }
 
+  /** The server has become a replica, and its name may lead to the new primary: the next call connects anew. */
+  #moveOn(): void {
+    if (performance.now() - this.#lastRenewal < renewal) return;
+    this.#lastRenewal = performance.now();
+    this.#status = 'idle';
+    this.#drop(this.#down());
+  }
+
   #replies(socket: Socket): ParserOptions {
     const next = (): Waiting | undefined => {
       const waiting = this.#waiting[this.#answered++];
+      this.#silence.settled();
       if (this.#answered === this.#waiting.length) {
         this.#waiting = [];
         this.#answered = 0;
@@ -185,7 +202,11 @@ export class DirectConnection implements Connection {
     return {
       returnBuffers: true,
       returnReply: (reply) => next()?.resolve(reply),
-      returnError: (error) => next()?.reject(new CommandError(`Redis answered: ${error.message}`, { cause: error })),
+      returnError: (error) => {
+        const refused = refusal(error);
+        next()?.reject(refused);
+        if (refused instanceof ReadOnlyError) this.#moveOn();
+      },
       returnFatalError: (error) => {
         this.#lastError = error;
         socket.destroy(error);
@@ -208,7 +229,11 @@ export class DirectConnection implements Connection {
     this.#out = '';
     this.#socket?.destroy();
     this.#socket = undefined;
-    for (const { reject } of unanswered) reject(error);
+    for (const { reject } of unanswered) {
+      this.#silence.settled();
+      reject(error);
+    }
+    this.#silence.stop();
   }
 
   #failed(error: Error): void {
@@ -229,14 +254,12 @@ export class DirectConnection implements Connection {
 
   /** The user's strategy as node-redis takes it, or ours; `undefined` for giving up. */
   #retryIn(error: Error): Milliseconds | undefined {
-    const { reconnectStrategy: strategy = (retries: number) => reconnectStrategy(retries) } = (this.#options.socket ?? {}) as SocketOptions;
+    const { reconnectStrategy: strategy = reconnectStrategy } = (this.#options.socket ?? {}) as SocketOptions;
     const answer = typeof strategy === 'function' ? strategy(this.#retries++, error) : strategy;
     return typeof answer === 'number' ? answer : undefined;
   }
 
   #down(cause: unknown = this.#lastError): ConnectionError {
-    const reason =
-      cause instanceof Error && cause.message !== '' ? cause.message : ((cause as { code?: string })?.code ?? 'connection lost');
-    return new ConnectionError(`not connected to Redis: ${reason}`, { cause });
+    return notConnected(cause);
   }
 }

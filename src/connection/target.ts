@@ -8,6 +8,7 @@ import {
   type RespVersions,
 } from '@redis/client';
 import { OptionError, shown } from '../errors.js';
+import type { ClusterPlan, SentinelPlan } from './topologies.js';
 
 /** node-redis's `createClient` options, of either protocol version. */
 export type ClientOptions = RedisClientOptions<RedisModules, RedisFunctions, RedisScripts, RespVersions>;
@@ -16,12 +17,16 @@ export type ClientOptions = RedisClientOptions<RedisModules, RedisFunctions, Red
 export type Target =
   | { readonly kind: 'memory' }
   | { readonly kind: 'server'; readonly options: ClientOptions }
+  | { readonly kind: 'cluster'; readonly plan: ClusterPlan }
+  | { readonly kind: 'sentinel'; readonly plan: SentinelPlan }
   | { readonly kind: 'client'; readonly client: GivenClient };
 
-/** A node-redis client that somebody else made, as far as it is needed here. */
+/** A node-redis client, cluster, sentinel or pool that somebody else made, as far as it is needed here. */
 export interface GivenClient extends Pick<EventEmitter, 'on' | 'off' | 'getMaxListeners' | 'setMaxListeners'> {
   readonly isOpen: boolean;
-  readonly isReady: boolean;
+  readonly options?: { readonly emitInvalidate?: boolean | undefined } | undefined;
+  /** A pool does not say. */
+  readonly isReady?: boolean;
   connect(): Promise<unknown>;
   // biome-ignore lint/suspicious/noExplicitAny: node-redis's own options, of any version and configuration
   withCommandOptions(options: any): any;

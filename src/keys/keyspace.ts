@@ -10,8 +10,26 @@ export interface KeySpace {
   fromWire(wire: string): string | undefined;
   /** How to scan for the keys of this space, those whose caller's key matches `pattern` or all. */
   scan(pattern?: string): Scan;
+  /**
+   * The key of what stands beside an entry, in its slot of a cluster: `'l'` the lease of a load, `'k'` a lock, `'f'` the counter of
+   * its fencing tokens. `undefined` where no lease can stand in that slot: braces without a hash tag. Left out where keys are made
+   * by a function of the user's own.
+   */
+  beside?(wire: string, kind: 'l'): string | undefined;
+  beside?(wire: string, kind: 'k' | 'f'): string;
+  /** Whether the wire key is none of an entry, but of what stands beside them: a lease, a lock, the generation of a tag. */
+  isAside?(wire: string): boolean;
   /** Whether the wire key belongs to this space, listable or not. */
   owns(wire: string): boolean;
+  /** Where the generations of tags stand; left out where there is no place that a caller's key could not have. */
+  readonly tags?: TagSpace;
+  /** Set where the wire key may depend on more than the key, so that it has to be made each time. */
+  readonly varies?: boolean;
+}
+
+/** The keys in which generations of tags stand: owned, so that `clear` deletes them too, and never listed. */
+export interface TagSpace {
+  toWire(tag: string): string;
 }
 
 /** What SCAN is asked for, and a test of the caller's keys where the glob covers more than was asked. */
@@ -48,6 +66,8 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
   const start = head + separator;
   const special = `${head}#`;
 
+  const locks = [`${special}k:`, `${special}f:`];
+
   function plain(key: string): string {
     return bare && !/^[:@#]/.test(key) ? key : start + key;
   }
@@ -71,7 +91,14 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
   return {
     toWire,
     fromWire,
-    owns: (wire) => bare || wire.startsWith(start) || wire.startsWith(special),
+    beside: ((wire, kind) => beside(special, wire, kind)) as NonNullable<KeySpace['beside']>,
+    isAside: (wire) => wire.startsWith(special) && /^[tlkf]:/.test(wire.slice(special.length, special.length + 2)),
+    tags: { toWire: (tag) => `${special}t:${tag}` },
+    owns(wire) {
+      // Emptying the cache releases no lock.
+      if (wire.startsWith(special) && locks.some((lock) => wire.startsWith(lock))) return false;
+      return bare || wire.startsWith(start) || wire.startsWith(special);
+    },
     scan(pattern) {
       if (bare) return pattern === undefined ? { glob: '*' } : filtered('*', pattern);
       if (pattern === undefined || pattern === '*') return { glob: `${escapeGlob(head)}[:#]*` };
@@ -85,7 +112,10 @@ export function allVersions(prefix: string): Pick<KeySpace, 'scan' | 'owns'> {
   const head = encodePart(prefix);
   return {
     scan: () => ({ glob: head === '' ? '*' : `${escapeGlob(head)}[:@#]*` }),
-    owns: (wire) => head === '' || (wire.startsWith(head) && ':@#'.includes(wire[head.length] ?? ' ')),
+    owns(wire) {
+      if (!wire.startsWith(head) || /^#[kf]:/.test(wire.slice(head.length, head.length + 3))) return false;
+      return head === '' || ':@#'.includes(wire[head.length] ?? ' ');
+    },
   };
 }
 
@@ -100,6 +130,7 @@ export function customKeySpace(
 ): KeySpace {
   const fromWire = parseKey ?? ((): undefined => undefined);
   return {
+    varies: true,
     toWire(key) {
       if (typeof key !== 'string') throw new ArgumentError(expected('key', 'a string', key));
       return keyFunction(key);
@@ -108,6 +139,23 @@ export function customKeySpace(
     owns: (wire) => fromWire(wire) !== undefined,
     scan: (pattern) => (pattern === undefined ? { glob: keyPattern } : filtered(keyPattern, pattern)),
   };
+}
+
+/** A key in the slot of the other, or, of locks, in one slot with the others of this lock. */
+function beside(special: string, wire: string, kind: 'l' | 'k' | 'f'): string | undefined {
+  const start = `${special}${kind}:`;
+  // A key without braces is its own hash tag; another one brings its tag along.
+  const key = wire.includes('}') ? start + wire : `${start}{${wire}}`;
+  if (hashTag(key) === hashTag(wire)) return key;
+  // No wire key begins with `@{`, and what is in braces has none.
+  return kind === 'l' ? undefined : `${start}@{${wire.replace(/[{}%]/g, percent)}}`;
+}
+
+/** What the slot of a key depends on. */
+function hashTag(wire: string): string {
+  const open = wire.indexOf('{');
+  const end = open < 0 ? -1 : wire.indexOf('}', open + 1);
+  return end > open + 1 ? wire.slice(open + 1, end) : wire;
 }
 
 function filtered(glob: string, pattern: string): Scan {

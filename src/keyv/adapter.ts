@@ -1,9 +1,13 @@
 import type { RedisClientType } from '@redis/client';
+import type { BreakerState } from '../connection/breaker.js';
 import type { Status } from '../connection/connection.js';
 import { type Composition, compose } from '../create.js';
 import type { StoreEvents } from '../events.js';
+import type { ReencodeOptions, ReencodeProgress } from '../extras/reencode.js';
 import type { StoreOptions } from '../options.js';
-import { type ReencodeOptions, type ReencodeProgress, ScopedCache } from '../scope.js';
+import { ScopedCache } from '../scope.js';
+import { readStats, type StatsOptions, type StoreStats } from '../telemetry/stats.js';
+import type { Source } from '../telemetry/tracing.js';
 import type { Ttl } from '../ttl.js';
 import { seeingValues } from './envelope.js';
 
@@ -62,14 +66,47 @@ export abstract class KeyvAdapter {
     return this.#composition.link.status;
   }
 
+  /** Whether calls are sent (`closed`), refused (`open`), or one is tried (`half-open`). */
+  get breaker(): BreakerState {
+    return this.#composition.link.breaker;
+  }
+
+  /** Which store this is, in what the channel `redis-tier:command` tells. */
+  get source(): Source {
+    return this.#composition.parts.source;
+  }
+
+  /** What the adapter has done so far, in all its namespaces, and how it is now. Asks nobody. `{ reset: true }` starts from zero afterwards. */
+  stats(options?: StatsOptions): StoreStats {
+    return readStats(this.#composition.parts.counters, this.#composition.link, options);
+  }
+
+  /** What logs show of an adapter, and of a Keyv around it: nothing that was handed to it. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `${this.constructor.name} { status: '${this.status}' }`;
+  }
+
   /** @internal */
   protected get cache(): ScopedCache {
     return this.#cache;
   }
 
-  /** Deletes the entries of this namespace, and nothing else. Redis: SCAN and UNLINK, in batches. Rejects when it cannot be done. */
-  async clear(): Promise<void> {
-    await this.#cache.clear();
+  /**
+   * Deletes the entries of this namespace, and nothing else. Redis: SCAN and UNLINK, in batches. `{ lazy: true }`, for which the
+   * option `lazyClear` has to be set, makes them misses in one step and deletes them in the background. Rejects when it cannot be done.
+   */
+  async clear(options?: { readonly lazy?: boolean }): Promise<void> {
+    await this.#cache.clear(options);
+  }
+
+  /** Makes every entry of this namespace with one of the tags a miss: see the store's `invalidateTags`, and the option `tags`. */
+  invalidateTags(tags: readonly string[]): Promise<void> {
+    return this.#cache.invalidateTags(tags);
+  }
+
+  /** What this process keeps of the namespace. @internal */
+  kept(): ScopedCache | undefined {
+    return this.#cache.kept();
   }
 
   /** Rewrites every entry of this namespace with the current serializer and compression: see the store's `reencode`. */
@@ -77,7 +114,7 @@ export abstract class KeyvAdapter {
     return this.#cache.reencode(options);
   }
 
-  /** Listens to `error`, which tells of every failure. Keyv does, and re-emits. */
+  /** Listens to an event. Keyv does to `error`, which tells of every failure, and re-emits it. */
   on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): this;
   // biome-ignore lint/suspicious/noExplicitAny: Keyv's signature
   on(event: string, listener: (...args: any[]) => void): this;

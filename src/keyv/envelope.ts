@@ -3,10 +3,11 @@ import type { StoreOptions } from '../options.js';
 
 /** Options whose functions are given the value, though the adapter is given Keyv's envelope around it, as text or as an object. */
 export function seeingValues(options: StoreOptions): StoreOptions {
-  const { isCacheable, ttl } = options;
+  const { isCacheable, ttl, tags } = options;
   return {
     ...options,
     ...(typeof isCacheable === 'function' ? { isCacheable: (stored: unknown) => isCacheable(valueIn(stored)) } : {}),
+    ...(typeof tags === 'function' ? { tags: (key: string, stored: unknown) => tags(key, valueIn(stored)) } : {}),
     ...(typeof ttl === 'function' ? { ttl: (stored: unknown) => ttl(valueIn(stored)) } : {}),
   };
 }

@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type GetOrSetOptions, redisStore } from '../src/index.js'; // in your project: 'redis-tier'
+
+export async function main(location: string) {
+  const store = redisStore({ location, prefix: 'example-swr' });
+  const failures: string[] = [];
+  store.on('error', ({ code, message }) => failures.push(`${code}: ${message}`));
+  try {
+    await store.clear(); // so that a second run shows the same
+
+    // Fresh for less than half a second, and served for another minute while a new one is made.
+    const options: GetOrSetOptions = { ttl: 400, staleFor: 60_000 };
+    let version = 0;
+    const load = async () => {
+      await sleep(50); // stands for the slow thing that nobody should wait for
+      return `news ${++version}`;
+    };
+    const first = await store.getOrSet('news', load, options); // waits: there is nothing yet
+    await sleep(450);
+    const second = await store.getOrSet('news', load, options); // does not wait: the old one, and a renewal in the background
+    const plain = await store.get('news'); // plain reads know nothing of stale values: a miss
+    await sleep(150);
+    const third = await store.getOrSet('news', load, options);
+    console.log(`cold: '${first}', stale: '${second}', renewed: '${third}'; a plain get of the stale one:`, plain);
+
+    // A source that fails costs nobody their answer, and is left alone for a while.
+    await sleep(450);
+    let attempts = 0;
+    const failing = async (): Promise<string> => {
+      attempts++;
+      throw new Error('the source is down');
+    };
+    const during: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      during.push(await store.getOrSet('news', failing, options));
+      await sleep(10);
+    }
+    console.log(`five reads while the source is down: ${during.join(', ')}; ${attempts} attempt`, failures);
+    return { first, second, plain, third, during, attempts, failures };
+  } finally {
+    await store.disconnect();
+  }
+}
+
+if (require.main === module) {
+  main(process.env['REDIS_URL'] ?? 'localhost:6379').catch((error) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
+}

@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { redisStore } from '../src/index.js'; // in your project: 'redis-tier'
+
+export async function main(location: string) {
+  // Three stores on the same entries, as three processes would have them.
+  const fleet = [1, 2, 3].map(() => redisStore({ location, prefix: 'example-stampede', ttl: 60_000 }));
+  const [first, second] = fleet as [(typeof fleet)[0], (typeof fleet)[0]];
+  try {
+    await first.clear(); // so that a second run shows the same
+
+    let loads = 0;
+    const load = async () => {
+      loads++;
+      await sleep(100); // stands for the slow thing that everybody wants at once
+      return { total: 42 };
+    };
+    const everybody = fleet.flatMap((store) => Array.from({ length: 100 }, () => store.getOrSet('report', load)));
+    const answers = await Promise.all(everybody);
+    const calls = loads;
+    console.log(`${answers.length} callers in 3 processes, ${calls} call of the function`);
+
+    // A deletion while the function runs wins: who waits gets the result, and nobody after them.
+    const outdated = first.getOrSet('price', () => sleep(50, 'old price'));
+    await sleep(20);
+    await second.del('price');
+    const given = await outdated;
+    const kept = await second.get('price');
+    console.log(`deleted meanwhile: the caller got '${given}', Redis holds`, kept);
+
+    // The same for work that is no value: one at a time, in all processes.
+    let most = 0;
+    let inside = 0;
+    const work = async () => {
+      most = Math.max(most, ++inside);
+      await sleep(10);
+      inside--;
+    };
+    await Promise.all(fleet.map((store) => store.withLock('nightly', work, { wait: 5_000 })));
+    console.log(`under the lock at a time: ${most}`);
+    return { answers: answers.length, same: answers.every(({ total }) => total === 42), calls, given, kept, most };
+  } finally {
+    await Promise.all(fleet.map((store) => store.disconnect()));
+  }
+}
+
+if (require.main === module) {
+  main(process.env['REDIS_URL'] ?? 'localhost:6379').catch((error) => {
+    console.error(error);
+    process.exitCode = 1;
+  });
+}

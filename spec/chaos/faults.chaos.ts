@@ -1,0 +1,52 @@
+import { expect } from 'chai';
+import { cluster } from '../support/chaos/cluster.js';
+import { oneServer } from '../support/chaos/one-server.js';
+import { type Outcome, run } from '../support/chaos/run.js';
+import { sentinels } from '../support/chaos/sentinel.js';
+import type { Topology, TopologyKind } from '../support/chaos/topology.js';
+import { minutesOr, randomFor, seed } from './options.js';
+
+/** Every topology that the faults are tried on. */
+const kinds: readonly TopologyKind[] = [oneServer, cluster, sentinels];
+
+/** Bytes that may be in use beyond those of before: code that was compiled meanwhile, caches of Node. A leak of one call's is far above. */
+const growth = 16 * 2 ** 20;
+
+for (const kind of kinds) {
+  describe(`chaos: ${kind.title}, seed ${seed}`, () => {
+    let topology: Topology;
+    before(async () => {
+      topology = await kind.start(randomFor(kind.title));
+      // Once without faults, so that what is compiled and kept from then on does not count.
+      await run(topology, [], randomFor('warm-up'));
+    });
+    after(() => topology?.stop());
+
+    for (const fault of kind.faults) {
+      it(`keeps every promise while ${fault}`, async () => {
+        const random = randomFor(`${kind.title} ${fault}`);
+        check(await run(topology, [{ fault, length: random.integer(1200, 2200) }], random));
+      });
+    }
+
+    it('keeps every promise while one fault follows another', async () => {
+      const random = randomFor(`${kind.title} one after another`);
+      const end = performance.now() + minutesOr(0.5) * (60_000 / kinds.length);
+      // In slices, so that a long run does not wait for its end to tell what it has found.
+      do {
+        const steps = Array.from({ length: 6 }, () => ({ fault: random.pick(kind.faults), length: random.integer(200, 3000) }));
+        console.log(`      ${steps.map(({ fault, length }) => `${fault} (${length} ms)`).join(', ')}`);
+        check(await run(topology, steps, random));
+      } while (performance.now() < end);
+    });
+  });
+}
+
+function check({ violations, calls, failed, hits, slowest, recovered, grown }: Outcome): void {
+  console.log(
+    `      ${calls} calls, ${((100 * failed) / calls).toFixed(1)} % failed, ${hits} values read; longest ${Math.round(slowest)} ms, back after ${Math.round(recovered)} ms, heap ${(grown / 2 ** 20).toFixed(1)} MiB more`,
+  );
+  expect(violations).to.deep.equal([]);
+  expect(hits).to.be.above(100);
+  expect(grown).to.be.below(growth);
+}

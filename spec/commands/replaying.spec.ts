@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { openStore, rejection } from '../support/open.js';
+import { freePort, RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
+import { type RawClient, rawClient } from '../support/wire.js';
+
+describe("invalidations: 'queue'", () => {
+  let server: RedisServer;
+  let redis: RawClient;
+  beforeEach(async () => {
+    server = await RedisServer.start();
+    redis = await rawClient(server);
+  });
+  afterEach(async () => {
+    server.thaw();
+    redis.destroy();
+    await server.stop();
+  });
+  const open = (options = {}) => openStore({ location: server.location, prefix: 'p', timeout: 200, invalidations: 'queue', ...options });
+
+  it('keeps deletions that cannot be sent, reads their keys as missing until they are, and sends them by itself', async () => {
+    const store = open();
+    await store.mset({ a: 1, b: 2, c: 3, d: 4 });
+    server.freeze();
+    await store.del('a');
+    await store.mdel('b');
+    expect(await store.removeEach(['c'])).to.deep.equal([false]);
+    expect(store.errors.map(({ code, operation }) => `${code} ${operation}`)).to.include('ERR_CONNECTION del');
+    server.thaw();
+    expect(await store.mget('a', 'b', 'c')).to.deep.equal([undefined, undefined, undefined]);
+    expect([await store.has('a'), await store.ttl('a'), await store.hasMany(['a', 'b'])]).to.deep.equal([false, -2, [false, false]]);
+    await until(async () => (await redis.dbSize()) === 1);
+    await until(async () => (await store.get('d')) === 4);
+    await store.set('a', 5);
+    expect(await store.get('a')).to.equal(5);
+  });
+
+  it('keeps nothing of a key near while its deletion waits: Redis was not asked, and tells nothing', async () => {
+    const store = open({ near: {}, timeout: 300 });
+    await store.get('warm');
+    await until(async () => {
+      await store.get('warm');
+      return store.stats().near.misses > 0;
+    });
+    await redis.set('p:k', '1');
+    server.freeze();
+    await store.del('k');
+    expect([await store.get('k'), await store.has('k'), await store.mget('k', 'k')]).to.deep.equal([
+      undefined,
+      false,
+      [undefined, undefined],
+    ]);
+    server.thaw();
+    // Again and again: the deletion may be sent meanwhile.
+    await until(async () => {
+      await redis.set('p:k', '2');
+      return (await store.get('k')) === 2;
+    });
+    expect(await store.has('k')).to.equal(true);
+  });
+
+  it('lets a later write win over the deletion that waits, and a deletion over the write before it', async () => {
+    const store = open({ breaker: false });
+    await store.mset({ a: 1, b: 1 });
+    server.freeze();
+    await Promise.all([store.del('a'), store.del('b')]);
+    server.thaw();
+    await until(() => store.put('a', 2));
+    await store.mset({ b: 2 });
+    await sleep(500);
+    expect(await store.mget('a', 'b')).to.deep.equal([2, 2]);
+    server.freeze();
+    await Promise.all([store.set('a', 3), store.del('a')]);
+    server.thaw();
+    await until(async () => (await redis.exists('p:a')) === 0);
+    expect(await store.get('a')).to.equal(undefined);
+  });
+
+  it('serves no stale value to what asks first after the outage, through with() neither', async () => {
+    const store = open();
+    await store.set('a', 'stale');
+    for (let round = 0; round < 5; round++) {
+      await redis.set('p:a', '"stale"');
+      server.freeze();
+      await store.del('a');
+      server.thaw();
+      for (let i = 0; i < 20; i++) {
+        expect(await store.get('a')).to.equal(undefined);
+        expect(await store.with({ timeout: 500 }).get('a')).to.equal(undefined);
+        await sleep(5);
+      }
+      await until(async () => (await redis.exists('p:a')) === 0);
+    }
+  });
+
+  it('deletes what a write that could not be sent was to replace', async () => {
+    const store = open();
+    await store.mset({ a: 'old', b: 'old', c: 'kept' });
+    server.freeze();
+    await store.set('a', 'new');
+    await store.mset({ b: 'new' });
+    server.thaw();
+    for (let i = 0; i < 20; i++) {
+      expect(await store.get('a')).to.not.equal('old');
+      expect(await store.mget('b')).to.not.deep.equal(['old']);
+      await sleep(5);
+    }
+    await until(async () => (await redis.exists(['p:a', 'p:b'])) === 0 && (await store.get('c')) === 'kept');
+  });
+
+  it('lets what builds on the key wait for the deletion', async () => {
+    const store = open();
+    await store.set('a', 1);
+    server.freeze();
+    await store.del('a');
+    expect((await rejection(store.add('a', 2))).code).to.be.oneOf(['ERR_TIMEOUT', 'ERR_CONNECTION', 'ERR_BREAKER_OPEN']);
+    server.thaw();
+    await until(async () => (await store.add('a', 2).catch(() => false)) === true);
+    expect(await store.get('a')).to.equal(2);
+  });
+
+  it('is bounded: beyond 10 000 keys deletions fail loud, as clear and delPattern always do', async () => {
+    const store = open();
+    await store.ready();
+    server.freeze();
+    await store.mdel(...Array.from({ length: 10_000 }, (_, i) => `k${i}`));
+    expect(await rejection(store.del('one more'))).to.include({ operation: 'del', key: 'one more' });
+    await store.del('k1');
+    expect((await rejection(store.clear())).operation).to.equal('clear');
+  });
+
+  it('is sent when the store is closed, or told of as lost', async () => {
+    const store = open();
+    await store.set('a', 1);
+    server.freeze();
+    await store.del('a');
+    server.thaw();
+    await store.disconnect();
+    expect(await redis.exists('p:a')).to.equal(0);
+    const away = openStore({ location: `127.0.0.1:${await freePort()}`, invalidations: 'queue', timeout: 200 });
+    await away.del('a');
+    await away.disconnect();
+    expect(away.errors.at(-1)?.message).to.equal('1 deletions that waited for Redis were never sent');
+  });
+
+  it('keeps nothing that Redis refuses', async () => {
+    const replica = await RedisServer.start(['--replicaof', `127.0.0.1 ${server.port}`]);
+    const store = openStore({ location: replica.location, invalidations: 'queue' });
+    expect((await rejection(store.del('a'))).code).to.equal('ERR_READONLY');
+    await replica.stop();
+    expect(() => openStore({ invalidations: 'later' as never })).to.throw("expected `invalidations` to be 'reject' or 'queue'");
+  });
+});

@@ -1,0 +1,232 @@
+import { createRequire } from 'node:module';
+import { expect } from 'chai';
+import { Breaker, type BreakerState } from '../../src/connection/breaker.js';
+import type { Status } from '../../src/connection/connection.js';
+import {
+  CommandError,
+  ConnectionError,
+  PoolTimeoutError,
+  redisStore,
+  type StoreOptions,
+  TimeoutError,
+  UnavailableError,
+} from '../../src/index.js';
+import { createKeyv } from '../../src/keyv.js';
+import { closing, openStore, rejection } from '../support/open.js';
+import { freePort, RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
+import { commandStats, rawClient } from '../support/wire.js';
+
+const timedOut = new TimeoutError(100);
+
+/** A breaker whose clock and connection are set by hand. */
+function byHand(options = {}) {
+  const state = { now: 0, status: 'ready' as Status, changes: [] as BreakerState[] };
+  const breaker = new Breaker(
+    { threshold: 3, cooldown: 100, maxCooldown: 300, ...options },
+    () => state.status,
+    (changed) => state.changes.push(changed),
+    () => state.now,
+  );
+  const fail = (times: number, error: Error = timedOut) => {
+    for (let i = 0; i < times; i++) breaker.failed(error, breaker.answers);
+  };
+  return { breaker, state, fail };
+}
+
+describe('breaker', () => {
+  it('opens after as many failures in a row as it is told, and any answer in between starts the count anew', () => {
+    const { breaker, fail } = byHand();
+    fail(2);
+    breaker.answered();
+    fail(2);
+    expect([breaker.state, breaker.refusal()]).to.deep.equal(['closed', undefined]);
+    fail(1);
+    expect(breaker.state).to.equal('open');
+    expect(breaker.refusal()).to.include({ code: 'ERR_BREAKER_OPEN', cause: timedOut });
+  });
+
+  it('opens at once when the connection is known to be gone, and not for one that is lost beside others that work', () => {
+    const { breaker, state, fail } = byHand();
+    fail(2, new ConnectionError('one of them'));
+    expect(breaker.state).to.equal('closed');
+    state.status = 'reconnecting';
+    fail(1, new ConnectionError('gone'));
+    expect(breaker.state).to.equal('open');
+  });
+
+  it('counts a call that failed only where nothing was answered since it began', () => {
+    const { breaker } = byHand();
+    const before = breaker.answers;
+    breaker.answered();
+    for (let i = 0; i < 10; i++) breaker.failed(timedOut, before);
+    expect(breaker.state).to.equal('closed');
+  });
+
+  it('takes a refusal of the command for an answer, and one of the whole server for a failure', () => {
+    const { breaker, fail } = byHand();
+    fail(10, new CommandError('WRONGTYPE'));
+    expect(breaker.state).to.equal('closed');
+    fail(3, new UnavailableError('LOADING'));
+    expect(breaker.state).to.equal('open');
+  });
+
+  it('tries again after the first cooldown for as long as Redis answers that it cannot serve yet', () => {
+    const { breaker, state, fail } = byHand();
+    state.status = 'reconnecting';
+    for (let trial = 0; trial < 5; trial++) {
+      fail(1, new ConnectionError('gone'));
+      state.now += 300;
+      expect(breaker.refusal()).to.equal(undefined);
+    }
+    fail(1, new UnavailableError('LOADING'));
+    for (let trial = 0; trial < 5; trial++) {
+      state.now += 100;
+      expect(breaker.refusal()).to.equal(undefined);
+      fail(1, new UnavailableError('LOADING'));
+      expect(breaker.state).to.equal('open');
+    }
+  });
+
+  it('tries with the next call where a trial fell on a node that is down beside others that are back', () => {
+    const { breaker, state, fail } = byHand();
+    state.status = 'reconnecting';
+    fail(1, new ConnectionError('gone'));
+    breaker.refusal();
+    state.status = 'ready';
+    for (let trial = 0; trial < 5; trial++) {
+      expect(breaker.refusal()).to.equal(undefined);
+      fail(1, new ConnectionError('one of them'));
+      expect(breaker.state).to.equal('open');
+    }
+    expect(breaker.refusal()).to.equal(undefined);
+    breaker.answered();
+    expect(breaker.state).to.equal('closed');
+  });
+
+  it('lets one trial through after the cooldown, which doubles with each that fails, up to its maximum, and starts anew after an answer', () => {
+    const { breaker, state, fail } = byHand();
+    fail(3);
+    for (const cooldown of [100, 200, 300, 300]) {
+      state.now += cooldown - 1;
+      expect(breaker.refusal(), `${cooldown}`).to.not.equal(undefined);
+      state.now += 1;
+      expect(breaker.refusal(), `${cooldown}`).to.equal(undefined);
+      expect(breaker.state).to.equal('half-open');
+      expect(breaker.refusal(), 'a second one').to.not.equal(undefined);
+      fail(1);
+      expect(breaker.state).to.equal('open');
+    }
+    state.now += 300;
+    breaker.refusal();
+    breaker.answered();
+    expect(breaker.state).to.equal('closed');
+    fail(3);
+    state.now += 100;
+    expect(breaker.refusal()).to.equal(undefined);
+    expect(state.changes.slice(-4)).to.deep.equal(['half-open', 'closed', 'open', 'half-open']);
+  });
+
+  it('tries as soon as the connection is back, without waiting for the cooldown', () => {
+    const { breaker, state, fail } = byHand();
+    state.status = 'reconnecting';
+    fail(1, new ConnectionError('gone'));
+    expect(breaker.refusal()).to.not.equal(undefined);
+    state.status = 'ready';
+    expect(breaker.refusal()).to.equal(undefined);
+  });
+
+  it('goes on to the next trial where one ends in a way that says nothing about Redis', () => {
+    const { breaker, state, fail } = byHand();
+    fail(3);
+    state.now += 100;
+    breaker.refusal();
+    fail(1, new PoolTimeoutError(1, 1));
+    expect(breaker.state).to.equal('open');
+    expect(breaker.refusal()).to.equal(undefined);
+  });
+
+  it('says what it expects', () => {
+    expect(() => openStore({ breaker: { threshold: 0 } })).to.throw('expected `breaker.threshold` to be an integer ≥ 1, got `0`');
+    expect(() => openStore({ breaker: { cooldown: 0 } })).to.throw(
+      'expected `breaker.cooldown` to be a number of milliseconds > 0, got `0`',
+    );
+    expect(() => openStore({ breaker: { cooldown: 10, maxCooldown: 5 } })).to.throw('expected `breaker.maxCooldown`');
+    expect(() => openStore({ breaker: true as never })).to.throw('expected `breaker` to be false or an object');
+  });
+});
+
+describe('breaker of a store', () => {
+  it('opens when Redis is not there, sends nothing while open, and closes by itself when it is back', async () => {
+    const port = await freePort();
+    const store = openStore({ location: `127.0.0.1:${port}` });
+    const changes: BreakerState[] = [];
+    store.on('breaker', (state) => changes.push(state));
+    await store.get('k');
+    expect(store.breaker).to.equal('open');
+    expect(await rejection(store.del('k'))).to.include({ code: 'ERR_BREAKER_OPEN', operation: 'del', key: 'k' });
+    expect((await rejection(store.del('k'))).message).to.contain('ECONNREFUSED');
+    const server = await RedisServer.start([], port);
+    await until(() => store.put('k', 1), 10_000);
+    expect(await store.get('k')).to.equal(1);
+    expect(store.breaker).to.equal('closed');
+    expect(changes[0]).to.equal('open');
+    expect(changes.slice(-2)).to.deep.equal(['half-open', 'closed']);
+    await server.stop();
+  });
+
+  const kinds: Record<string, StoreOptions> = { 'one connection': {}, 'a direct connection': { parser: 'auto' } };
+  for (const [kind, options] of Object.entries(kinds)) {
+    it(`sends no command for 100 000 gets while it is open: ${kind}`, async () => {
+      const server = await RedisServer.start();
+      const store = openStore({ location: server.location, timeout: 100, breaker: { threshold: 1, cooldown: 60_000 }, ...options });
+      await store.set('k', 1);
+      server.freeze();
+      expect(await store.get('k')).to.equal(undefined);
+      expect(store.breaker).to.equal('open');
+      for (let i = 0; i < 100_000; i++) await store.get('k');
+      server.thaw();
+      const redis = await rawClient(server);
+      expect((await commandStats(redis))['get']).to.equal(1);
+      redis.destroy();
+      // The answer to the one that was given up says that Redis is there.
+      await until(() => store.breaker === 'closed', 5000);
+      expect(await store.get('k')).to.equal(1);
+      await server.stop();
+    });
+  }
+
+  it('is off where it was told to be', async () => {
+    const store = openStore({ location: `127.0.0.1:${await freePort()}`, breaker: false });
+    for (let i = 0; i < 10; i++) expect((await rejection(store.del('k'))).code).to.equal('ERR_CONNECTION');
+    expect(store.breaker).to.equal('closed');
+  });
+
+  for (const major of ['5', '6', '7'] as const) {
+    it(`lets wrap of cache-manager ${major} give the function's value every time`, async () => {
+      const location = `127.0.0.1:${await freePort()}`;
+      const cache = await wrapper(major, location);
+      for (let i = 0; i < 1000; i++) expect(await cache.wrap(`k${i}`, async () => i)).to.equal(i);
+      await cache.close();
+    });
+  }
+});
+
+interface Wrapper {
+  wrap(key: string, make: () => Promise<number>): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+async function wrapper(major: '5' | '6' | '7', location: string): Promise<Wrapper> {
+  const require = createRequire(__filename);
+  if (major === '5') {
+    const store = closing(redisStore({ location }));
+    const cache = await require('cache-manager5').caching(store);
+    return { wrap: (key, make) => cache.wrap(key, make), close: () => store.disconnect() };
+  }
+  const keyv = createKeyv({ location });
+  keyv.on('error', () => {});
+  const { createCache } = await import(major === '6' ? 'cache-manager6' : 'cache-manager');
+  const cache = createCache({ stores: [keyv] });
+  return { wrap: (key, make) => cache.wrap(key, make), close: async () => void (await keyv.disconnect()) };
+}

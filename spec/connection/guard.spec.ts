@@ -1,0 +1,124 @@
+import { getEventListeners } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { StoreOptions } from '../../src/index.js';
+import { openStore, rejection } from '../support/open.js';
+import { RedisServer } from '../support/redis.js';
+import { rawClient } from '../support/wire.js';
+
+describe('bounds of calls', () => {
+  let server: RedisServer;
+  before(async () => {
+    server = await RedisServer.start();
+  });
+  after(() => server.stop());
+  afterEach(() => server.thaw());
+
+  it('are the caller’s own through with(): a deadline, or an AbortSignal', async () => {
+    const store = openStore({ location: server.location, timeout: 5000 });
+    await store.set('k', 1);
+    expect(await store.with({ timeout: 100 }).get('k')).to.equal(1);
+    expect(await store.with({ signal: new AbortController().signal }).get('k')).to.equal(1);
+    server.freeze();
+    const start = performance.now();
+    expect(await store.with({ timeout: 100 }).get('k')).to.equal(undefined);
+    expect(await rejection(store.with({ timeout: 100 }).remove(['k']))).to.include({ code: 'ERR_TIMEOUT', timeout: 100 });
+    const controller = new AbortController();
+    const reason = new Error('no longer wanted');
+    setTimeout(() => controller.abort(reason), 50);
+    const aborted = await rejection(store.with({ signal: controller.signal }).get('k'));
+    expect(aborted).to.include({ code: 'ERR_ABORTED', operation: 'get', key: 'k', cause: reason });
+    expect((await rejection(store.with({ signal: controller.signal }).has('k'))).code).to.equal('ERR_ABORTED');
+    expect(performance.now() - start).to.be.below(3000);
+    expect(store.errors.some(({ code }) => code === 'ERR_ABORTED')).to.equal(false);
+    for (const bounds of [{ timeout: 0 }, { timeout: Number.NaN }, { signal: 'x' as never }]) {
+      expect(() => store.with(bounds)).to.throw('expected `');
+    }
+  });
+
+  it('leave no listener on a signal that many calls share', async () => {
+    const store = openStore({ location: server.location });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = Array.from({ length: 100 }, () => store.with({ signal }).get('k'));
+    expect(getEventListeners(signal, 'abort').length).to.equal(1);
+    await Promise.all(calls);
+    await sleep(0);
+    expect(getEventListeners(signal, 'abort').length).to.equal(0);
+  });
+
+  it('let no more than maxPending operations be under way, and say so', async () => {
+    const store = openStore({ location: server.location, timeout: 300, maxPending: 10, breaker: false });
+    await store.ready();
+    server.freeze();
+    const outcomes = await Promise.allSettled(Array.from({ length: 25 }, (_, i) => store.touch(`k${i}`, 1)));
+    const codes = outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason.code);
+    expect(codes.filter((code) => code === 'ERR_TIMEOUT').length).to.equal(10);
+    expect(codes.filter((code) => code === 'ERR_OVERLOADED').length).to.equal(15);
+    server.thaw();
+    expect(() => openStore({ maxPending: 0 })).to.throw('expected `maxPending` to be an integer ≥ 1, got `0`');
+  });
+});
+
+const kinds: Record<string, StoreOptions> = { 'node-redis': {}, 'a direct connection': { parser: 'auto' } };
+for (const [kind, options] of Object.entries(kinds)) {
+  describe(`a connection that gives no sign of life: ${kind}`, () => {
+    let server: RedisServer;
+    before(async () => {
+      server = await RedisServer.start();
+    });
+    after(() => server.stop());
+
+    it('is replaced, also where the shake of hands is what is swallowed', async () => {
+      // Connections that exist while it swallows stay dead for ever, as after a crash of a host or a lost route.
+      let swallowing = false;
+      const sockets = new Set<Socket>();
+      const proxy = createServer((near) => {
+        const far = connect(server.port, '127.0.0.1');
+        const dead = { is: swallowing };
+        for (const [from, to] of [
+          [near, far],
+          [far, near],
+        ] as const) {
+          sockets.add(from);
+          from.on('data', (chunk) => {
+            dead.is ||= swallowing;
+            if (!dead.is) to.write(chunk);
+          });
+          from.on('error', () => {}).on('close', () => to.destroy());
+        }
+      }).listen(0, '127.0.0.1');
+      await sleep(50);
+      const { port } = proxy.address() as { port: number };
+      const store = openStore({ location: `127.0.0.1:${port}`, timeout: 300, ...options });
+      await store.set('k', 1);
+      swallowing = true;
+      const busy = Date.now() + 2500;
+      while (Date.now() < busy) {
+        expect(await store.get('k')).to.equal(undefined);
+        await sleep(5);
+      }
+      swallowing = false;
+      const healed = performance.now();
+      while ((await store.get('k')) !== 1 && performance.now() - healed < 10_000) await sleep(5);
+      expect(performance.now() - healed).to.be.below(5000);
+      expect(await store.get('k')).to.equal(1);
+      expect(store.breaker).to.equal('closed');
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+    });
+
+    it('is left alone where nothing is asked of it', async () => {
+      const store = openStore({ location: server.location, timeout: 1000, ...options });
+      await store.set('k', 1);
+      const redis = await rawClient(server);
+      const connections = async () => Number(/total_connections_received:(\d+)/.exec(await redis.info('stats'))?.[1]);
+      const before = await connections();
+      await sleep(1500);
+      expect(await store.get('k')).to.equal(1);
+      expect(await connections()).to.equal(before);
+      redis.destroy();
+    });
+  });
+}

@@ -1,0 +1,85 @@
+import { expect } from 'chai';
+import type { StoreOptions } from '../../src/index.js';
+import { RedisCluster } from '../support/cluster.js';
+import { openStore, rejection } from '../support/open.js';
+
+describe('in a cluster', () => {
+  let cluster: RedisCluster;
+  const open = (more: StoreOptions = {}) => openStore({ cluster: { rootNodes: cluster.rootNodes }, onFailure: 'throw', ...more });
+  const keys = Array.from({ length: 30 }, (_, i) => `key-${i}`);
+
+  before(async () => {
+    cluster = await RedisCluster.start();
+  });
+  after(() => cluster.stop());
+
+  it('tags reach the entries of all slots', async () => {
+    const store = open({ tags: true });
+    await store.mset(
+      keys.map((key, i) => [key, i] as const),
+      { tags: ['all', 'more'] },
+    );
+    await store.set('other', 1, { tags: ['else'] });
+    expect(await store.mget(...keys)).to.deep.equal(keys.map((_, i) => i));
+    expect(await store.hasMany(keys)).to.deep.equal(keys.map(() => true));
+    await store.invalidateTags(['more', 'nothing', 'all']);
+    expect(await store.mget(...keys)).to.deep.equal(keys.map(() => undefined));
+    expect(await store.hasMany(keys)).to.deep.equal(keys.map(() => false));
+    expect(await store.keys()).to.deep.equal(['other']);
+  });
+
+  it('a lazy clear reaches the entries of all slots, and the sweep deletes them', async () => {
+    const store = open({ lazyClear: true, prefix: 'lazy' });
+    await store.mset(keys.map((key, i) => [key, i] as const));
+    await store.clear({ lazy: true });
+    expect(await store.mget(...keys)).to.deep.equal(keys.map(() => undefined));
+    await store.set('key-1', 'new');
+    await store.sweep();
+    const left = await Promise.all((await cluster.primaries()).map(({ node }) => node.redis.sendCommand(['KEYS', 'lazy:*'])));
+    expect(left.flat()).to.deep.equal(['lazy:key-1']);
+    expect(await store.get('key-1')).to.equal('new');
+  });
+
+  // Braces say what a slot depends on; with the last three no second key can be in the slot of the first.
+  const names = [...keys.slice(0, 10), '{tag}1', '1{tag}2', 'a{b', 'a}b', '{}a', '}{'];
+
+  it('getOrSet and deletions take their leases along, whatever slot the key is in', async () => {
+    const store = open();
+    const other = open({ prefix: store.source.prefix });
+    let calls = 0;
+    const load = (on: typeof store, key: string) => on.getOrSet(key, () => ++calls && key);
+    expect(await Promise.all(names.flatMap((key) => [load(store, key), load(store, key)]))).to.deep.equal(
+      names.flatMap((key) => [key, key]),
+    );
+    expect(calls).to.equal(names.length);
+    expect(await Promise.all(names.map((key) => load(other, key)))).to.deep.equal(names);
+    expect(calls).to.equal(names.length);
+    // Of one tick, of one call, and one by one.
+    await Promise.all(names.slice(0, 6).map((key) => store.del(key)));
+    await store.mdel(...names.slice(6, 12));
+    expect(await store.removeEach(names.slice(12))).to.deep.equal([true, true, true, true]);
+    expect(await store.mget(...names)).to.deep.equal(names.map(() => undefined));
+    expect(store.errors).to.deep.equal([]);
+  });
+
+  it('a deletion wins over a load that is under way in another process', async () => {
+    const store = open();
+    const other = open({ prefix: store.source.prefix });
+    for (const key of names.slice(0, 13)) {
+      const given = await store.getOrSet(key, async () => {
+        await other.del(key);
+        return 'old';
+      });
+      expect([key, given, await store.get(key)]).to.deep.equal([key, 'old', undefined]);
+    }
+    expect([...store.errors, ...other.errors]).to.deep.equal([]);
+  });
+
+  it('locks are held by one, whatever they are called', async () => {
+    const store = open();
+    const locks = await Promise.all(names.map((name) => store.lock(name)));
+    for (const name of names) expect(await rejection(store.lock(name))).to.include({ code: 'ERR_LOCK_HELD' });
+    await Promise.all(locks.map((lock) => lock.release()));
+    for (const name of names) expect(await store.withLock(name, (lock) => lock.held)).to.equal(true);
+  });
+});

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { GetOrSetOptions, StoreOptions } from '../../src/index.js';
+import { FaultProxy } from '../support/chaos/proxy.js';
+import { Random } from '../support/chaos/random.js';
+import { sharedServer } from '../support/hooks.js';
+import { openStore } from '../support/open.js';
+import { until } from '../support/until.js';
+
+const timeout = 500;
+/** What scheduling and timers may take beside it. */
+const slack = 150;
+
+describe('getOrSet over a slow network', () => {
+  let proxy: FaultProxy;
+
+  beforeEach(async () => {
+    proxy = await FaultProxy.start(sharedServer().port, new Random(1));
+  });
+  afterEach(() => proxy.stop());
+
+  const open = (more: StoreOptions = {}) => openStore({ location: proxy.location, timeout, ...more });
+
+  /** How long the call took, beyond what the function did. */
+  async function taken(call: (make: () => Promise<string>) => Promise<unknown>): Promise<number> {
+    let making = 0;
+    const begun = performance.now();
+    await call(async () => {
+      const start = performance.now();
+      await sleep(100);
+      making = performance.now() - start;
+      return 'made';
+    });
+    return performance.now() - begun - making;
+  }
+
+  const ways: Readonly<Record<string, GetOrSetOptions>> = {
+    'with a lease': {},
+    'without a lease': { lease: false },
+    'with tags': { tags: ['a', 'b'] },
+    'with a stale window': { ttl: 60_000, staleFor: 60_000 },
+  };
+  for (const [title, options] of Object.entries(ways)) {
+    // Each of its commands is in time; all together are not.
+    for (const by of [200, 300, 400]) {
+      it(`answers within its timeout beyond the time of the function where each command takes ${by} ms: ${title}`, async () => {
+        const store = open();
+        await store.ready();
+        proxy.become({ kind: 'late', by: by / 2, jitter: 0 });
+        expect(await taken((make) => store.getOrSet('k', make, options))).to.be.below(timeout + slack);
+        proxy.become({ kind: 'open' });
+      });
+    }
+  }
+
+  it('stores in the background what could not be confirmed in time', async () => {
+    const store = open();
+    await store.ready();
+    proxy.become({ kind: 'late', by: 170, jitter: 0 });
+    expect(await taken((make) => store.getOrSet('k', make, { lease: false }))).to.be.below(timeout + slack);
+    expect(store.errors).to.deep.equal([]);
+    await store.disconnect();
+    expect(await openStore({ prefix: store.source.prefix }).get('k')).to.equal('made');
+  });
+
+  it('tells by an `error` event that what it stores in the background failed', async () => {
+    const store = open();
+    await store.ready();
+    proxy.become({ kind: 'late', by: 170, jitter: 0 });
+    await taken((make) =>
+      store.getOrSet(
+        'k',
+        () => {
+          setTimeout(() => proxy.become({ kind: 'swallow', way: 'requests' }), 50);
+          return make();
+        },
+        { lease: false },
+      ),
+    );
+    expect(store.errors).to.deep.equal([]);
+    await until(() => store.errors.length > 0, 2000);
+    expect(store.errors.map(({ code, operation, key }) => [code, operation, key])).to.deep.equal([['ERR_TIMEOUT', 'getOrSet', 'k']]);
+  });
+
+  it('waits no longer for a look at what another process is making that is not answered', async () => {
+    const store = open();
+    const other = openStore({ prefix: store.source.prefix });
+    await store.ready();
+    const made = other.getOrSet('k', () => sleep(3_000, 'other'));
+    await until(() => other.stats().loads > 0);
+    const begun = performance.now();
+    // Its second look is under way, or about to be.
+    setTimeout(() => proxy.become({ kind: 'frozen' }), 200);
+    expect(await store.getOrSet('k', () => 'own')).to.equal('own');
+    expect(performance.now() - begun).to.be.below(timeout + timeout / 4 + slack);
+    proxy.become({ kind: 'open' });
+    expect(await made).to.equal('other');
+  });
+
+  it('has one deadline also where looks at what another process is making are answered slowly', async () => {
+    const store = open();
+    const other = openStore({ prefix: store.source.prefix });
+    await store.ready();
+    // Nothing comes of it, so that the lease has to be claimed after the look.
+    const made = other.getOrSet('k', async ({ skip }) => {
+      await sleep(60);
+      skip();
+      return 'other';
+    });
+    while (other.stats().loads === 0) await sleep(1);
+    const begun = performance.now();
+    const own = store.getOrSet('k', () => 'own');
+    while (store.stats().leaseWaits === 0) await sleep(1);
+    proxy.become({ kind: 'late', by: 200, jitter: 0 });
+    expect(await own).to.equal('own');
+    expect(performance.now() - begun).to.be.below(timeout + slack);
+    proxy.become({ kind: 'open' });
+    expect(await made).to.equal('other');
+  });
+
+  it('gives back a lease whose answer came too late, so that nobody waits for it', async () => {
+    const store = open();
+    const other = openStore({ prefix: store.source.prefix });
+    await store.ready();
+    proxy.become({ kind: 'late', by: 170, jitter: 0 });
+    expect(await taken((make) => store.getOrSet('k', make))).to.be.below(timeout + slack);
+    proxy.become({ kind: 'open' });
+    const begun = performance.now();
+    expect(await other.getOrSet('k', () => 'other')).to.equal('other');
+    expect(performance.now() - begun).to.be.below(5_000);
+  });
+});

@@ -1,0 +1,42 @@
+import type { StoreOptions } from '../../../src/index.js';
+import type { Random } from './random.js';
+
+/** Deadline of the stores under load, in milliseconds. */
+export const timeout = 500;
+
+/** A Redis of some shape, and what can go wrong with it. */
+export interface TopologyKind {
+  readonly title: string;
+  /** The faults it can do, by name. */
+  readonly faults: readonly string[];
+  start(random: Random): Promise<Topology>;
+}
+
+/** One that is running. Its processes, proxies and timers are the specs' own. */
+export interface Topology {
+  /** The stores that are put under load, all at once in one process. `face` is `'store'` unless told otherwise. */
+  readonly stores: readonly StoreUnderLoad[];
+  /** Begins a fault, drawing what is open about it. */
+  inject(fault: string, random: Random): Promise<void>;
+  /** Ends every fault: resolves when the servers are there again (of a failover: when a replica has been promoted). */
+  heal(): Promise<void>;
+  /** Resolves when every node is in its place again, for the next fault. */
+  whole?(): Promise<void>;
+  /** Resolves when no store is connected any more to a node that was left behind and would still take writes, to lose them. */
+  left?(): Promise<void>;
+  stop(): Promise<void>;
+  /**
+   * Faults after which what Redis had acknowledged may be undone, so that an older value comes back: failover to a replica
+   * that was behind. Losing everything is no such fault, for then there is nothing older. Default: none.
+   */
+  readonly rollsBack?: readonly string[];
+}
+
+export interface StoreUnderLoad {
+  readonly title: string;
+  readonly face?: 'store' | 'keyv';
+  /** It reads from replicas, which are behind: what it reads was written once, and that is all there is to check. */
+  readonly behind?: boolean;
+  /** Where it is and how it connects; prefix, timeout and failure policy are the runner's. */
+  readonly options: StoreOptions;
+}

@@ -1,0 +1,179 @@
+import { type ChannelListener, channel, tracingChannel } from 'node:diagnostics_channel';
+import { inspect } from 'node:util';
+import { expect } from 'chai';
+import { type CommandTrace, ConnectionError, redisStore, TimeoutError } from '../../src/index.js';
+import { KeyvRedisStore } from '../../src/keyv.js';
+import { commandChannel, traced } from '../../src/telemetry/tracing.js';
+import { sharedServer } from '../support/hooks.js';
+import { closing, openStore } from '../support/open.js';
+import { freePort, RedisServer } from '../support/redis.js';
+
+/** What is told of one event of the channel, until the spec ends. */
+function subscribe(event: 'start' | 'asyncEnd' | 'error' = 'asyncEnd'): CommandTrace[] {
+  const told: CommandTrace[] = [];
+  const listener: ChannelListener = (context) => told.push(context as CommandTrace);
+  channel(`tracing:${commandChannel}:${event}`).subscribe(listener);
+  subscribed.push(() => channel(`tracing:${commandChannel}:${event}`).unsubscribe(listener));
+  return told;
+}
+const subscribed: (() => void)[] = [];
+
+/** The parts of a context that say what happened. */
+const brief = ({ command, key, keys, hit, hits }: CommandTrace): unknown[] => [command, key, keys, hit, hits];
+
+describe('tracing channel', () => {
+  afterEach(() => {
+    for (const end of subscribed.splice(0)) end();
+    expect(traced()).to.equal(false);
+  });
+
+  it('tells of no command where the near tier answers, and of those that ask for tags', async () => {
+    const store = openStore({ near: {} });
+    const told = subscribe();
+    // Reads are kept once the server tracks the connection.
+    for (let asked = -1; told.length > asked; ) {
+      asked = told.length;
+      await store.mget('a', 'b');
+    }
+    told.length = 0;
+    await store.get('a');
+    await store.mget('a', 'b');
+    await store.mget('a', 'c');
+    expect(told.map(brief)).to.deep.equal([['MGET', undefined, 2, undefined, 0]]);
+    told.length = 0;
+    const tagged = openStore({ tags: true });
+    await tagged.set('a', 1, { tags: ['t'] });
+    await tagged.get('a');
+    await tagged.has('a');
+    await tagged.invalidateTags(['t']);
+    expect(told.map(({ command, key }) => [command, key])).to.deep.equal([
+      ['GET', undefined],
+      ['SET', undefined],
+      ['SET', 'a'],
+      ['GET', 'a'],
+      ['GET', undefined],
+      ['EXISTS', 'a'],
+      ['GETRANGE', 'a'],
+      ['GET', undefined],
+      ['UNLINK', undefined],
+    ]);
+  });
+
+  it('tells of each command of a store: its key, and whether it was found', async () => {
+    const store = openStore();
+    const told = subscribe();
+    await store.set('a', 1);
+    await store.get('a');
+    await store.get('b');
+    await store.mget('a', 'b', 'a');
+    await store.has('a');
+    await store.ttl('a');
+    await store.incr('a');
+    await store.touch('a', 1000);
+    await store.mset({ b: 1, c: 2 });
+    await store.getAndDelete('b');
+    await store.del('a');
+    await store.mdel('a', 'c');
+    expect(told.map(brief)).to.deep.equal([
+      ['SET', 'a', 1, undefined, undefined],
+      ['GET', 'a', 1, true, 1],
+      ['GET', 'b', 1, false, 0],
+      ['MGET', undefined, 3, undefined, 2],
+      ['EXISTS', 'a', 1, true, 1],
+      ['PTTL', 'a', 1, undefined, undefined],
+      ['INCRBY', 'a', 1, undefined, undefined],
+      ['PEXPIRE', 'a', 1, undefined, undefined],
+      ['SET', undefined, 2, undefined, undefined],
+      ['GETDEL', 'b', 1, true, 1],
+      ['UNLINK', 'a', 1, undefined, undefined],
+      ['UNLINK', undefined, 2, undefined, undefined],
+    ]);
+  });
+
+  it('gives one context to all events of a command, which says which store it was', async () => {
+    const [one, other] = [openStore(), openStore()];
+    const started = subscribe('start');
+    const ended = subscribe();
+    await Promise.all([one.get('a'), other.get('a')]);
+    expect(started).to.have.length(2);
+    expect(ended).to.have.members(started);
+    expect(started[0]?.source).to.equal(one.source);
+    expect(started[1]?.source).to.equal(other.source);
+    const [address, port] = sharedServer().location.split(':');
+    expect(one.source).to.deep.include({ face: 'store', address, port: Number(port), database: 0 });
+  });
+
+  it('tells of failures, those that become a miss included', async () => {
+    const store = openStore({ location: `127.0.0.1:${await freePort()}` });
+    const failed = subscribe('error');
+    const ended = subscribe();
+    expect(await store.get('a')).to.equal(undefined);
+    expect(ended).to.deep.equal(failed);
+    expect(failed[0]?.error).to.be.instanceOf(ConnectionError);
+    expect(failed[0]).not.to.have.any.keys('hit', 'hits');
+  });
+
+  it('tells of a deadline', async () => {
+    const server = await RedisServer.start();
+    try {
+      const store = openStore({ location: server.location, timeout: 100 });
+      await store.ready();
+      const failed = subscribe('error');
+      server.freeze();
+      await store.get('a');
+      expect(failed[0]?.error).to.be.instanceOf(TimeoutError);
+    } finally {
+      server.thaw();
+      await server.stop();
+    }
+  });
+
+  it('changes neither answers nor their order', async () => {
+    const store = openStore({ compression: { algorithm: 'gzip', threshold: 0 } });
+    subscribe();
+    const big = 'x'.repeat(100_000);
+    const answers = await Promise.all([store.set('k', big), store.get('k'), store.del('k'), store.get('k'), store.mset({ k: 1 })]);
+    expect(answers).to.deep.equal([true, big, undefined, undefined, undefined]);
+    expect(await store.mget('k', 'l')).to.deep.equal([1, undefined]);
+    expect(await store.keys()).to.deep.equal(['k']);
+  });
+
+  it('holds no value and no password', async () => {
+    const server = await RedisServer.start(['--requirepass', 'sesame']);
+    try {
+      const told = [subscribe('start'), subscribe(), subscribe('error')];
+      const [, port] = server.location.split(':');
+      for (const location of [`redis://:sesame@127.0.0.1:${port}/2`, `redis://:sesame-not@127.0.0.1:${port}`]) {
+        const store = closing(redisStore({ location }));
+        await store.set('k', 'open-value');
+        await store.get('k');
+        await store.mget('k', 'l');
+      }
+      const all = told.flat();
+      expect(all.some(({ error }) => error !== undefined)).to.equal(true);
+      expect(all[0]?.source.database).to.equal(2);
+      expect(inspect(all, { depth: 20, showHidden: true })).not.to.match(/sesame|open-value/);
+      for (const context of all as { result?: unknown }[]) expect(context.result).to.equal(undefined);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it('names the keys of the namespace under Keyv', async () => {
+    const adapter = closing(new KeyvRedisStore({ location: sharedServer().location, namespace: 'traced' }));
+    const told = subscribe();
+    await adapter.get('a');
+    expect(told.map(brief)).to.deep.equal([['GET', 'a', 1, false, 0]]);
+    expect(told[0]?.source.face).to.equal('keyv');
+  });
+
+  it('can be had by its name alone', async () => {
+    const seen: string[] = [];
+    const handlers = { start: (context: unknown) => seen.push((context as CommandTrace).command) };
+    const named = tracingChannel('redis-tier:command');
+    named.start.subscribe(handlers.start);
+    await openStore().get('a');
+    named.start.unsubscribe(handlers.start);
+    expect(seen).to.deep.equal(['GET']);
+  });
+});

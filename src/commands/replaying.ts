@@ -1,0 +1,201 @@
+import { CommandError, ConnectionError, OverloadedError, TimeoutError, UnavailableError } from '../errors.js';
+import type { Milliseconds } from '../ttl.js';
+import { type Commands, type Entry, type Leases, missing } from './commands.js';
+
+/** The most deletions that may wait, 10 000 keys with their leases; one more fails loud, as all do without the queue. */
+const most = 20_000;
+const retryAfter: Milliseconds = 100;
+
+export interface ReplayingCommands extends Commands {
+  /** Other commands to the same Redis, with the same deletions waiting. */
+  over(commands: Commands): Commands;
+  /** Whether the deletion of this key waits. */
+  waits(key: string): boolean;
+  /** Sends what waits, now; resolves when it was tried. */
+  replay(): Promise<void>;
+  /** Tries no more by itself. @returns how many deletions were never sent */
+  stop(): number;
+}
+
+/** Told of a deletion that waits instead of failing. */
+export type OnKept = (error: Error, keys: readonly string[]) => void;
+
+/**
+ * Keeps deletions that cannot be sent (`invalidations: 'queue'`), the last word on each key, and sends them when Redis is
+ * back. Until then, their keys read as missing in this process; a write that arrives takes the place of the deletion before it, and
+ * one that does not arrive is a deletion.
+ */
+export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
+  /** Keys whose deletion waits, and whether a write that would replace it is under way. */
+  const waiting = new Map<string, { writes: number; readonly lease: boolean }>();
+  let running: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  function keep(error: unknown, keys: readonly (string | Buffer)[], ending: Leases = []): void {
+    const leases = ending.filter((lease) => lease !== undefined);
+    const names = [...leases, ...keys.map(String)];
+    const room = waiting.size + names.filter((key) => !waiting.has(key)).length <= most;
+    if (!unsent(error) || stopped || !room) throw error;
+    for (const [i, key] of names.entries()) if (!waiting.has(key)) waiting.set(key, { writes: 0, lease: i < leases.length });
+    onKept(error as Error, keys.map(String));
+    soon();
+  }
+
+  function soon(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      void replay();
+    }, retryAfter);
+    timer.unref();
+  }
+
+  function replay(): Promise<void> {
+    running ??= send().finally(() => {
+      running = undefined;
+      if (waiting.size > 0 && !stopped) soon();
+    });
+    return running;
+  }
+
+  async function send(): Promise<void> {
+    const due = [...waiting].filter(([, { writes }]) => writes === 0);
+    if (due.length === 0) return;
+    try {
+      await base.del(due.map(([key]) => key));
+      for (const [key, entry] of due) if (waiting.get(key) === entry && entry.writes === 0) waiting.delete(key);
+    } catch {
+      // Tried again later.
+    }
+  }
+
+  /** What must find the key as it is after the deletion: waits for that. */
+  const after =
+    <A extends unknown[], R>(call: (key: string, ...rest: A) => Promise<R>) =>
+    async (key: string, ...rest: A): Promise<R> => {
+      if (waiting.has(key)) await base.del([key]).then(() => waiting.delete(key));
+      return call(key, ...rest);
+    };
+
+  const reading =
+    <R>(read: (key: string) => Promise<R>, none: R) =>
+    (key: string): Promise<R> =>
+      waiting.size > 0 && waiting.has(key) ? Promise.resolve(none) : read(key);
+
+  const readingMany =
+    <R>(read: (keys: readonly string[]) => Promise<R[]>, none: R) =>
+    async (keys: readonly string[]): Promise<R[]> => {
+      if (waiting.size === 0) return read(keys);
+      const asked = keys.filter((key) => !waiting.has(key));
+      const answers = new Map((asked.length === 0 ? [] : await read(asked)).map((answer, i) => [asked[i] as string, answer]));
+      return keys.map((key) => answers.get(key) ?? none);
+    };
+
+  /**
+   * A write of the whole value: once it is there, the deletion before it is of no more concern. One that cannot be sent leaves
+   * what it was to replace, which would be read as if it were true: so that is to be deleted.
+   */
+  async function write<R>(key: string, attempt: () => Promise<R>): Promise<R> {
+    const entry = waiting.get(key);
+    if (entry) entry.writes++;
+    try {
+      const result = await attempt();
+      if (entry && waiting.get(key) === entry) waiting.delete(key);
+      return result;
+    } catch (error) {
+      replace(error, key);
+      throw error;
+    } finally {
+      if (entry) entry.writes--;
+    }
+  }
+
+  function replace(error: unknown, key: string): void {
+    if (!unsent(error) || stopped || waiting.has(key) || waiting.size === most) return;
+    waiting.set(key, { writes: 0, lease: false });
+    soon();
+  }
+
+  const over = (commands: Commands): Commands => ({
+    ...commands,
+    get: reading(commands.get, null),
+    getWithTtl: reading(commands.getWithTtl, { stored: null, left: missing }),
+    has: reading(commands.has, false),
+    pttl: reading(commands.pttl, missing),
+    getMany: readingMany(commands.getMany, null),
+    hasMany: readingMany(commands.hasMany, false),
+    pttlMany: readingMany(commands.pttlMany, missing),
+    heads: (keys, length) => readingMany((asked) => commands.heads(asked, length), null)(keys),
+    set: (key, value, ttl) => write(key, () => commands.set(key, value, ttl)),
+    async setMany(entries) {
+      const held = entries.map(({ key }) => waiting.get(key));
+      for (const entry of held) if (entry) entry.writes++;
+      try {
+        const results = await commands.setMany(entries);
+        for (const [i, result] of results.entries()) {
+          const { key } = entries[i] as Entry;
+          if (result.status === 'rejected') replace(result.reason, key);
+          else if (held[i] && waiting.get(key) === held[i]) waiting.delete(key);
+        }
+        return results;
+      } finally {
+        for (const entry of held) if (entry) entry.writes--;
+      }
+    },
+    async drop(key, lease) {
+      await commands.drop(key, lease).catch((error: unknown) => keep(error, [key], [lease]));
+    },
+    async del(keys, leases, uncounted) {
+      try {
+        return await commands.del(keys, leases, uncounted);
+      } catch (error) {
+        keep(error, keys, leases);
+        return 0;
+      }
+    },
+    async delEach(keys, leases) {
+      try {
+        return await commands.delEach(keys, leases);
+      } catch (error) {
+        keep(error, keys, leases);
+        return keys.map(() => false);
+      }
+    },
+    add: after(commands.add),
+    async fill(entry, claim) {
+      const due = [claim.lease, entry.key].filter((key) => waiting.has(key));
+      if (due.length > 0) await base.del(due);
+      for (const key of due) waiting.delete(key);
+      return commands.fill(entry, claim);
+    },
+    replace: after(commands.replace),
+    getAndDelete: after(commands.getAndDelete),
+    expire: after(commands.expire),
+    persist: after(commands.persist),
+    incrBy: after(commands.incrBy),
+    rename: after(commands.rename),
+    async *scan(glob, cursor) {
+      for await (const page of commands.scan(glob, cursor)) {
+        yield waiting.size === 0 ? page : { ...page, keys: page.keys.filter((key) => !waiting.has(String(key))) };
+      }
+    },
+  });
+
+  return {
+    ...over(base),
+    over,
+    waits: (key) => waiting.has(key),
+    replay,
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+      return [...waiting.values()].filter(({ lease }) => !lease).length;
+    },
+  };
+}
+
+/** Whether another attempt may fare better: Redis was not reached, or not in a state to do anything. */
+function unsent(error: unknown): boolean {
+  if (error instanceof CommandError) return error instanceof UnavailableError;
+  return error instanceof ConnectionError || error instanceof TimeoutError || error instanceof OverloadedError;
+}

@@ -1,0 +1,67 @@
+import { TimeoutError } from '../errors.js';
+import type { Milliseconds } from '../ttl.js';
+
+/**
+ * The time that one call has for all it asks of Redis. Each command has its own deadline; where one comes after another, this sees to it
+ * that they have one together.
+ */
+export class Allowance {
+  readonly #whole: Milliseconds;
+  readonly #begun = performance.now();
+  #left: Milliseconds;
+
+  constructor(time: Milliseconds) {
+    this.#whole = time;
+    this.#left = time;
+  }
+
+  /** The answer, if it comes in what is left; else rejects with a TimeoutError, and the answer is nobody's. */
+  async within<T>(work: Promise<T>): Promise<T> {
+    const begun = performance.now();
+    try {
+      return await this.#bounded(work, this.#left);
+    } finally {
+      this.#left -= performance.now() - begun;
+    }
+  }
+
+  /**
+   * The same for a look at what somebody else is making. What is asked again and again while the other works takes nothing from
+   * the rest, as long as it is answered as usual. But where no more than the whole has passed altogether, the other need not
+   * have worked at all, and an answer that hangs is waited for no longer than the whole, or a quarter of it.
+   */
+  async aside<T>(work: Promise<T>): Promise<T> {
+    const begun = performance.now();
+    const rest = this.#whole - (begun - this.#begun);
+    const bound = rest > 0 ? Math.min(this.#left, Math.max(rest, this.#whole / 4)) : this.#left;
+    try {
+      return await this.#bounded(work, bound);
+    } finally {
+      this.#left -= Math.max(0, performance.now() - begun - this.#whole / 20);
+    }
+  }
+
+  /** Waits for the work, which does not reject, as long as there is time. @returns whether it has ended */
+  async covers(work: Promise<unknown>): Promise<boolean> {
+    try {
+      await this.within(work);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #bounded<T>(work: Promise<T>, bound: Milliseconds): Promise<T> {
+    // The first command has its own deadline, and so has each where there is no common one.
+    if (bound === this.#whole) return work;
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new TimeoutError(this.#whole)), Math.max(0, bound));
+    });
+    try {
+      return await Promise.race([work, over]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import { agingOf, mayBeStale } from '../codec/aging.js';
+import type { Stored } from '../codec/codec.js';
+import type { MaybePromise } from '../codec/serializers.js';
+import { bodyOf } from '../codec/tag-header.js';
+import { missing } from '../commands/commands.js';
+import type { OrderedCommands } from '../commands/in-order.js';
+import { failed } from '../commands/leases.js';
+import type { Milliseconds } from '../ttl.js';
+import type { Allowance } from './allowance.js';
+import { isObject, type Load, type Outcome } from './load.js';
+import { backoff, pause } from './pause.js';
+import type { Tags } from './tags.js';
+
+/** What reading an entry needs of the cache around it. */
+export interface ReaderParts {
+  readonly commands: OrderedCommands;
+  readonly tags: Pick<Tags, 'concern' | 'open'>;
+  /** Whether a tier in this process will answer a GET of this key. */
+  readonly near: (wire: string) => boolean;
+  /** The value of these bytes, made anew each time; `undefined` where they cannot be read, which has been told of then. */
+  readonly decoded: (load: Load, stored: Stored) => MaybePromise<unknown>;
+  /** Waits for news of a key, at most so long. A tier that is told of changes can end it sooner. */
+  readonly news?: (wire: string, time: Milliseconds, idle: boolean) => Promise<void>;
+}
+
+/** An entry as the load saw it. */
+export interface Seen {
+  readonly stored: Stored | null;
+  /** What was left of its time in Redis, where it was asked for. */
+  readonly left: Milliseconds | undefined;
+  /** When, by this process's monotonic clock. */
+  readonly at: number;
+  /** Whether a tier in this process gave it. */
+  readonly near?: boolean;
+}
+
+/** Reads the entry that a load is about, and waits until somebody else has written it. */
+export class EntryReader {
+  readonly #parts: ReaderParts;
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads the entry, with the time that is left where that matters. `again`: as it is in Redis now, whatever a tier in this process holds. */
+  async look({ wire, plan }: Load, allowance: Allowance, again = false): Promise<Seen> {
+    const { commands } = this.#parts;
+    let at = performance.now();
+    const near = this.#parts.near(wire);
+    if (!plan.timed && !(near && again)) {
+      const stored = await allowance.within(commands.get(wire));
+      if (!mayBeStale(stored)) return { stored, left: undefined, at, near };
+      at = performance.now();
+    }
+    return { ...(await allowance.within(commands.getWithTtl(wire))), at };
+  }
+
+  /** What stands behind the tags, where all of them still count. */
+  async open({ stored }: Pick<Seen, 'stored'>, allowance: Allowance, ahead?: Promise<unknown>): Promise<Stored | null> {
+    const { tags } = this.#parts;
+    const opened = tags.concern(stored) ? await allowance.within(tags.open(stored, ahead)) : stored;
+    return opened && bodyOf(opened);
+  }
+
+  /** The value of what stands behind the tags; `undefined` where there is nothing, or nothing that can be read. */
+  async decode(load: Load, body: Stored | null): Promise<Outcome | undefined> {
+    if (body === null) return undefined;
+    const value = await this.#parts.decoded(load, body);
+    return value === undefined ? undefined : { value, copy: () => (isObject(value) ? this.#parts.decoded(load, body) : value) };
+  }
+
+  /** What the key holds, fresh or not. */
+  async read(load: Load, seen: Seen, allowance: Allowance): Promise<Outcome | undefined> {
+    return this.decode(load, await this.open(seen, allowance));
+  }
+
+  /** What the key holds while it is fresh. */
+  async fresh(load: Load, seen: Seen, allowance: Allowance): Promise<Outcome | undefined> {
+    return freshness(seen).left > 0 ? this.read(load, seen, allowance) : undefined;
+  }
+
+  /**
+   * Polls until the key holds something else than it did, or nobody holds the lease any more.
+   *
+   * @returns what the key holds; `undefined` where the lease is free
+   */
+  async news({ wire, lease, plan }: Load, seen: Seen, allowance: Allowance, idle: boolean): Promise<Seen | undefined> {
+    const { commands, news = (_wire, time, idle) => pause(time, { idle }) } = this.#parts;
+    const end = idle ? performance.now() + plan.soft : Number.POSITIVE_INFINITY;
+    for (const delay of backoff(80, 3, 1000)) {
+      await news(wire, delay, idle);
+      const at = performance.now();
+      const [stored = null, holder = null] = await allowance.aside(commands.getMany([wire, lease as string]));
+      // What has just been stored is fresh.
+      if (stored !== null && !same(stored, seen.stored)) return { stored, left: missing, at };
+      // Whoever has nothing to serve does not wait for the rest of a failed holder.
+      if (!idle && holder !== null && String(holder) === failed) await allowance.aside(commands.release(lease as string, failed));
+      else if (holder !== null && at < end) continue;
+      return undefined;
+    }
+    return undefined;
+  }
+}
+
+/** How long the entry is fresh still (negative: for how long it has not been), and what making it took. */
+export function freshness({ stored, left }: Seen): { left: Milliseconds; cost: Milliseconds } {
+  const { staleFor = 0, cost = 0 } = (stored !== null && agingOf(stored)) || {};
+  // Without a time that is left it never ends, or has just been written.
+  return { left: left === undefined || left < 0 ? Number.POSITIVE_INFINITY : left - staleFor, cost };
+}
+
+/** Whether these are the same bytes. */
+export function same(a: Stored | null, b: Stored | null): boolean {
+  return a === null || b === null ? a === b : Buffer.from(a as string).equals(Buffer.from(b as string));
+}

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import { withAging } from '../codec/aging.js';
+import type { Stored } from '../codec/codec.js';
+import type { MaybePromise } from '../codec/serializers.js';
+import { bodyOf, type Stamps } from '../codec/tag-header.js';
+import type { Entry } from '../commands/commands.js';
+import type { OrderedCommands } from '../commands/in-order.js';
+import type { Allowance } from './allowance.js';
+import type { Background } from './background.js';
+import type { Seen } from './entry-reader.js';
+import { Making } from './factory.js';
+import type { Lease } from './lease.js';
+import { isObject, type Load, type Outcome } from './load.js';
+import type { Tags } from './tags.js';
+import type { WriteOptions } from './write-options.js';
+
+/** What making a value and storing it needs of the cache around it. */
+export interface MakerParts {
+  readonly commands: OrderedCommands;
+  readonly background: Background;
+  readonly tags: Pick<Tags, 'stamps'>;
+  /** Tells of a failure and gives it a name. */
+  readonly report: (key: string, error: unknown) => Error;
+  /** The value of these bytes, made anew each time; `undefined` where they cannot be read, which has been told of then. */
+  readonly decoded: (load: Load, stored: Stored) => MaybePromise<unknown>;
+  /** What is to be written, `undefined` for a value that shall not be stored. `stamps`: those of its tags, read before it was made. */
+  readonly entry: (load: Load, value: unknown, how: WriteOptions, stamps: Stamps) => Entry<MaybePromise<Stored>> | undefined;
+  /** The bytes of a value, stored or not. */
+  readonly encoded: (load: Load, value: unknown) => MaybePromise<Stored>;
+}
+
+/** Calls the function that makes a value, and stores what it gives. */
+export class Maker {
+  readonly #parts: MakerParts;
+
+  constructor(parts: MakerParts) {
+    this.#parts = parts;
+  }
+
+  /** Calls the function and stores what it gives; on the terms of the lease, where there is one. Rejects as the function does. */
+  async make(load: Load, seen: Seen | undefined, allowance: Allowance, lease?: Lease, stale?: unknown): Promise<Outcome> {
+    const { key, plan } = load;
+    const { background, commands, decoded, report, tags } = this.#parts;
+    // Before the function runs: an invalidation meanwhile wins.
+    const before = seen && (await this.#stamps(load, allowance));
+    const making = new Making(key, background.signal, stale, plan.ttl, (later) => tags.stamps(later));
+    const start = performance.now();
+    const value = await load.make(making as never);
+    const cost = Math.ceil(performance.now() - start);
+    let bytes: MaybePromise<Stored> | undefined;
+    try {
+      const later = before && !making.skipped ? await allowance.within(making.later()) : undefined;
+      const entry =
+        before && later
+          ? this.#entry(load, value, { ttl: making.ttl, tags: making.tags }, new Map([...later, ...before]), cost)
+          : undefined;
+      // Made before anybody has the value in hand, who may change it.
+      bytes = entry?.value ?? (isObject(value) ? this.#parts.encoded(load, value) : undefined);
+      // What was written or deleted in between is newer, and no lease need tell of it.
+      const overtaken = load.flight?.overtaken === true;
+      if (entry && !overtaken && seen && lease) await this.#stored(load, lease.fill(entry, terms(seen)), allowance, lease);
+      else if (entry && !overtaken) await this.#stored(load, commands.set(entry.key, entry.value, entry.ttl), allowance);
+      else if (lease) background.add(lease.end());
+    } catch (error) {
+      // What was made is never lost for want of storing it.
+      report(key, error);
+      if (lease) background.add(lease.end());
+    }
+    if (bytes instanceof Promise) bytes.catch(() => {});
+    return {
+      value,
+      async copy() {
+        // Bytes that cannot be made leave nothing but the value itself.
+        const stored = await Promise.resolve(bytes).catch(() => undefined);
+        return stored === undefined || !isObject(value) ? value : ((await decoded(load, bodyOf(stored))) ?? value);
+      },
+    };
+  }
+
+  /** The tags of the call as they are now; `undefined` where they cannot be read: then nothing is stored. */
+  async #stamps({ key, plan }: Load, allowance: Allowance): Promise<Stamps | undefined> {
+    try {
+      return await allowance.within(this.#parts.tags.stamps(plan.tags));
+    } catch (error) {
+      this.#parts.report(key, error);
+      return undefined;
+    }
+  }
+
+  /** Waits until it is stored, as long as there is time for it; then it goes on in the background. */
+  async #stored(load: Load, storing: Promise<unknown>, allowance: Allowance, lease?: Lease): Promise<void> {
+    const told = storing.catch((error: unknown) => {
+      this.#parts.report(load.key, error);
+      return lease?.end();
+    });
+    if (!(await allowance.covers(told))) this.#parts.background.add(told);
+  }
+
+  /** The entry; one that ages says so in its bytes, and Redis keeps it until it is too old to be served. */
+  #entry(load: Load, value: unknown, { ttl, tags }: WriteOptions, stamps: Stamps, cost: number): Entry<MaybePromise<Stored>> | undefined {
+    const { plan } = load;
+    const entry = this.#parts.entry(load, value, { ttl, tags: [...plan.tags, ...(tags ?? [])] }, stamps);
+    const { staleFor } = plan;
+    if (entry?.ttl === undefined || (staleFor === 0 && !plan.costed)) return entry;
+    const aging = { staleFor, cost };
+    const { value: bytes } = entry;
+    const aged = bytes instanceof Promise ? bytes.then((stored) => withAging(stored, aging)) : withAging(bytes, aging);
+    return { ...entry, value: aged, ttl: entry.ttl + staleFor };
+  }
+}
+
+/** The function failed, not Redis. */
+export class MakingFailed extends Error {
+  constructor(override readonly cause: unknown) {
+    super();
+  }
+}
+
+/** For `catch`: the function failed. */
+export function failedMaking(cause: unknown): never {
+  throw new MakingFailed(cause);
+}
+
+/** What a lease is filled on: what was there when it was claimed, and whether that may have ended since. */
+function terms({ stored, left, at }: Seen): { seen: string; mayBeGone: boolean } {
+  if (stored === null) return { seen: '', mayBeGone: false };
+  const ended = left === undefined || (left >= 0 && performance.now() - at >= left);
+  return { seen: createHash('sha1').update(stored).digest('hex'), mayBeGone: ended };
+}

@@ -1,0 +1,84 @@
+import type { OrderedCommands } from '../commands/in-order.js';
+import { RefreshError } from '../errors.js';
+import type { Counters } from '../telemetry/counters.js';
+import { Allowance } from './allowance.js';
+import type { Background } from './background.js';
+import { type EntryReader, freshness, type Seen, same } from './entry-reader.js';
+import { Lease } from './lease.js';
+import type { Load, Outcome } from './load.js';
+import { failedMaking, type Maker, MakingFailed } from './maker.js';
+import type { SingleFlight } from './single-flight.js';
+
+/** What renewing needs of the load around it. */
+export interface RefresherParts {
+  readonly commands: OrderedCommands;
+  readonly background: Background;
+  readonly counters: Pick<Counters, 'leaseWaits'>;
+  readonly flights: SingleFlight;
+  readonly reader: EntryReader;
+  readonly maker: Maker;
+  /** Tells of a failure and gives it a name. */
+  readonly report: (key: string, error: unknown) => Error;
+}
+
+/** Renews entries that are old or soon will be, while their values are served. */
+export class Refresher {
+  readonly #parts: RefresherParts;
+  /** Keys whose renewal failed lately. */
+  readonly #resting = new Set<string>();
+
+  constructor(parts: RefresherParts) {
+    this.#parts = parts;
+  }
+
+  /** Renews in the background, once at a time in this process. `undefined` where nothing came of it. Never rejects. */
+  run(load: Load, seen: Seen): Promise<Outcome | undefined> {
+    const { wire, key, plan } = load;
+    if (this.#resting.has(wire)) return Promise.resolve(undefined);
+    const { outcome, joined } = this.#parts.flights.run(this, wire, (flight) =>
+      this.#refresh({ ...load, flight }, seen).catch((error: unknown) => {
+        this.#parts.report(key, error instanceof MakingFailed ? new RefreshError(error.cause) : error);
+        this.#resting.add(wire);
+        setTimeout(() => this.#resting.delete(wire), plan.rest).unref();
+        return undefined;
+      }),
+    );
+    if (joined) return outcome.then(async (shared) => shared && { value: await shared.copy(), copy: shared.copy });
+    this.#parts.background.add(outcome);
+    return outcome;
+  }
+
+  async #refresh(load: Load, seen: Seen): Promise<Outcome | undefined> {
+    const { plan, lease: key } = load;
+    const { background, counters, reader, maker } = this.#parts;
+    // Nobody waits for it, or only as long as he likes.
+    const allowance = new Allowance(Number.POSITIVE_INFINITY);
+    const stale = await reader.read(load, seen, allowance);
+    if (plan.lease === false || key === undefined) return maker.make(load, seen, allowance, undefined, stale?.value).catch(failedMaking);
+    const lease = await Lease.claim(this.#parts, key, plan.lease);
+    if (!lease) {
+      // Another process is at it: only somebody who waits asks how it went.
+      if (plan.soft === 0) return undefined;
+      counters.leaseWaits++;
+      const news = await reader.news(load, seen, allowance, true);
+      return news && reader.read(load, news, allowance);
+    }
+    let now: Seen;
+    try {
+      now = await reader.look(load, allowance, true);
+      if (!same(now.stored, seen.stored) || freshness(now).left > freshness(seen).left) {
+        await lease.end();
+        return await reader.fresh(load, now, allowance);
+      }
+    } catch (error) {
+      background.add(lease.end());
+      throw error;
+    }
+    try {
+      return await maker.make(load, now, allowance, lease, stale?.value);
+    } catch (error) {
+      background.add(lease.end(plan.rest));
+      throw new MakingFailed(error);
+    }
+  }
+}

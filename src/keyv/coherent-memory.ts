@@ -1,0 +1,97 @@
+import type Keyv from 'keyv';
+import { expected, OptionError } from '../errors.js';
+import type { ScopedCache } from '../scope.js';
+import { type AdapterInfo, KeyvAdapter } from './adapter.js';
+import { origin, wrapped } from './create-keyv.js';
+import { type KeyvCapabilities, KeyvRedisStore } from './v6.js';
+
+/** What the adapter's near cache keeps, as an adapter of its own that asks nobody and is written to by nobody. */
+class CoherentAdapter {
+  readonly #adapter: KeyvAdapter;
+  #cache: ScopedCache | undefined;
+  #cacheOf: string | undefined;
+
+  constructor(adapter: KeyvAdapter) {
+    this.#adapter = adapter;
+  }
+
+  /** Of the namespace that the adapter is in now. */
+  get #kept(): ScopedCache {
+    const { namespace } = this.#adapter;
+    if (this.#cache === undefined || namespace !== this.#cacheOf) {
+      this.#cache = this.#adapter.kept() as ScopedCache;
+      this.#cacheOf = namespace;
+    }
+    return this.#cache;
+  }
+
+  get opts(): AdapterInfo {
+    return this.#adapter.opts;
+  }
+
+  /** The adapter's: Keyv sets the same. */
+  get namespace(): string | undefined {
+    return this.#adapter.namespace;
+  }
+
+  set namespace(_name: string | undefined) {}
+
+  get capabilities(): KeyvCapabilities | undefined {
+    return this.#adapter instanceof KeyvRedisStore ? this.#adapter.capabilities : undefined;
+  }
+
+  get<Value>(key: string): Promise<Value | undefined> {
+    return this.#kept.get<Value>(key);
+  }
+
+  getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
+    return this.#kept.getMany<Value>(keys);
+  }
+
+  has(key: string): Promise<boolean> {
+    return this.#kept.has(key);
+  }
+
+  hasMany(keys: string[]): Promise<boolean[]> {
+    return this.#kept.hasMany(keys);
+  }
+
+  async set(): Promise<boolean> {
+    return true;
+  }
+
+  async setMany(entries: unknown[]): Promise<boolean[]> {
+    return entries.map(() => true);
+  }
+
+  async delete(): Promise<boolean> {
+    return true;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: one boolean for Keyv 5, one for each key for Keyv 6
+  async deleteMany(keys: string[]): Promise<any> {
+    return this.capabilities ? keys.map(() => true) : true;
+  }
+
+  async clear(): Promise<void> {}
+
+  async disconnect(): Promise<void> {}
+
+  async *iterator(): AsyncGenerator<[string, never], void> {}
+}
+
+/**
+ * A memory tier that stays true, for cache-manager 7 and whoever else puts a memory Keyv in front of one on Redis:
+ * `createCache({ stores: [coherentMemory(redis), redis] })`, where `redis` is what `createKeyv({ near: {} })` made. It is a view
+ * of its near cache: see `coherentMemory` of `redis-tier`. Writes and deletions go to `redis`, which takes the entry away here.
+ *
+ * @throws {OptionError} for anything but a Keyv that `createKeyv` made with `near`, with Keyv 5 or 6
+ */
+export function coherentMemory<Value = unknown>(redis: Keyv<Value>): Keyv<Value> {
+  const made = origin(redis);
+  const adapter = made?.adapter;
+  if (!made || made.prefixed || !(adapter instanceof KeyvAdapter) || !adapter.kept()) {
+    throw new OptionError(expected('redis', 'what `createKeyv` made with the option `near`, with Keyv 5 or later', redis));
+  }
+  return wrapped(made, new CoherentAdapter(adapter)) as Keyv<Value>;
+}
