@@ -1,10 +1,10 @@
 // Everything that is measured, brought into one shape: get, set (with a ttl), mget, mset, wrap. Each runs in a process of its own.
 import { createKeyv as createPeerKeyv } from '@keyv/redis';
-import { createClient } from '@redis/client';
+import { createClient, createClientPool } from '@redis/client';
 import { createCache } from 'cache-manager';
 import { redisStore as redisYet } from 'cache-manager-redis-yet';
 import { caching } from 'cache-manager5';
-import { redisStore } from 'redis-tier';
+import { BlockingPool, RoundRobinPool, redisStore } from 'redis-tier';
 import { createKeyv } from 'redis-tier/keyv';
 import { BareSocket } from './limit.mjs';
 
@@ -30,7 +30,7 @@ function keyv5(keyv) {
   };
 }
 
-function cache7(keyv) {
+export function cache7(keyv) {
   const cache = createCache({ stores: [keyv] });
   return {
     get: (key) => cache.get(key),
@@ -52,12 +52,26 @@ function json(send) {
   };
 }
 
+export async function bento(connection) {
+  const { BentoCache, bentostore } = await import('bentocache');
+  const { redisDriver } = await import('bentocache/drivers/redis');
+  const cache = new BentoCache({ default: 'redis', stores: { redis: bentostore().useL2Layer(redisDriver({ connection })) } });
+  return {
+    get: (key) => cache.get({ key }),
+    set: (key, value) => cache.set({ key, value, ttl }),
+    wrap: (key, factory) => cache.getOrSet({ key, factory, ttl }),
+  };
+}
+
 const ours = ({ port, path }) => ({ location: path ?? `127.0.0.1:${port}`, prefix: 'bench' });
 const url = ({ port, path }) => (path ? `unix://${path}` : `redis://127.0.0.1:${port}`);
 const socket = ({ port, path }) => (path ? { path } : { host: '127.0.0.1', port });
 
-async function nodeRedis(target, commandOptions) {
-  const client = createClient({ url: url(target), ...(commandOptions ? { commandOptions } : {}) });
+const nodeRedis = (target, commandOptions) => commandsOf(createClient({ url: url(target), ...(commandOptions ? { commandOptions } : {}) }));
+
+const pooled = async (target, pool) => store5(await caching(redisStore({ ...ours(target), pool })));
+
+async function commandsOf(client) {
   client.on('error', () => {});
   await client.connect();
   return {
@@ -92,15 +106,10 @@ export const contenders = {
     const redis = target.path ? new Redis(target.path) : new Redis(target.port, '127.0.0.1');
     return json(([name, ...args]) => redis.call(name, ...args));
   },
-  'bentocache, Redis only': async ({ port, path }) => {
-    const { BentoCache, bentostore } = await import('bentocache');
-    const { redisDriver } = await import('bentocache/drivers/redis');
-    const connection = path ? { path } : { host: '127.0.0.1', port };
-    const bento = new BentoCache({ default: 'redis', stores: { redis: bentostore().useL2Layer(redisDriver({ connection })) } });
-    return {
-      get: (key) => bento.get({ key }),
-      set: (key, value) => bento.set({ key, value, ttl }),
-      wrap: (key, factory) => bento.getOrSet({ key, factory, ttl }),
-    };
-  },
+  'bentocache, Redis only': (target) => bento(socket(target)),
+  // Asked for by name: `npm run bench -- --only pool`.
+  'redis-tier, RoundRobinPool of 4': async (target) => pooled(target, { class: RoundRobinPool, size: 4 }),
+  'redis-tier, BlockingPool of 10': async (target) => pooled(target, { class: BlockingPool, max: 10 }),
+  'node-redis + JSON, its pool of 10': (target) =>
+    commandsOf(createClientPool({ url: url(target), commandOptions: { timeout: 0 } }, { minimum: 10, maximum: 10 })),
 };

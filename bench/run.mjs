@@ -1,5 +1,5 @@
 // npm run bench: every contender in a process of its own, in turn and in interleaved rounds, against one real Redis, over TCP
-// and over a unix socket. Writes docs/benchmark.json, docs/benchmark.md and the charts. `-- --quick` ends within two minutes.
+// and over a unix socket. `-- --rounds 3 --ms 300` for a shorter look at the whole grid, `-- --only pool` for some contenders. Writes docs/benchmark.json, docs/benchmark.md and the charts. `-- --quick` ends within two minutes.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { report } from './report.mjs';
 
 const quick = process.argv.includes('--quick');
 const value = (name) => process.argv[process.argv.indexOf(name) + 1];
-const only = process.argv.includes('--only') ? new RegExp(value('--only')) : /./;
+const only = process.argv.includes('--only') ? new RegExp(value('--only')) : /^(?!.*pool)/i;
 const output = process.argv.includes('--out') ? value('--out') : quick ? undefined : 'docs';
 
 /** What is measured: the full grid, or the few points that a regression would show at. */
@@ -19,8 +19,8 @@ const works = ['get', 'miss', 'set', 'mget', 'mset', 'wrap'];
 const plan = quick
   ? { rounds: 3, milliseconds: 200, transports: ['tcp'], points: grid(['get', 'set'], [200], [1, 512]) }
   : {
-      rounds: 5,
-      milliseconds: 500,
+      rounds: process.argv.includes('--rounds') ? Number(value('--rounds')) : 5,
+      milliseconds: process.argv.includes('--ms') ? Number(value('--ms')) : 500,
       transports: ['tcp', 'unix'],
       points: [...grid(works, [200], [1, 8, 32, 512]), ...grid(['get', 'set'], [100, 1024, 65_536], [32])],
     };
