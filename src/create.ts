@@ -10,6 +10,7 @@ import type { BreakerState } from './connection/breaker.js';
 import { ClientConnection, type OnError } from './connection/client.js';
 import { ClusterConnection } from './connection/cluster.js';
 import type { Connection } from './connection/connection.js';
+import { tick } from './connection/deadlines.js';
 import { DirectConnection } from './connection/direct.js';
 import { GivenTopology, kindOf } from './connection/given.js';
 import { type CallOptions, type GuardedPool, guard } from './connection/guard.js';
@@ -215,8 +216,9 @@ function openPool(settings: Settings, { onError, onBreaker }: Told, near?: NearT
     maxPending,
     ...(onBreaker ? { onBreaker } : {}),
   };
-  // A deadline of milliseconds is the caller's haste, no sign that the connection is dead.
-  const patience = Math.max(timeout, 1000);
+  // A deadline of milliseconds is the caller's haste, no sign that the connection is dead. And calls end by their deadline before
+  // their connection is given up, so that a frozen server shows as one code and not as either of two.
+  const patience = Math.max(timeout + 2 * tick, 1000);
   if (pool && 'use' in pool) return guard(pool, bounds, false);
   const connect = (): Connection => {
     if (target.kind === 'cluster') return new ClusterConnection(target.plan, { timeout, patience, onError });

@@ -4,7 +4,7 @@ import { TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 
 /** How far past its deadline a call may settle: one timer looks after all calls, this often. */
-const tick: Milliseconds = 50;
+export const tick: Milliseconds = 50;
 
 /** A call under way: a link of the chain. Without `reject` it has ended. */
 export interface Call {

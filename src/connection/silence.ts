@@ -1,6 +1,5 @@
 import type { Milliseconds } from '../ttl.js';
-
-const tick: Milliseconds = 50;
+import { tick } from './deadlines.js';
 
 /**
  * Notices a connection that is written to and gives no sign of life: a frozen server, a half-open socket. Two counters for a
