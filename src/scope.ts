@@ -237,16 +237,18 @@ export class ScopedCache extends Cache {
     }
   }
 
-  /** UNLINK, a page at a time, while the next page is being scanned: never more than one of each is under way. */
+  /** UNLINK of a page while the next ones are being scanned. Two are under way at the most, so that Redis need not wait for us between them. */
   async #unlinkAll(name: string, pages: AsyncIterable<{ wires: readonly (string | Buffer)[] }>): Promise<number> {
     let count = 0;
-    let unlinking: Promise<number> = Promise.resolve(0);
+    let [older, newer] = [Promise.resolve(0), Promise.resolve(0)];
     for await (const { wires } of pages) {
-      count += await unlinking;
-      unlinking = wires.length === 0 ? Promise.resolve(0) : this.policy.loud({ name }, () => this.parts.commands.sweep(wires));
-      // Awaited in the next turn; a rejection must not go unhandled until then.
-      unlinking.catch(() => {});
+      if (wires.length === 0) continue;
+      count += await older;
+      older = newer;
+      newer = this.policy.loud({ name }, () => this.parts.commands.sweep(wires));
+      // Awaited in a later turn; a rejection must not go unhandled until then.
+      newer.catch(() => {});
     }
-    return count + (await unlinking);
+    return count + (await older) + (await newer);
   }
 }

@@ -52,9 +52,10 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, t
   const idle = (): boolean => get.empty && has.empty && pttl.empty && drop.empty;
 
   /** Lets the waiting reads and deletions of these keys go first. */
-  function before(keys: Iterable<string>): void {
+  function before(keys: Iterable<string | Buffer>): void {
     if (idle()) return;
-    for (const key of keys) {
+    for (const each of keys) {
+      const key = String(each);
       get.release(key);
       has.release(key);
       pttl.release(key);
@@ -129,11 +130,11 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, t
       return commands.fill(entry, claim);
     },
     del(keys, leases, uncounted) {
-      before(keys.map(String));
+      before(keys);
       return commands.del(keys, leases, uncounted);
     },
     sweep(keys) {
-      before(keys.map(String));
+      before(keys);
       return commands.sweep(keys);
     },
     delEach(keys, leases) {

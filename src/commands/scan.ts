@@ -4,8 +4,8 @@ import type { Pool } from '../connection/pool.js';
 import { ArgumentError, expected } from '../errors.js';
 import type { Page } from './commands.js';
 
-/** SCAN's COUNT: the keys Redis looks at in one step. With 250 and 1000 clearing takes longer, measured. */
-const scanCount = '500';
+/** SCAN's COUNT: the keys Redis looks at in one step. With 500 and 2000 clearing takes longer, measured. */
+const scanCount = '1000';
 
 /**
  * SCAN, on one node after the other where there are several. There a cursor says whose it is, `17@10.0.0.5:6379`: each node
@@ -47,6 +47,12 @@ async function* scanNode(pool: Pool, glob: string, from: string, node: string | 
     const next = String(following);
     // Redis looks for the next page while this one is dealt with.
     asked = next === '0' ? undefined : ask(next);
-    yield { keys: keys.map((key) => (isUtf8(key) ? key.toString() : key)), next };
+    yield { keys: keys.map(asText), next };
   }
+}
+
+/** A key as text, or as it is where it is none. What is no UTF-8 becomes U+FFFD, which is cheaper to look for than to read the bytes twice. */
+function asText(key: Buffer): string | Buffer {
+  const text = key.toString();
+  return text.includes('\ufffd') && !isUtf8(key) ? key : text;
 }
