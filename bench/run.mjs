@@ -1,5 +1,6 @@
 // npm run bench: every contender in a process of its own, in turn and in interleaved rounds, against one real Redis, over TCP
-// and over a unix socket. `-- --rounds 3 --ms 300` for a shorter look at the whole grid, `-- --only pool` for some contenders. Writes docs/benchmark.json, docs/benchmark.md and the charts. `-- --quick` ends within two minutes.
+// and over a unix socket. `-- --rounds 3 --ms 300` for a shorter look at the whole grid, `-- --only pool` for some contenders,
+// `-- --point 'set, 200 B, 512'` for some points. Writes docs/benchmark.json, docs/benchmark.md and the charts. `-- --quick` ends within two minutes.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +13,8 @@ import { report } from './report.mjs';
 const quick = process.argv.includes('--quick');
 const value = (name) => process.argv[process.argv.indexOf(name) + 1];
 const only = process.argv.includes('--only') ? new RegExp(value('--only')) : /^(?!.*pool)/i;
-const output = process.argv.includes('--out') ? value('--out') : quick ? undefined : 'docs';
+const point = process.argv.includes('--point') ? new RegExp(value('--point')) : undefined;
+const output = process.argv.includes('--out') ? value('--out') : quick || point ? undefined : 'docs';
 
 /** What is measured: the full grid, or the few points that a regression would show at. */
 const works = ['get', 'miss', 'set', 'mget', 'mset', 'wrap'];
@@ -24,6 +26,8 @@ const plan = quick
       transports: ['tcp', 'unix'],
       points: [...grid(works, [200], [1, 8, 32, 512]), ...grid(['get', 'set'], [100, 1024, 65_536], [32])],
     };
+
+if (point) plan.points = plan.points.filter((each) => point.test(describe(each)));
 
 function grid(chosen, sizes, loads) {
   return chosen

@@ -52,6 +52,24 @@ for (const [kind, options] of Object.entries(kinds)) {
       await primary.stop();
     });
 
+    it('READONLY: many of them in one answer are nobody else’s', async () => {
+      const primary = await RedisServer.start(['--repl-diskless-sync-delay', '0']);
+      const { store } = await on(['--replicaof', `127.0.0.1 ${primary.port}`], { prefix: 'p', batch: false });
+      const redis = await rawClient(primary);
+      const keys = Array.from({ length: 50 }, (_, i) => `k${i}`);
+      for (const [i, key] of keys.entries()) await redis.set(`p:${key}`, String(i));
+      await until(async () => (await store.get('k49')) === 49);
+      for (let round = 0; round < 3; round++) {
+        await Promise.all(keys.map((key) => store.set(key, 'refused')));
+        const values = await Promise.all(keys.map((key) => store.get(key)));
+        for (const [i, value] of values.entries()) expect(value).to.be.oneOf([i, undefined]);
+        await until(async () => (await store.get('k7')) === 7);
+        expect(await Promise.all(keys.map((key) => store.get(key)))).to.deep.equal(keys.map((_, i) => i));
+      }
+      redis.destroy();
+      await primary.stop();
+    });
+
     it('READONLY: where the name leads to a new primary by now, the connection is replaced and writes go there', async () => {
       const { server: old } = await on([]);
       const next = await RedisServer.start();

@@ -10,10 +10,7 @@ import { settledWithin } from './settled-within.js';
 import { Silence } from './silence.js';
 import type { ClientOptions } from './target.js';
 
-interface Waiting {
-  resolve(reply: Reply): void;
-  reject(error: Error): void;
-}
+type Waiting = { resolve(reply: Reply): void; reject(error: Error): void };
 
 /** What node-redis's `socket` options say, as far as they are used here. */
 interface SocketOptions {
@@ -46,7 +43,7 @@ export class DirectConnection implements Connection {
   #waiting: Waiting[] = [];
   #answered = 0;
   #out = '';
-  #onDrained: (() => void) | undefined;
+  #onDrained: (() => void)[] = [];
 
   constructor(options: ClientOptions, parser: ParserClass | 'auto', patience: Milliseconds, onError: OnError) {
     this.#options = options;
@@ -65,10 +62,7 @@ export class DirectConnection implements Connection {
     if (this.#status === 'closed') return Promise.reject(new ClosedError());
     if (this.#status === 'reconnecting') return Promise.reject(this.#down());
     this.#status = 'connecting';
-    this.#connecting ??= this.#connect().finally(() => {
-      this.#connecting = undefined;
-    });
-    return this.#connecting;
+    return this.#attempt();
   }
 
   send(args: readonly Argument[]): Promise<Reply> {
@@ -79,17 +73,13 @@ export class DirectConnection implements Connection {
     if (this.#status === 'closed') return;
     this.#status = 'closed';
     clearTimeout(this.#retry);
-    if (this.#inFlight > 0) {
-      const drained = new Promise<void>((resolve) => {
-        this.#onDrained = resolve;
-      });
-      await settledWithin(drained, grace);
-    }
+    await this.#drained(grace);
     this.#drop(new ClosedError());
   }
 
-  get #inFlight(): number {
-    return this.#waiting.length - this.#answered;
+  /** What is in flight has been answered, or the time is over. */
+  async #drained(time: Milliseconds): Promise<void> {
+    if (this.#waiting.length > 0) await settledWithin(new Promise<void>((resolve) => this.#onDrained.push(resolve)), time);
   }
 
   #enqueue(args: readonly Argument[]): Promise<Reply> {
@@ -123,6 +113,17 @@ export class DirectConnection implements Connection {
     while (this.#socket && this.#socket.writableCorked > 0) this.#socket.uncork();
   };
 
+  /** One at a time. Whoever waits for it shares it; nobody has to. */
+  #attempt(before: Promise<void> = Promise.resolve()): Promise<void> {
+    this.#connecting ??= before
+      .then(() => (this.#status === 'closed' ? Promise.reject(new ClosedError()) : this.#connect()))
+      .finally(() => {
+        this.#connecting = undefined;
+      });
+    this.#connecting.catch(() => {});
+    return this.#connecting;
+  }
+
   async #connect(): Promise<void> {
     try {
       const socket = await this.#open();
@@ -140,14 +141,8 @@ export class DirectConnection implements Connection {
   }
 
   #open(): Promise<Socket> {
-    const {
-      host = 'localhost',
-      port = 6379,
-      tls,
-      connectTimeout = this.#patience,
-      reconnectStrategy: _,
-      ...rest
-    } = (this.#options.socket ?? {}) as SocketOptions;
+    const { reconnectStrategy: _, ...socketOptions } = (this.#options.socket ?? {}) as SocketOptions;
+    const { host = 'localhost', port = 6379, tls, connectTimeout = this.#patience, ...rest } = socketOptions;
     const options = { noDelay: true, keepAlive: true, ...rest, ...(rest.path === undefined ? { host, port } : {}) };
     return new Promise((resolve, reject) => {
       const socket = tls ? connectTls(options as TlsOptions) : connectTcp(options as NetConnectOpts);
@@ -171,8 +166,7 @@ export class DirectConnection implements Connection {
 
   async #handshake(): Promise<Argument[][]> {
     const { credentialsProvider: provider, database, name } = this.#options;
-    const given = provider?.type === 'async-credentials-provider' ? await provider.credentials() : this.#options;
-    const { username, password } = given;
+    const { username, password } = provider?.type === 'async-credentials-provider' ? await provider.credentials() : this.#options;
     const commands: Argument[][] = [];
     if (password !== undefined) commands.push(username === undefined ? ['AUTH', password] : ['AUTH', username, password]);
     if (name !== undefined) commands.push(['CLIENT', 'SETNAME', name]);
@@ -180,22 +174,22 @@ export class DirectConnection implements Connection {
     return commands;
   }
 
-  /** The server has become a replica, and its name may lead to the new primary: the next call connects anew. */
+  /** The server has become a replica, and its name may lead to the new primary: once what is in flight is answered, it connects anew. */
   #moveOn(): void {
-    if (performance.now() - this.#lastRenewal < renewal) return;
+    if (this.#status !== 'ready' || performance.now() - this.#lastRenewal < renewal) return;
     this.#lastRenewal = performance.now();
-    this.#status = 'idle';
-    this.#drop(this.#down());
+    this.#status = 'connecting';
+    void this.#attempt(this.#drained(this.#patience).then(() => this.#drop(this.#down())));
   }
 
   #replies(socket: Socket): ParserOptions {
     const next = (): Waiting | undefined => {
+      // The rest of a chunk, after the connection was left because of a reply in it: who waited was told, nobody else is meant.
+      if (socket !== this.#socket || socket.destroyed) return undefined;
       const waiting = this.#waiting[this.#answered++];
       this.#silence.settled();
       if (this.#answered === this.#waiting.length) {
-        this.#waiting = [];
-        this.#answered = 0;
-        this.#onDrained?.();
+        this.#settleWaiting();
       }
       return waiting;
     };
@@ -222,10 +216,16 @@ export class DirectConnection implements Connection {
     if (wasReady) this.#failed((this.#lastError as Error | undefined) ?? new Error('connection lost'));
   }
 
-  #drop(error: Error): void {
-    const unanswered = this.#waiting.slice(this.#answered);
+  /** Nobody waits any more. */
+  #settleWaiting(): void {
     this.#waiting = [];
     this.#answered = 0;
+    for (const tell of this.#onDrained.splice(0)) tell();
+  }
+
+  #drop(error: Error): void {
+    const unanswered = this.#waiting.slice(this.#answered);
+    this.#settleWaiting();
     this.#out = '';
     this.#socket?.destroy();
     this.#socket = undefined;
@@ -243,13 +243,7 @@ export class DirectConnection implements Connection {
     this.#drop(this.#down(error));
     this.#onError(this.#down(error));
     if (retryIn === undefined) return;
-    this.#retry = setTimeout(() => {
-      this.#connecting ??= this.#connect()
-        .catch(() => {})
-        .finally(() => {
-          this.#connecting = undefined;
-        });
-    }, retryIn);
+    this.#retry = setTimeout(() => void this.#attempt(), retryIn);
   }
 
   /** The user's strategy as node-redis takes it, or ours; `undefined` for giving up. */

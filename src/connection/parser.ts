@@ -61,48 +61,33 @@ export class ReplyParser implements Parser {
         this.#hold(data, at, data.length - at + 1);
         return;
       }
-      if (data[end + 1] !== LF) {
+      const body = end + 2;
+      const type = data[at];
+      const size = type === bulk || type === array || type === number ? integer(data, at + 1, end) : 0;
+      if (data[end + 1] !== LF || Number.isNaN(size)) {
         this.#fatal(data, at);
         return;
       }
-      const body = end + 2;
-      switch (data[at]) {
+      switch (type) {
         case bulk: {
-          const length = integer(data, at + 1, end);
-          if (Number.isNaN(length)) {
-            this.#fatal(data, at);
-            return;
-          }
-          const after = length < 0 ? body : body + length + 2;
+          const after = size < 0 ? body : body + size + 2;
           if (after > data.length) {
             this.#hold(data, at, after - at);
             return;
           }
           at = after;
-          this.#complete(length < 0 ? null : data.subarray(body, after - 2));
+          this.#complete(size < 0 ? null : data.subarray(body, after - 2));
           break;
         }
-        case array: {
-          const length = integer(data, at + 1, end);
-          if (Number.isNaN(length)) {
-            this.#fatal(data, at);
-            return;
-          }
+        case array:
           at = body;
-          if (length > 0) this.#open.push({ items: new Array<Reply>(length), filled: 0 });
-          else this.#complete(length < 0 ? null : []);
+          if (size > 0) this.#open.push({ items: new Array<Reply>(size), filled: 0 });
+          else this.#complete(size < 0 ? null : []);
           break;
-        }
-        case number: {
-          const value = integer(data, at + 1, end);
-          if (Number.isNaN(value)) {
-            this.#fatal(data, at);
-            return;
-          }
+        case number:
           at = body;
-          this.#complete(value);
+          this.#complete(size);
           break;
-        }
         case status:
           this.#complete(data.toString('latin1', at + 1, end));
           at = body;
