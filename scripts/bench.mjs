@@ -1,5 +1,5 @@
 // npm run bench, bench:faults and bench:near: set themselves up, build what will be measured (users run the build, not the sources), and measure.
-import { findServer, howToGetRedis, installPackages, must } from './setup.mjs';
+import { bin, findServer, howToGetRedis, installPackages, must } from './setup.mjs';
 
 const [script, ...args] = process.argv.slice(2);
 installPackages();
@@ -10,3 +10,5 @@ if (!server) {
 }
 must(process.execPath, ['scripts/build.mjs']);
 must(process.execPath, [script, ...args], { env: { ...process.env, REDIS_SERVER: server } });
+// The figures are looked at in reviews, and checked as all files are.
+must(process.execPath, [bin('biome'), 'format', '--write', '--log-level=error', 'docs']);

@@ -293,7 +293,7 @@ describe('what goes over the wire', () => {
     expect(await commandsOf(() => store.touch('k', 5000))).to.deep.equal({ pexpire: 1 });
     expect(await commandsOf(() => store.persist('k'))).to.deep.equal({ persist: 1 });
     expect(await commandsOf(() => store.add('n', 1))).to.deep.equal({ set: 1 });
-    expect(await commandsOf(() => store.getAndDelete('n'))).to.deep.equal({ getdel: 1 });
+    expect(await commandsOf(() => store.getAndDelete('n'))).to.deep.equal({ unlink: 1, getdel: 1 });
     expect(await commandsOf(() => store.ping())).to.deep.equal({ ping: 1 });
     expect(await redis.get('p:k')).to.equal('1');
   });

@@ -342,11 +342,18 @@ export class Cache {
     return (await this.#loader.load({ key, wire, lease: this.parts.keys.beside?.(wire, 'l'), make, plan })) as T;
   }
 
-  /** Takes the value out: reads and deletes it, atomically, also one past its `ttl` that is kept to be served stale. Redis: GETDEL. Fails loud. */
+  /** Takes the value out: reads and deletes it, atomically, also one past its `ttl` that is kept to be served stale. Redis: GETDEL, and UNLINK of the lease of a load. Fails loud. */
   getAndDelete<T>(key: string): Promise<T | undefined> {
     return this.policy.loud({ name: 'getAndDelete', key }, async () => {
-      const wire = this.#wire(key);
-      let stored = await this.parts.commands.getAndDelete(wire);
+      const { commands } = this.parts;
+      const { wires, leases } = this.#leased([key]);
+      const [wire, lease] = [wires[0] as string, leases[0]];
+      // As with every deletion the lease goes first, so that a load under way stores nothing behind it.
+      const ending = lease === undefined ? undefined : commands.del([lease], undefined, true);
+      ending?.catch(() => {});
+      let stored = await commands.getAndDelete(wire);
+      // What was taken is never lost for that.
+      if (stored === null) await ending;
       if (this.tags.concern(stored)) stored = await this.tags.open(stored);
       sawRead(this.parts, 'getAndDelete', key, stored);
       return (stored === null ? undefined : this.#values.decoded('getAndDelete', key, stored, wire)) as T | undefined;

@@ -184,6 +184,20 @@ describe('getOrSet', () => {
       expect(await other.get('k')).to.equal('after');
     });
 
+    it('loses to one that takes the value out, or finds none to take', async () => {
+      const { one, other } = two();
+      for (const taker of [one, other]) {
+        const made = gate<string>();
+        const loading = one.getOrSet('k', () => made.promise);
+        await sleep(20);
+        expect(await taker.getAndDelete('k')).to.equal(undefined);
+        made.open('outdated');
+        expect(await loading).to.equal('outdated');
+        await sleep(20);
+        expect(await other.get('k')).to.equal(undefined);
+      }
+    });
+
     it('loses to nothing that is renewed in the background either', async () => {
       const { one, other, prefix } = two();
       const options = { ttl: 10_000, staleFor: 10_000 };

@@ -56,6 +56,24 @@ describe('near cache', () => {
 
   beforeEach(() => redis.flushDb());
 
+  it('is on again after a server that could not answer for a while', async () => {
+    const own = await RedisServer.start(['--lua-time-limit', '50']);
+    const beside = await rawClient(own);
+    const runner = await rawClient(own);
+    const store = openStore({ location: own.location, near: {}, prefix: 'p' });
+    await untilKept(store, beside);
+    runner.eval('while true do end', {}).catch(() => {});
+    await until(async () => {
+      await store.get(`never read before ${store.errors.length}`);
+      return store.errors.some(({ code }) => code === 'ERR_UNAVAILABLE');
+    });
+    await beside.sendCommand(['SCRIPT', 'KILL']);
+    await untilKept(store, beside);
+    runner.destroy();
+    beside.destroy();
+    await own.stop();
+  });
+
   it('answers get, mget and has without a round trip, known misses too', async () => {
     const store = await openNear();
     await store.set('k', { a: [1, null] });

@@ -1,4 +1,5 @@
-import { CommandError, UnsupportedError } from '../errors.js';
+import { CommandError, UnavailableError, UnsupportedError } from '../errors.js';
+import type { Milliseconds } from '../ttl.js';
 import type { Argument, Reply } from './connection.js';
 import type { ClientOptions, GivenClient } from './target.js';
 
@@ -24,6 +25,9 @@ export interface Tracking {
   /** Stops listening. */
   close(): void;
 }
+
+/** When a server that could not answer for the moment is asked to track again. */
+const again: Milliseconds = 500;
 
 /** Clients of ours that emit what the server pushes. */
 const hearing = new WeakSet<object>();
@@ -111,8 +115,10 @@ export class ClientTracking implements Tracking {
       await Promise.all([this.#send(['CLIENT', 'TRACKING', 'ON']), this.confirm()]);
       if (session === this.#session) this.#listener.started();
     } catch (error) {
-      // A connection that was lost meanwhile comes back; a refusal stays.
-      if (session === this.#session && (error instanceof CommandError || error instanceof UnsupportedError)) this.#listener.refused(error);
+      if (session !== this.#session) return;
+      // A connection that was lost comes back; a refusal stays, but for that of a server that is busy.
+      if (error instanceof UnavailableError) setTimeout(() => session === this.#session && void this.#start(session), again).unref();
+      else if (error instanceof CommandError || error instanceof UnsupportedError) this.#listener.refused(error);
     }
   }
 }

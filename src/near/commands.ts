@@ -2,7 +2,7 @@ import type { Stored } from '../codec/codec.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { type Commands, missing } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
-import { CommandError } from '../errors.js';
+import { CommandError, RedirectError, UnavailableError } from '../errors.js';
 import { given, type Kept } from './kept.js';
 import type { Fill, NearTier } from './tier.js';
 
@@ -52,7 +52,8 @@ export function nearCommands(
 
   /** A user who may read but not ask for the time to live: what was read is good, and nothing can be kept. */
   function refused(error: unknown): undefined {
-    if (!(error instanceof CommandError)) throw error;
+    // A server that loads, or is busy, refuses everybody, and not for long.
+    if (!(error instanceof CommandError) || error instanceof UnavailableError || error instanceof RedirectError) throw error;
     tier.refused(error);
   }
 
@@ -134,7 +135,11 @@ export function nearCommands(
     add: (key, value: MaybePromise<Stored>, ttl) => writing([key], () => commands.add(key, value, ttl)),
     replace: write(commands.replace),
     // Asked for by those who want to know what Redis has now.
-    getWithTtl: (key) => unkept([key]).getWithTtl(key),
+    getWithTtl(key) {
+      // What is kept while the connection is away must not be served after something newer was.
+      if (!tier.live) tier.invalidated(key);
+      return unkept([key]).getWithTtl(key);
+    },
     fill: (entry, claim) => writing([entry.key], () => commands.fill(entry, claim)),
     del: (keys, ...rest) => writing(keys.map(String), () => commands.del(keys, ...rest)),
     drop: write(commands.drop),
