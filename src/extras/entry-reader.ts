@@ -19,7 +19,7 @@ export interface ReaderParts {
   readonly near: (wire: string) => boolean;
   /** The value of these bytes, made anew each time; `undefined` where they cannot be read, which has been told of then. */
   readonly decoded: (load: Load, stored: Stored) => MaybePromise<unknown>;
-  /** Waits for news of a key, at most so long. A tier that is told of changes can end it sooner. */
+  /** Waits for news of a key, at most so long. Default: a pause. */
   readonly news?: (wire: string, time: Milliseconds, idle: boolean) => Promise<void>;
 }
 
