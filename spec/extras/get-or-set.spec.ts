@@ -320,6 +320,21 @@ describe('getOrSet', () => {
   });
 
   describe('timeouts, early renewal, and what the function may say', () => {
+    it('shares one wait for another process among those who give up one after the other', async () => {
+      const { one, other } = two();
+      const made = gate<string>();
+      const loading = one.getOrSet('k', () => made.promise);
+      await sleep(20);
+      for (let i = 0; i < 5; i++) {
+        const failure = await rejection(other.getOrSet('k', () => 'never called', { hardTimeout: 10 }));
+        expect(failure.code).to.equal('ERR_FACTORY_TIMEOUT');
+      }
+      expect(other.stats().leaseWaits).to.equal(1);
+      made.open('late');
+      expect(await loading).to.equal('late');
+      expect(await other.getOrSet('k', () => 'never called')).to.equal('late');
+    });
+
     it('gives up waiting after hardTimeout, and stores what comes late', async () => {
       const { one, other } = two();
       const made = gate<string>();

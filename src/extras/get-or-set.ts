@@ -148,8 +148,8 @@ export class Loader {
         // Nobody may be left to see how it ends.
         if (!this.#left.has(outcome)) {
           this.#left.add(outcome);
-          // It may never end: who asks from now on has a run of his own.
-          this.#parts.flights.close(load.wire);
+          // The function may never end: who asks from now on has a run of his own.
+          this.#parts.flights.closeMaking(load.wire);
           this.#parts.background.add(outcome.catch((error: unknown) => this.#parts.report(load.key, new RefreshError(error))));
         }
         reject(this.#parts.report(load.key, new FactoryTimeoutError(time)));

@@ -44,6 +44,7 @@ export class Maker {
     // Before the function runs: an invalidation meanwhile wins.
     const before = seen && (await this.#stamps(load, allowance));
     const making = new Making(key, background.signal, stale, plan.ttl, (later) => tags.stamps(later));
+    if (load.flight) load.flight.making = true;
     const start = performance.now();
     const value = await load.make(making as never);
     const cost = Math.ceil(performance.now() - start);

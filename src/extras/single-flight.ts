@@ -4,6 +4,8 @@ import type { Milliseconds } from '../ttl.js';
 export interface Flight {
   /** A deletion or a write of this process came after it began: what it brings is older. */
   readonly overtaken: boolean;
+  /** Set by the work once it no longer waits for others, but does what may never end. */
+  making?: boolean;
 }
 
 interface Running extends Flight {
@@ -61,8 +63,12 @@ export class SingleFlight {
   }
 
   /** Who asks from now on shares nothing that is under way; it is not overtaken. */
-  close(key?: string): void {
-    for (const flights of key === undefined ? this.#flights.values() : [this.#flights.get(key) ?? []])
-      for (const flight of flights) flight.open = false;
+  close(): void {
+    for (const flights of this.#flights.values()) for (const flight of flights) flight.open = false;
+  }
+
+  /** The same for runs of the key that may never end. Those that wait for another process go on being shared: each of them asks Redis again and again. */
+  closeMaking(key: string): void {
+    for (const flight of this.#flights.get(key) ?? []) if (flight.making) flight.open = false;
   }
 }
