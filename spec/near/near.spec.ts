@@ -68,6 +68,13 @@ describe('near cache', () => {
       return store.errors.some(({ code }) => code === 'ERR_UNAVAILABLE');
     });
     await beside.sendCommand(['SCRIPT', 'KILL']);
+    // Killed where the script next looks, which may be after the answer.
+    await until(async () =>
+      beside.ping().then(
+        () => true,
+        () => false,
+      ),
+    );
     await untilKept(store, beside);
     runner.destroy();
     beside.destroy();
