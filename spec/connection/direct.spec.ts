@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { ConnectionError, type ParserClass, type Reply, ReplyParser } from '../../src/index.js';
@@ -135,6 +135,49 @@ describe('direct connection', () => {
     spoil = false;
     await until(() => store.status === 'ready', 5000);
     expect(await store.get('k')).to.equal(1);
+    await store.disconnect();
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+    await server.stop();
+  });
+
+  it('takes a refusal that nobody asked for as the end of the connection, and counts no answer for it', async () => {
+    const server = await RedisServer.start();
+    let refuse = false;
+    let refused = 0;
+    let accepted = 0;
+    const sockets = new Set<Socket>();
+    // What Redis does at its `maxclients`: it says so to whoever connects, and closes.
+    const proxy = createServer((from) => {
+      sockets.add(from.on('error', () => {}));
+      if (refuse) {
+        refused++;
+        from.write('-ERR max number of clients reached\r\n');
+        setTimeout(() => from.destroy(), 100);
+        return;
+      }
+      accepted++;
+      const to = connect(server.port, '127.0.0.1').on('error', () => {});
+      from.pipe(to).pipe(from);
+      from.on('close', () => to.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const location = `127.0.0.1:${(proxy.address() as { port: number }).port}`;
+    const store = openStore({ location, parser: 'auto', batch: false, timeout: 1000 });
+    const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
+    for (const [i, key] of keys.entries()) await store.set(key, i);
+    refuse = true;
+    for (const socket of sockets) socket.destroy();
+    await until(() => refused >= 2, 5000);
+    expect(store.errors.map(({ code }) => code)).to.include('ERR_MAX_CLIENTS');
+    refuse = false;
+    await until(async () => (await store.get('k7')) === 7, 5000);
+    const connections = accepted;
+    expect(await Promise.all(keys.map((key) => store.get(key)))).to.deep.equal(keys.map((_, i) => i));
+    // Nor is anything thought to be on its way any more: an idle connection stays.
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(await store.get('k3')).to.equal(3);
+    expect(accepted).to.equal(connections);
     await store.disconnect();
     for (const socket of sockets) socket.destroy();
     proxy.close();

@@ -133,6 +133,7 @@ export class DirectConnection implements Connection {
       await Promise.all((await this.#handshake()).map((args) => this.#enqueue(args)));
       if (this.#status === 'closed') throw new ClosedError();
       this.#status = 'ready';
+      this.#lastError = undefined;
       this.#retries = 0;
     } catch (error) {
       if (this.#status !== 'closed') this.#failed(error as Error);
@@ -183,14 +184,18 @@ export class DirectConnection implements Connection {
   }
 
   #replies(socket: Socket): ParserOptions {
-    const next = (): Waiting | undefined => {
+    const end = (error?: Error): undefined => {
+      this.#lastError = error;
+      socket.destroy(error);
+    };
+    const next = (error?: Error): Waiting | undefined => {
       // The rest of a chunk, after the connection was left because of a reply in it: who waited was told, nobody else is meant.
       if (socket !== this.#socket || socket.destroyed) return undefined;
+      // Nobody asked: Redis says why it closes.
+      if (this.#waiting.length === 0) return end(error);
       const waiting = this.#waiting[this.#answered++];
       this.#silence.settled();
-      if (this.#answered === this.#waiting.length) {
-        this.#settleWaiting();
-      }
+      if (this.#answered === this.#waiting.length) this.#settleWaiting();
       return waiting;
     };
     return {
@@ -198,13 +203,10 @@ export class DirectConnection implements Connection {
       returnReply: (reply) => next()?.resolve(reply),
       returnError: (error) => {
         const refused = refusal(error);
-        next()?.reject(refused);
+        next(refused)?.reject(refused);
         if (refused instanceof ReadOnlyError) this.#moveOn();
       },
-      returnFatalError: (error) => {
-        this.#lastError = error;
-        socket.destroy(error);
-      },
+      returnFatalError: end,
     };
   }
 
