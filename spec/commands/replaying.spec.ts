@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import { memoryCommands } from '../../src/commands/memory.js';
+import { replaying } from '../../src/commands/replaying.js';
+import { ConnectionError } from '../../src/errors.js';
 import { openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -75,6 +78,48 @@ describe("invalidations: 'queue'", () => {
     server.thaw();
     await until(async () => (await redis.exists('p:a')) === 0);
     expect(await store.get('a')).to.equal(undefined);
+  });
+
+  it('keeps a deletion that comes while a write or a replay of its key is under way', async () => {
+    const engine = memoryCommands(10);
+    let away = true;
+    let answer = Promise.resolve();
+    const unreached = async () => {
+      if (away) throw new ConnectionError('not there');
+    };
+    const verbs = replaying(
+      {
+        ...engine,
+        set: (...args) => answer.then(() => engine.set(...args)),
+        drop: (...args) => unreached().then(() => engine.drop(...args)),
+        del: (...args) => unreached().then(() => answer.then(() => engine.del(...args))),
+      },
+      () => {},
+    );
+    for (const [other, reached] of [
+      [() => verbs.set('k', 'old', undefined), false],
+      [() => verbs.replay(), true],
+    ] as const) {
+      let open = (): void => {};
+      answer = new Promise((resolve) => {
+        open = resolve;
+      });
+      await verbs.drop('k');
+      away = !reached;
+      const underWay = other();
+      await sleep(0);
+      away = true;
+      await verbs.drop('k');
+      open();
+      await underWay;
+      expect(verbs.waits('k')).to.equal(true);
+      away = false;
+      await verbs.replay();
+      expect(verbs.waits('k')).to.equal(false);
+      expect(await engine.get('k')).to.equal(null);
+      away = true;
+    }
+    verbs.stop();
   });
 
   it('serves no stale value to what asks first after the outage, through with() neither', async () => {

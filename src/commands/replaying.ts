@@ -37,7 +37,8 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     const names = [...leases, ...keys.map(String)];
     const room = waiting.size + names.filter((key) => !waiting.has(key)).length <= most;
     if (!unsent(error) || stopped || !room) throw error;
-    for (const [i, key] of names.entries()) if (!waiting.has(key)) waiting.set(key, { writes: 0, lease: i < leases.length });
+    // A new entry each time: what is under way now, a write or a replay, comes before this deletion and does not settle it.
+    for (const [i, key] of names.entries()) waiting.set(key, { writes: 0, lease: i < leases.length });
     onKept(error as Error, keys.map(String));
     soon();
   }
@@ -62,18 +63,24 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     const due = [...waiting].filter(([, { writes }]) => writes === 0);
     if (due.length === 0) return;
     try {
-      await base.del(due.map(([key]) => key));
-      for (const [key, entry] of due) if (waiting.get(key) === entry && entry.writes === 0) waiting.delete(key);
+      await settle(due.map(([key]) => key));
     } catch {
       // Tried again later.
     }
+  }
+
+  /** Sends the deletions that wait for these keys now. Those that come meanwhile go on waiting. */
+  async function settle(keys: readonly string[]): Promise<void> {
+    const due = keys.map((key) => [key, waiting.get(key)] as const);
+    await base.del(keys);
+    for (const [key, entry] of due) if (waiting.get(key) === entry && entry?.writes === 0) waiting.delete(key);
   }
 
   /** What must find the key as it is after the deletion: waits for that. */
   const after =
     <A extends unknown[], R>(call: (key: string, ...rest: A) => Promise<R>) =>
     async (key: string, ...rest: A): Promise<R> => {
-      if (waiting.has(key)) await base.del([key]).then(() => waiting.delete(key));
+      if (waiting.has(key)) await settle([key]);
       return call(key, ...rest);
     };
 
@@ -164,8 +171,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     add: after(commands.add),
     async fill(entry, claim) {
       const due = [claim.lease, entry.key].filter((key) => waiting.has(key));
-      if (due.length > 0) await base.del(due);
-      for (const key of due) waiting.delete(key);
+      if (due.length > 0) await settle(due);
       return commands.fill(entry, claim);
     },
     replace: after(commands.replace),
