@@ -8,6 +8,7 @@ import { load, recovery, timeToSettle } from '../support/load.js';
 import { openStore, rejection } from '../support/open.js';
 import { runScript } from '../support/script.js';
 import { RedisSentinels } from '../support/sentinel.js';
+import { until } from '../support/until.js';
 import { commandStats } from '../support/wire.js';
 
 const timeout = 1000;
@@ -127,6 +128,31 @@ describe('a cluster', () => {
       expect(await spare.redis.dbSize()).to.be.above(0);
       expect(await store.remove(entries.map(([key]) => key))).to.equal(1000);
       expect(store.errors).to.deep.equal([]);
+    });
+
+    it('sends nothing again for a caller who was told that it failed, and makes pauses where a slot is served by nobody', async () => {
+      const store = open();
+      const { node, slot } = await primaryOf(0);
+      const key = `{${tagOfSlot(slot)}}`;
+      await store.ready();
+      const everyone = (command: string) =>
+        Promise.all(cluster.nodes.map(({ redis }) => redis.sendCommand(['CLUSTER', command, `${slot}`])));
+      await everyone('DELSLOTS').catch(() => {});
+      await node.redis.configResetStat();
+      const controller = new AbortController();
+      const short = rejection(store.with({ timeout: 60 }).put(key, 1));
+      const aborted = rejection(store.with({ signal: controller.signal }).put(`${key}b`, 1));
+      const many = rejection(store.with({ timeout: 60 }).putMany([[`${key}c`, 1]]));
+      await pause(30);
+      controller.abort();
+      expect((await short).code).to.equal('ERR_TIMEOUT');
+      expect((await aborted).code).to.equal('ERR_ABORTED');
+      await many;
+      await node.redis.sendCommand(['CLUSTER', 'ADDSLOTS', `${slot}`]);
+      await pause(700);
+      expect(await node.redis.sendCommand(['CLUSTER', 'COUNTKEYSINSLOT', `${slot}`])).to.equal(0);
+      const asked = sum(await Promise.all(cluster.nodes.map(({ redis }) => commandStats(redis as never))), 'set');
+      expect(asked).to.be.below(10);
     });
 
     it('asks both nodes for keys of a slot that stand on both', async () => {
@@ -255,6 +281,22 @@ describe('a cluster', () => {
       });
       expect(ended).to.deep.equal({ code: 0, signal: null, output: 'ready\ndisconnected\n' });
       await nodes.stop();
+    });
+
+    it('survives a strategy that throws, and comes back by its own', async () => {
+      const socket = {
+        reconnectStrategy: () => {
+          throw new Error('no idea');
+        },
+      } as never;
+      const store = open({ socket, breaker: false });
+      await store.set('k', 1);
+      for (const { server } of cluster.nodes.slice(0, 6)) server.freeze();
+      await rejection(store.get('k'));
+      await pause(1500);
+      for (const { server } of cluster.nodes) server.thaw();
+      await until(async () => (await store.get('k').catch(() => undefined)) === 1, 5000);
+      expect(store.errors.some(({ message }) => message.includes('reconnectStrategy failed: no idea'))).to.equal(true);
     });
 
     it('reconnects by the strategy it was given', async () => {

@@ -7,6 +7,7 @@ import { openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
 import { SimpleParser } from '../support/simple-parser.js';
 import { until } from '../support/until.js';
+import { rawClient } from '../support/wire.js';
 
 const RedisParser = require('redis-parser') as ParserClass;
 const parsers: Record<string, ParserClass | 'auto'> = {
@@ -207,6 +208,21 @@ describe('direct connection', () => {
     const never = openStore({ location: `127.0.0.1:${port}`, parser: 'auto', socket: { reconnectStrategy: false } });
     expect(await never.get('k')).to.equal(undefined);
     expect(never.status).to.equal('idle');
+  });
+
+  it('survives a strategy that throws or gives nonsense, says so, and comes back by its own', async () => {
+    for (const answer of [() => expect.fail('no idea'), () => 'soon']) {
+      const server = await RedisServer.start();
+      const store = openStore({ location: server.location, parser: 'auto', socket: { reconnectStrategy: answer as never } });
+      await store.set('k', 1);
+      const raw = await rawClient(server);
+      await raw.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']);
+      raw.destroy();
+      await until(async () => (await store.get('k')) === 1, 5000);
+      expect(store.errors.some(({ message }) => message.includes('reconnectStrategy failed'))).to.equal(true);
+      await store.disconnect();
+      await server.stop();
+    }
   });
 
   it('says what is wrong with the password, and shows none', async () => {

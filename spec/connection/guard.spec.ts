@@ -2,10 +2,12 @@ import { getEventListeners } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { StoreOptions } from '../../src/index.js';
+import { BlockingPool, type StoreOptions } from '../../src/index.js';
 import { openStore, rejection } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 import { rawClient } from '../support/wire.js';
+
+const kinds: Record<string, StoreOptions> = { 'node-redis': {}, 'a direct connection': { parser: 'auto' } };
 
 describe('bounds of calls', () => {
   let server: RedisServer;
@@ -37,6 +39,42 @@ describe('bounds of calls', () => {
     }
   });
 
+  it('send nothing more for a call whose caller gave up: it waits to connect, or for a connection of the pool', async () => {
+    const store = openStore({ location: server.location });
+    const controller = new AbortController();
+    const waiting = store.with({ signal: controller.signal }).put('k', 1);
+    controller.abort();
+    expect((await rejection(waiting)).code).to.equal('ERR_ABORTED');
+    await store.ready();
+    const pooled = openStore({ location: server.location, pool: { class: BlockingPool, max: 1 } });
+    await pooled.ready();
+    server.freeze();
+    const busy = pooled.get('other');
+    await sleep(0);
+    const second = new AbortController();
+    const behind = pooled.with({ signal: second.signal }).put('k', 1);
+    await sleep(20);
+    second.abort();
+    expect((await rejection(behind)).code).to.equal('ERR_ABORTED');
+    server.thaw();
+    await busy;
+    await sleep(100);
+    expect([await store.get('k'), await pooled.get('k')]).to.deep.equal([undefined, undefined]);
+  });
+
+  it('hold where they are longer than the store’s: the connection is not given up before', async () => {
+    for (const options of Object.values(kinds)) {
+      const store = openStore({ location: server.location, timeout: 300, ...options });
+      await store.set('k', 1);
+      server.freeze();
+      const long = store.with({ timeout: 10_000 }).get('k');
+      await sleep(1600);
+      server.thaw();
+      expect(await long).to.equal(1);
+      expect(store.errors).to.deep.equal([]);
+    }
+  });
+
   it('leave no listener on a signal that many calls share', async () => {
     const store = openStore({ location: server.location });
     const controller = new AbortController();
@@ -61,7 +99,6 @@ describe('bounds of calls', () => {
   });
 });
 
-const kinds: Record<string, StoreOptions> = { 'node-redis': {}, 'a direct connection': { parser: 'auto' } };
 for (const [kind, options] of Object.entries(kinds)) {
   describe(`a connection that gives no sign of life: ${kind}`, () => {
     let server: RedisServer;

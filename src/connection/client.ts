@@ -1,7 +1,8 @@
 import { RESP_TYPES } from '@redis/client';
-import { AuthenticationError, ClosedError, type ConnectionError, ReadOnlyError } from '../errors.js';
+import { ClosedError, type ConnectionError, ReadOnlyError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
-import type { Argument, Connection, Reply, Status } from './connection.js';
+import { reconnectStrategy } from './backoff.js';
+import type { Argument, Caller, Connection, Reply, Route, Status } from './connection.js';
 import { endClient } from './end-client.js';
 import { makeClient } from './make-client.js';
 import { isReplyError, notConnected, refusal } from './refusals.js';
@@ -25,15 +26,6 @@ interface Sender {
 
 /** Told of every error of the connection that belongs to no operation, such as a lost socket. */
 export type OnError = (error: ConnectionError) => void;
-
-/**
- * Backoff between 25 and 1000 ms: doubled each time, with half of it random, so that a fleet does not come back as one. Between
- * 1 and 30 s where Redis refuses the password: it will not be right in a moment, and each attempt costs the server.
- */
-export function reconnectStrategy(retries: number, cause?: unknown, random: () => number = Math.random): Milliseconds {
-  const [first, most] = cause !== undefined && notConnected(cause) instanceof AuthenticationError ? [2000, 30_000] : [50, 1000];
-  return Math.round(Math.min(most, first * 2 ** Math.min(retries, 10)) * (0.5 + random() / 2));
-}
 
 /** A connection to a replica is replaced no more often than this: a store that is meant to read from one is left in peace. */
 export const renewal: Milliseconds = 5000;
@@ -104,9 +96,9 @@ export class ClientConnection implements Connection {
     return this.#status;
   }
 
-  send(args: readonly Argument[]): Promise<Reply> {
-    if (this.#status === 'ready' && this.#client.isReady) return this.#dispatch(args);
-    return this.ready().then(() => this.#dispatch(args));
+  send(args: readonly Argument[], _route?: Route, caller?: Caller): Promise<Reply> {
+    if (this.#status === 'ready' && this.#client.isReady) return this.#dispatch(args, caller);
+    return this.ready().then(() => this.#dispatch(args, caller));
   }
 
   ready(): Promise<void> {
@@ -146,8 +138,8 @@ export class ClientConnection implements Connection {
     }
   }
 
-  #dispatch(args: readonly Argument[]): Promise<Reply> {
-    this.#silence.asked();
+  #dispatch(args: readonly Argument[], caller?: Caller): Promise<Reply> {
+    this.#silence.asked(caller?.timeout);
     return this.#sender.sendCommand(args).then(this.#answered, this.#refused);
   }
 

@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
-import { ConnectionError, TimeoutError, UnavailableError } from '../errors.js';
+import { ConnectionError, UnavailableError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { ClientConnection } from './client.js';
-import type { Argument, Connection, Reply, Route } from './connection.js';
+import type { Argument, Caller, Connection, Reply, Route } from './connection.js';
 import { apart, divide } from './divide.js';
 import { askedOnce, firstAnswer } from './first-answer.js';
 import { NodesTracking, readsReplicas } from './nodes-tracking.js';
@@ -29,7 +29,7 @@ interface Call {
   readonly args: readonly Argument[];
   readonly route: Route;
   readonly slot: number;
-  readonly start: number;
+  readonly caller: Caller | undefined;
   redirections: number;
   retries: number;
 }
@@ -91,25 +91,26 @@ export class ClusterConnection extends Topology {
     return this.allConnections().every(({ status }) => status === 'ready');
   }
 
-  protected dispatch(args: readonly Argument[], route: Route): Promise<Reply> {
-    if (route.key === undefined) return this.#keyless(args, route);
-    if (route.divisible && args.length > 2) return divide(args, slotOf, (part) => this.#keyed(part, route));
-    return this.#keyed(args, route);
+  protected dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
+    if (route.key === undefined) return this.#keyless(args, route, caller);
+    if (route.divisible && args.length > 2) return divide(args, slotOf, (part) => this.#keyed(part, route, caller));
+    return this.#keyed(args, route, caller);
   }
 
   /** PING is for all, so that a health check says how all are. Anything else goes where it was told to, or anywhere. */
-  async #keyless(args: readonly Argument[], { node }: Route): Promise<Reply> {
+  async #keyless(args: readonly Argument[], { node }: Route, caller?: Caller): Promise<Reply> {
     const primaries = this.primaryConnections();
-    if (args[0] === 'PING') return (await Promise.all(primaries.map((primary) => primary.send(args))))[0];
-    if (node === undefined) return (primaries.find(({ status }) => status === 'ready') ?? (primaries[0] as Connection)).send(args);
+    if (args[0] === 'PING') return (await Promise.all(primaries.map((primary) => primary.send(args, {}, caller))))[0];
+    if (node === undefined)
+      return (primaries.find(({ status }) => status === 'ready') ?? (primaries[0] as Connection)).send(args, {}, caller);
     const named = this.#nodes.get(node);
     if (!named) throw new ConnectionError(`the node ${node} has left the cluster`);
-    return named.connection.send(args);
+    return named.connection.send(args, {}, caller);
   }
 
-  #keyed(args: readonly Argument[], route: Route): Promise<Reply> {
+  #keyed(args: readonly Argument[], route: Route, caller: Caller | undefined): Promise<Reply> {
     const slot = slotOf((route.divisible ? args[1] : route.key) as Argument);
-    const call: Call = { args, route, slot, start: performance.now(), redirections: 0, retries: 0 };
+    const call: Call = { args, route, slot, caller, redirections: 0, retries: 0 };
     return this.#deliver(call, this.#nodeFor(call));
   }
 
@@ -126,27 +127,22 @@ export class ClusterConnection extends Topology {
       connection.status === 'ready'
         ? this.#write(call, connection, asking)
         : connection.ready().then(() => {
-            if (this.#late(call)) throw new TimeoutError(this.options.timeout);
+            if (over(call)) throw new ConnectionError('nobody waits for the answer any more');
             return this.#write(call, connection, asking);
           });
     return sent.then(undefined, (error) => this.#follow(error, call, node));
   }
 
-  #write({ args }: Call, connection: Connection, asking: boolean): Promise<Reply> {
+  #write({ args, route, caller }: Call, connection: Connection, asking: boolean): Promise<Reply> {
     // What comes next on this connection is the command itself. If ASKING fails, so does that.
     if (asking) connection.send(['ASKING']).catch(() => {});
-    return connection.send(args);
-  }
-
-  /** Whoever asked has been told that it failed: a write must not happen after that. */
-  #late({ start }: Call): boolean {
-    return performance.now() - start >= this.options.timeout;
+    return connection.send(args, route, caller);
   }
 
   /** Where a command goes that was not executed: another node, or the same one a moment later. */
   async #follow(failure: unknown, call: Call, from: Node): Promise<Reply> {
     const error = this.reason(failure);
-    if (this.closed || this.#late(call)) throw error;
+    if (this.closed || over(call)) throw error;
     const to = redirection(error);
     if (to) {
       if (++call.redirections > this.#plan.redirections) throw error;
@@ -166,21 +162,21 @@ export class ClusterConnection extends Topology {
     const reply = String(((error as Error).cause as Error | undefined)?.message);
     // The keys of one slot are on two nodes while it moves.
     if (call.route.divisible && call.args.length > 2 && /^(TRYAGAIN|CROSSSLOT)/.test(reply)) {
-      return divide(call.args, apart, (part) => this.#keyed(part, call.route));
+      return divide(call.args, apart, (part) => this.#keyed(part, call.route, call.caller));
     }
-    const toReplica = this.#slots[call.slot]?.primary !== from;
+    const { primary, replicas = [] } = this.#slots[call.slot] ?? {};
     if (error instanceof ConnectionError) {
       this.mend();
       // It was a read, and the primary can answer it as well.
-      if (!call.route.readonly || !toReplica || call.retries > 0) throw error;
+      if (!call.route.readonly || primary === from || call.retries > 0) throw error;
       call.retries++;
       return this.#deliver(call, this.#nodeFor(call));
     }
-    const delay = toReplica ? 0 : delays[call.retries];
+    const delay = call.retries === 0 && replicas.includes(from) ? 0 : delays[call.retries];
     if (!(error instanceof UnavailableError) || reply.startsWith('BUSY') || delay === undefined) throw error;
     call.retries++;
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
-    if (this.closed || this.#late(call)) throw error;
+    if (this.closed || over(call)) throw error;
     return this.#deliver(call, this.#nodeFor(call));
   }
 
@@ -261,4 +257,9 @@ export class ClusterConnection extends Topology {
     node.connection.ready().catch(() => {});
     return node;
   }
+}
+
+/** Whoever asked has been told that it failed: a write must not happen after that. */
+function over({ caller }: Call): boolean {
+  return caller?.waiting === false;
 }

@@ -18,6 +18,14 @@ export interface Route {
   readonly node?: string | undefined;
 }
 
+/** Whoever a command is sent for. */
+export interface Caller {
+  /** Whether an answer is still waited for: a command that was not executed is not sent again where it is not. */
+  readonly waiting: boolean;
+  /** How long it may wait, in milliseconds. */
+  readonly timeout: number;
+}
+
 /**
  * - `idle`: nothing was asked of it yet, or the last attempt to connect ended for good; the next call connects.
  * - `connecting`: the first attempt is under way; calls wait for it.
@@ -35,7 +43,7 @@ export interface Connection {
   /** Resolves when connected (at once where it is); rejects with a ConnectionError where that is known not to work. */
   ready(): Promise<void>;
   /** Sends one command. Commands sent in one tick leave in one write and are answered in order. */
-  send(args: readonly Argument[], route?: Route): Promise<Reply>;
+  send(args: readonly Argument[], route?: Route, caller?: Caller): Promise<Reply>;
   /**
    * Has the server tell the listener what changes of all that is read over this connection, from its next start on at the
    * latest. Left out where that cannot be had. Called once, before the first command.
@@ -43,7 +51,7 @@ export interface Connection {
    */
   track?(listener: TrackingListener): Tracking;
   /** Where the keys are on several nodes: the names of the nodes, sorted. A scan asks each. */
-  primaries?(): Promise<readonly string[]>;
+  readonly primaries?: (() => Promise<readonly string[]>) | undefined;
   /** Waits for what is in flight, at most `grace` milliseconds, and closes. Idempotent. */
   close(grace: number): Promise<void>;
 }

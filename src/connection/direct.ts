@@ -2,8 +2,9 @@ import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:ne
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { ClosedError, type ConnectionError, ReadOnlyError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
-import { type OnError, reconnectStrategy, renewal } from './client.js';
-import type { Argument, Connection, Reply, Status } from './connection.js';
+import { retryIn } from './backoff.js';
+import { type OnError, renewal } from './client.js';
+import type { Argument, Caller, Connection, Reply, Route, Status } from './connection.js';
 import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
 import { notConnected, refusal } from './refusals.js';
 import { settledWithin } from './settled-within.js';
@@ -19,7 +20,7 @@ interface SocketOptions {
   readonly path?: string;
   readonly tls?: boolean;
   readonly connectTimeout?: Milliseconds;
-  readonly reconnectStrategy?: false | number | ((retries: number, cause: Error) => false | Error | number);
+  readonly reconnectStrategy?: unknown;
 }
 
 /**
@@ -65,8 +66,8 @@ export class DirectConnection implements Connection {
     return this.#attempt();
   }
 
-  send(args: readonly Argument[]): Promise<Reply> {
-    return this.#status === 'ready' ? this.#enqueue(args) : this.ready().then(() => this.#enqueue(args));
+  send(args: readonly Argument[], _route?: Route, caller?: Caller): Promise<Reply> {
+    return this.#status === 'ready' ? this.#enqueue(args, caller) : this.ready().then(() => this.#enqueue(args, caller));
   }
 
   async close(grace: Milliseconds): Promise<void> {
@@ -82,11 +83,11 @@ export class DirectConnection implements Connection {
     if (this.#waiting.length > 0) await settledWithin(new Promise<void>((resolve) => this.#onDrained.push(resolve)), time);
   }
 
-  #enqueue(args: readonly Argument[]): Promise<Reply> {
+  #enqueue(args: readonly Argument[], caller?: Caller): Promise<Reply> {
     if (!this.#socket) return Promise.reject(this.#status === 'closed' ? new ClosedError() : this.#down());
     if (this.#out === '') setImmediate(this.#flush);
     this.#encode(args);
-    this.#silence.asked();
+    this.#silence.asked(caller?.timeout);
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
@@ -240,19 +241,13 @@ export class DirectConnection implements Connection {
 
   #failed(error: Error): void {
     this.#lastError = error;
-    const retryIn = this.#retryIn(error);
-    this.#status = retryIn === undefined ? 'idle' : 'reconnecting';
+    const { reconnectStrategy: strategy } = (this.#options.socket ?? {}) as SocketOptions;
+    const wait = retryIn(strategy, this.#retries++, error, this.#onError);
+    this.#status = wait === undefined ? 'idle' : 'reconnecting';
     this.#drop(this.#down(error));
     this.#onError(this.#down(error));
-    if (retryIn === undefined) return;
-    this.#retry = setTimeout(() => void this.#attempt(), retryIn);
-  }
-
-  /** The user's strategy as node-redis takes it, or ours; `undefined` for giving up. */
-  #retryIn(error: Error): Milliseconds | undefined {
-    const { reconnectStrategy: strategy = reconnectStrategy } = (this.#options.socket ?? {}) as SocketOptions;
-    const answer = typeof strategy === 'function' ? strategy(this.#retries++, error) : strategy;
-    return typeof answer === 'number' ? answer : undefined;
+    if (wait === undefined) return;
+    this.#retry = setTimeout(() => void this.#attempt(), wait);
   }
 
   #down(cause: unknown = this.#lastError): ConnectionError {

@@ -48,7 +48,7 @@ export class GivenTopology implements Connection {
     if (kind === 'cluster') this.primaries = () => this.#masters();
   }
 
-  primaries?: () => Promise<readonly string[]>;
+  readonly primaries: (() => Promise<readonly string[]>) | undefined;
 
   get status(): Status {
     if (this.#closed) return 'closed';

@@ -1,9 +1,10 @@
-import { ClosedError, OverloadedError, TimeoutError } from '../errors.js';
+import { ClosedError, OverloadedError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { abortable } from './abortable.js';
 import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js';
 import type { Connection } from './connection.js';
 import { Deadlines, Tally } from './deadlines.js';
+import { Lent } from './lent.js';
 import type { Pool } from './pool.js';
 import { settledWithin } from './settled-within.js';
 
@@ -55,32 +56,36 @@ export function guard(pool: Pool, options: GuardOptions, owned = true): GuardedP
     if (owned) await pool.close(Math.max(0, grace - (performance.now() - start)));
   }
 
-  function run<T>(work: (connection: Connection) => Promise<T>, deadlines: Deadlines, breaker: Breaker | undefined): Promise<T> {
+  function run<T>(
+    work: (connection: Connection) => Promise<T>,
+    deadlines: Deadlines,
+    breaker: Breaker | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const call = deadlines.begin(reject, breaker?.answers);
-      // A pool may lend after the deadline: nothing is sent then.
-      const lend = (connection: Connection): Promise<T> =>
-        call.reject ? work(connection) : Promise.reject(new TimeoutError(deadlines.timeout));
-      pool.use(lend).then(
-        (value) => {
-          // Late, but an answer.
-          breaker?.answered();
-          deadlines.end(call);
-          resolve(value);
-        },
-        (error) => {
-          if (deadlines.end(call)) breaker?.failed(error, call.mark);
-          reject(error);
-        },
-      );
+      pool
+        .use((connection) => work(new Lent(connection, call, deadlines.timeout, signal)))
+        .then(
+          (value) => {
+            // Late, but an answer.
+            breaker?.answered();
+            deadlines.end(call);
+            resolve(value);
+          },
+          (error) => {
+            if (deadlines.end(call)) breaker?.failed(error, call.mark);
+            reject(error);
+          },
+        );
     });
   }
 
-  function use<T>(work: (connection: Connection) => Promise<T>, deadlines = calls): Promise<T> {
+  function use<T>(work: (connection: Connection) => Promise<T>, deadlines = calls, signal?: AbortSignal): Promise<T> {
     if (closing) return Promise.reject(new ClosedError());
     if (underWay.count >= maxPending) return Promise.reject(new OverloadedError(maxPending));
     const refusal = breaker?.refusal();
-    return refusal === undefined ? run(work, deadlines, breaker) : Promise.reject(refusal);
+    return refusal === undefined ? run(work, deadlines, breaker, signal) : Promise.reject(refusal);
   }
 
   return {
@@ -101,11 +106,11 @@ export function guard(pool: Pool, options: GuardOptions, owned = true): GuardedP
       return closing;
     },
     use: (work) => use(work),
-    probe: (work) => (closing ? Promise.reject(new ClosedError()) : run(work, outside, undefined)),
+    probe: (work) => (closing ? Promise.reject(new ClosedError()) : run(work, outside, undefined, undefined)),
     within({ timeout = standard, signal }) {
       const deadlines = deadlinesOf(timeout);
       return {
-        use: (work) => (signal ? abortable(signal, () => use(work, deadlines)) : use(work, deadlines)),
+        use: (work) => (signal ? abortable(signal, () => use(work, deadlines, signal)) : use(work, deadlines)),
         close: async () => {},
       };
     },

@@ -1,6 +1,6 @@
 import { CommandError, ConnectionError, PermissionError, ReadOnlyError, UnavailableError } from '../errors.js';
 import { ClientConnection } from './client.js';
-import type { Argument, Connection, Reply, Route } from './connection.js';
+import type { Argument, Caller, Connection, Reply, Route } from './connection.js';
 import { askedOnce, firstAnswer } from './first-answer.js';
 import { NodesTracking, readsReplicas } from './nodes-tracking.js';
 import { hostAndPort } from './slots.js';
@@ -74,25 +74,23 @@ export class SentinelConnection extends Topology {
     return [...this.primaryConnections(), ...this.#replicas.map(({ connection }) => connection)];
   }
 
-  protected dispatch(args: readonly Argument[], route: Route): Promise<Reply> {
+  protected dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
     const { connection: primary } = this.#primary as Node;
     const usable =
       this.#plan.readReplicas && route.readonly ? this.#replicas.filter(({ connection }) => connection.status === 'ready') : [];
     const replica = usable[this.#turn++ % usable.length]?.connection;
-    if (!replica) {
-      const start = performance.now();
-      return primary.send(args).then(undefined, (error) => this.#follow(error, args, start));
-    }
-    return replica.send(args).then(undefined, (error) => {
+    if (!replica) return primary.send(args, route, caller).then(undefined, (error) => this.#follow(error, args, caller));
+    return replica.send(args, route, caller).then(undefined, (error) => {
       // It was a read, and the primary can answer it as well.
       const reason = this.reason(error);
-      if (reason instanceof ConnectionError || reason instanceof UnavailableError) return primary.send(args);
+      const elsewhere = reason instanceof ConnectionError || reason instanceof UnavailableError;
+      if (elsewhere && caller?.waiting !== false) return primary.send(args, route, caller);
       throw reason;
     });
   }
 
-  /** A write that went to a replica was not executed: it goes to the primary once that is found, if there is time. */
-  async #follow(failure: unknown, args: readonly Argument[], start: number): Promise<Reply> {
+  /** A write that went to a replica was not executed: it goes to the primary once that is found, while its caller waits. */
+  async #follow(failure: unknown, args: readonly Argument[], caller: Caller | undefined): Promise<Reply> {
     const error = this.reason(failure);
     if (error instanceof ConnectionError) this.mend();
     if (!(error instanceof ReadOnlyError)) throw error;
@@ -100,8 +98,8 @@ export class SentinelConnection extends Topology {
     this.mend();
     await this.find().catch(() => {});
     const primary = this.#primary as Node;
-    if (this.closed || primary === refused || performance.now() - start >= this.options.timeout) throw error;
-    return primary.connection.send(args);
+    if (this.closed || primary === refused || caller?.waiting === false) throw error;
+    return primary.connection.send(args, {}, caller);
   }
 
   protected find(): Promise<boolean> {

@@ -12,6 +12,8 @@ export class Silence {
   #heard = false;
   #since = 0;
   #lastTick = 0;
+  /** Until when somebody waits who has more patience. */
+  #patientUntil = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(limit: Milliseconds, onSilent: () => void) {
@@ -19,8 +21,10 @@ export class Silence {
     this.#onSilent = onSilent;
   }
 
-  asked(): void {
+  /** A command was sent, whose caller waits so long. */
+  asked(timeout = 0): void {
     this.#pending++;
+    if (timeout + 2 * tick > this.#limit) this.#patientUntil = Math.max(this.#patientUntil, performance.now() + timeout + 2 * tick);
     if (this.#timer === undefined) this.#start();
   }
 
@@ -53,7 +57,7 @@ export class Silence {
     else if (this.#heard) {
       this.#heard = false;
       this.#since = now;
-    } else if (now - this.#since >= this.#limit) {
+    } else if (now - this.#since >= this.#limit && now >= this.#patientUntil) {
       this.stop();
       this.#onSilent();
     }

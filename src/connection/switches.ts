@@ -1,5 +1,5 @@
 import type { Milliseconds } from '../ttl.js';
-import { reconnectStrategy } from './client.js';
+import { reconnectStrategy } from './backoff.js';
 import { endClient } from './end-client.js';
 import { makeClient } from './make-client.js';
 import type { ClientOptions } from './target.js';

@@ -1,7 +1,8 @@
 import { ClosedError, ConnectionError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
-import { type OnError, reconnectStrategy } from './client.js';
-import type { Argument, Connection, Reply, Route, Status } from './connection.js';
+import { retryIn } from './backoff.js';
+import type { OnError } from './client.js';
+import type { Argument, Caller, Connection, Reply, Route, Status } from './connection.js';
 import { notConnected } from './refusals.js';
 import type { ClientOptions } from './target.js';
 
@@ -9,7 +10,7 @@ import type { ClientOptions } from './target.js';
 const whileSomeAnswer: Milliseconds = 500;
 
 export interface TopologyOptions {
-  /** The deadline of one operation: later than this nothing is sent any more. */
+  /** How long a node that is left may take to answer what is in flight. */
   readonly timeout: Milliseconds;
   /** How long a node may give no sign of life. */
   readonly patience: Milliseconds;
@@ -41,7 +42,7 @@ export abstract class Topology implements Connection {
   /** Finds the nodes and opens connections to them. Rejects where nobody answers. @returns whether all is well */
   protected abstract find(): Promise<boolean>;
   /** Sends a command to where it belongs. Called once the nodes are known. */
-  protected abstract dispatch(args: readonly Argument[], route: Route): Promise<Reply>;
+  protected abstract dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply>;
   /** The connections to nodes that take writes, and to all nodes. */
   protected abstract primaryConnections(): readonly Connection[];
   protected abstract allConnections(): readonly Connection[];
@@ -69,9 +70,9 @@ export abstract class Topology implements Connection {
     }
   }
 
-  send(args: readonly Argument[], route: Route = {}): Promise<Reply> {
+  send(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
     const known = this.#tried && !this.#closed && this.primaryConnections().length > 0;
-    return known ? this.dispatch(args, route) : this.ready().then(() => this.dispatch(args, route));
+    return known ? this.dispatch(args, route, caller) : this.ready().then(() => this.dispatch(args, route, caller));
   }
 
   async close(grace: Milliseconds): Promise<void> {
@@ -156,10 +157,8 @@ export abstract class Topology implements Connection {
 
   /** By the strategy that the nodes reconnect with; `undefined` for giving up. */
   #retryIn(attempt: number, cause: unknown): Milliseconds | undefined {
-    const given = this.#strategy ?? reconnectStrategy;
-    const answer = typeof given === 'function' ? given(attempt, cause ?? this.#lastError) : given;
-    if (typeof answer !== 'number') return undefined;
-    return this.status === 'ready' ? Math.min(answer, whileSomeAnswer) : answer;
+    const wait = retryIn(this.#strategy, attempt, cause ?? this.#lastError, this.options.onError);
+    return wait !== undefined && this.status === 'ready' ? Math.min(wait, whileSomeAnswer) : wait;
   }
 
   async #pause(time: Milliseconds): Promise<void> {
