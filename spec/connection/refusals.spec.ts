@@ -1,5 +1,5 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -96,6 +96,40 @@ for (const [kind, options] of Object.entries(kinds)) {
       fresh.destroy();
       name.close();
       await next.stop();
+    });
+
+    it('READONLY: a new primary that never shakes hands holds nothing open', async () => {
+      const { server: old } = await on([]);
+      const open = new Set<Socket>();
+      let swallow = false;
+      let swallowed = 0;
+      const name = createServer((near) => {
+        open.add(near.on('error', () => {}).on('close', () => open.delete(near)));
+        if (swallow) {
+          swallowed++;
+          return void near.resume();
+        }
+        near.pipe(connect(old.port, '127.0.0.1').on('error', () => {})).pipe(near);
+      }).listen(0, '127.0.0.1');
+      await sleep(20);
+      const location = `127.0.0.1:${(name.address() as AddressInfo).port}`;
+      const stores = [0, 1].map(() => openStore({ location, timeout: 1000, onFailure: 'throw', ...options }));
+      const [staying, leaving] = stores as [(typeof stores)[0], (typeof stores)[0]];
+      await Promise.all([staying.set('k', 1), leaving.set('k', 1)]);
+      const redis = await rawClient(old);
+      await redis.replicaOf('127.0.0.1', 1);
+      swallow = true;
+      expect((await rejection(leaving.set('k', 2))).code).to.equal('ERR_READONLY');
+      await until(() => swallowed === 1);
+      await leaving.disconnect();
+      await until(() => open.size === 1);
+      expect((await rejection(staying.set('k', 2))).code).to.equal('ERR_READONLY');
+      await until(() => swallowed === 2);
+      if (!options.parser) await until(() => open.size === 1);
+      await staying.disconnect();
+      await until(() => open.size === 0);
+      redis.destroy();
+      name.close();
     });
 
     it('MISCONF and NOREPLICAS: writes are refused, reads go on', async () => {

@@ -49,6 +49,8 @@ export class ClientConnection implements Connection {
   #handshake: NodeJS.Timeout | undefined;
   #lastError: unknown;
   #lastRenewal = Number.NEGATIVE_INFINITY;
+  /** Clients of ours beside the one in use: on their way in, or out. */
+  readonly #aside = new Set<GivenClient>();
   #tracking: ClientTracking | undefined;
 
   private constructor(
@@ -130,6 +132,7 @@ export class ClientConnection implements Connection {
     this.#status = 'closed';
     this.#silence.stop();
     this.#settle?.reject(new ClosedError());
+    for (const other of this.#aside) this.#discard(other);
     try {
       if (this.#make && wasReady && client.isOpen) await settledWithin(client.close(), grace);
     } finally {
@@ -210,15 +213,26 @@ export class ClientConnection implements Connection {
     this.#lastRenewal = now;
     const old = this.#client;
     const next = this.#make();
-    const giveUp = (): void => endClient(next);
+    const giveUp = (): void => this.#discard(next);
     next.on('error', giveUp);
-    next.connect().then(() => {
-      if (this.#status !== 'ready' || this.#client !== old) return giveUp();
+    this.#aside.add(next);
+    const taken = next.connect().then(() => {
+      // Closed, replaced or given up meanwhile.
+      if (this.#status !== 'ready' || this.#client !== old || !this.#aside.delete(next)) return giveUp();
       this.#detach(old);
       this.#attach(next);
       next.off('error', giveUp);
-      old.close().catch(() => {});
+      this.#aside.add(old);
+      void settledWithin(old.close(), this.#patience).finally(() => this.#discard(old));
+    });
+    void settledWithin(taken, this.#patience).then(() => {
+      if (this.#client !== next) giveUp();
     }, giveUp);
+  }
+
+  #discard(client: GivenClient): void {
+    this.#aside.delete(client);
+    endClient(client);
   }
 
   /** The socket is there. Whoever does not shake hands in time is as good as not there. */
@@ -238,6 +252,11 @@ export class ClientConnection implements Connection {
 
   readonly #onClientError = (error: unknown): void => {
     if (this.#status === 'closed') return;
+    // Bytes that are no reply: node-redis goes on, with one answer fewer than there are questions.
+    if (this.#make && this.#client.isReady && !isReplyError(error)) {
+      this.#renew(error as Error);
+      return;
+    }
     if (!this.#client.isReady) {
       clearTimeout(this.#handshake);
       this.#status = this.#client.isOpen ? 'reconnecting' : 'idle';
