@@ -230,6 +230,40 @@ describe('direct connection', () => {
     }
   });
 
+  it('gives up a shake of hands that waits for credentials for ever, and tries again', async () => {
+    const server = await RedisServer.start();
+    let asked = 0;
+    const credentials = () => (asked++ === 0 ? new Promise<never>(() => {}) : Promise.resolve({}));
+    const credentialsProvider = { type: 'async-credentials-provider', credentials } as never;
+    const store = openStore({ location: server.location, parser: 'auto', timeout: 300, credentialsProvider });
+    expect(await store.get('k')).to.equal(undefined);
+    await until(async () => (await store.put('k', 1)) === true, 5000);
+    await store.disconnect();
+    await server.stop();
+  });
+
+  it('takes an absurd reply, or a parser that throws, for the end of the connection', async () => {
+    class Throwing extends SimpleParser {
+      override execute(chunk: Buffer): void {
+        if (chunk.includes('poison')) throw new Error('cannot digest this');
+        super.execute(chunk);
+      }
+    }
+    const server = await RedisServer.start();
+    const redis = await rawClient(server);
+    const store = openStore({ location: server.location, prefix: 'p', parser: Throwing });
+    await Promise.all([redis.set('p:bad', '"poison"'), store.set('good', 1)]);
+    expect(await store.get('bad')).to.equal(undefined);
+    expect(store.errors[0]).to.include({ code: 'ERR_CONNECTION' });
+    await until(async () => (await store.get('good')) === 1, 5000);
+    for (const size of [2 ** 32, 2 ** 53, 1e30]) {
+      const length = size.toLocaleString('en', { useGrouping: false });
+      expect(parsed(ReplyParser, [Buffer.from(`*${length}\r\n:1\r\n`)])).to.deep.equal([]);
+    }
+    redis.destroy();
+    await server.stop();
+  });
+
   it('says what is wrong with the password, and shows none', async () => {
     const server = await RedisServer.start(['--requirepass', 'right']);
     const error = await rejection(openStore({ location: `redis://:wr0ng-secret@${server.location}`, parser: 'auto' }).ready());

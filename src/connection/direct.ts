@@ -5,6 +5,7 @@ import type { Milliseconds } from '../ttl.js';
 import { retryIn } from './backoff.js';
 import { type OnError, renewal } from './client.js';
 import type { Argument, Caller, Connection, Reply, Route, Status } from './connection.js';
+import { firstAnswer } from './first-answer.js';
 import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
 import { notConnected, refusal } from './refusals.js';
 import { settledWithin } from './settled-within.js';
@@ -129,9 +130,18 @@ export class DirectConnection implements Connection {
     try {
       const socket = await this.#open();
       this.#socket = socket;
-      const parser = new this.#Parser(this.#replies(socket));
-      socket.on('data', (chunk) => parser.execute(chunk)).on('close', () => this.#lost(socket));
-      await Promise.all((await this.#handshake()).map((args) => this.#enqueue(args)));
+      const told = this.#replies(socket);
+      const parser = new this.#Parser(told);
+      const read = (chunk: Buffer): void => {
+        try {
+          parser.execute(chunk);
+        } catch (error) {
+          told.returnFatalError(error as Error);
+        }
+      };
+      socket.on('data', read).on('close', () => this.#lost(socket));
+      const handshake = await firstAnswer([this.#handshake()], this.#patience);
+      await Promise.all(handshake.map((args) => this.#enqueue(args)));
       if (this.#status === 'closed') throw new ClosedError();
       this.#status = 'ready';
       this.#lastError = undefined;
@@ -149,15 +159,11 @@ export class DirectConnection implements Connection {
     return new Promise((resolve, reject) => {
       const socket = tls ? connectTls(options as TlsOptions) : connectTcp(options as NetConnectOpts);
       this.#socket = socket;
-      const fail = (error: Error): void => {
-        socket.destroy();
-        reject(error);
-      };
-      socket.setTimeout(connectTimeout, () => fail(new Error(`no connection within ${connectTimeout} ms`)));
-      socket.once('close', () => fail(new Error('closed while connecting')));
+      socket.setTimeout(connectTimeout, () => socket.destroy(new Error(`no connection within ${connectTimeout} ms`)));
+      socket.once('close', () => reject(new Error('closed while connecting')));
       socket.on('error', (error) => {
         this.#lastError = error;
-        fail(error);
+        reject(error);
       });
       socket.once(tls ? 'secureConnect' : 'connect', () => {
         socket.setTimeout(0);

@@ -27,7 +27,7 @@ const [status, failure, number, bulk, array] = [...Buffer.from('+-:$*')] as [num
 
 interface OpenArray {
   readonly items: Reply[];
-  filled: number;
+  readonly size: number;
 }
 
 /** The parser behind `parser: 'auto'`: what is whole is handed on at once, and of what is not, no byte is read twice. */
@@ -81,7 +81,7 @@ export class ReplyParser implements Parser {
         }
         case array:
           at = body;
-          if (size > 0) this.#open.push({ items: new Array<Reply>(size), filled: 0 });
+          if (size > 0) this.#open.push({ items: [], size });
           else this.#complete(size < 0 ? null : []);
           break;
         case number:
@@ -112,8 +112,7 @@ export class ReplyParser implements Parser {
   #complete(reply: Reply): void {
     let whole = reply;
     for (let array = this.#open.at(-1); array; array = this.#open.at(-1)) {
-      array.items[array.filled++] = whole;
-      if (array.filled < array.items.length) return;
+      if (array.items.push(whole) < array.size) return;
       this.#open.pop();
       whole = array.items;
     }
