@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { memoryCommands } from '../../src/commands/memory.js';
 import { replaying } from '../../src/commands/replaying.js';
 import { ConnectionError } from '../../src/errors.js';
+import { RedisCluster } from '../support/cluster.js';
 import { openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -189,11 +190,68 @@ describe("invalidations: 'queue'", () => {
     expect(away.errors.at(-1)?.message).to.equal('1 deletions that waited for Redis were never sent');
   });
 
-  it('keeps nothing that Redis refuses', async () => {
-    const replica = await RedisServer.start(['--replicaof', `127.0.0.1 ${server.port}`]);
-    const store = openStore({ location: replica.location, invalidations: 'queue' });
-    expect((await rejection(store.del('a'))).code).to.equal('ERR_READONLY');
-    await replica.stop();
+  it('keeps what a replica refuses until it is a primary again', async () => {
+    const primary = await RedisServer.start();
+    await redis.replicaOf('127.0.0.1', primary.port);
+    const store = open();
+    await until(async () => (await rejection(store.touch('x', 1))).code === 'ERR_READONLY');
+    await store.del('a');
+    expect(await store.get('a')).to.equal(undefined);
+    await redis.sendCommand(['REPLICAOF', 'NO', 'ONE']);
+    await redis.set('p:a', '1');
+    await until(async () => (await redis.exists('p:a')) === 0);
+    await primary.stop();
+  });
+
+  it('sends to the nodes of a cluster that are there what waits for them, whatever becomes of the others', async () => {
+    const cluster = await RedisCluster.start();
+    const store = openStore({ cluster: { rootNodes: cluster.rootNodes }, prefix: 'p', timeout: 300, invalidations: 'queue' });
+    const keys = Array.from({ length: 60 }, (_, i) => `k${i}`);
+    await store.mset(Object.fromEntries(keys.map((key) => [key, 1])));
+    const nodes = (await cluster.primaries()).map(({ node }) => node);
+    // With all replicas, so that nobody takes over.
+    for (const { server } of cluster.nodes) server.freeze();
+    await store.mdel(...keys);
+    const [gone, ...back] = nodes as [(typeof nodes)[0], ...typeof nodes];
+    for (const { server } of back) server.thaw();
+    await until(async () => (await Promise.all(back.map(({ redis }) => redis.dbSize()))).every((size) => size === 0));
+    // Those are settled: what somebody else writes there now is read.
+    const other = openStore({ cluster: { rootNodes: cluster.rootNodes }, prefix: 'p', timeout: 300 });
+    await until(async () => {
+      await Promise.all(keys.map((key) => other.put(key, 2)));
+      const read = await Promise.all(keys.map((key) => store.get(key)));
+      return read.filter((value) => value === 2).length > 20;
+    }, 5000);
+    expect(gone.server.frozen).to.equal(true);
+    gone.server.thaw();
+    await store.disconnect();
+    await cluster.stop();
+  });
+
+  it('tells once of what Redis forbids when it is sent, asks less often, and serves no stale value meanwhile', async () => {
+    await redis.sendCommand(['ACL', 'SETUSER', 'u', 'on', '>pw', '~*', '+@all']);
+    const store = open({ username: 'u', password: 'pw' });
+    await store.mset({ a: 1, b: 2 });
+    server.freeze();
+    await store.mdel('a', 'b');
+    server.thaw();
+    const before = store.errors.length;
+    await redis.sendCommand(['ACL', 'SETUSER', 'u', '-unlink']);
+    await until(() => store.errors.some(({ message }) => message.includes('NOPERM')));
+    await redis.configResetStat();
+    await sleep(1000);
+    const refusals = store.errors.slice(before).filter(({ message }) => message.includes('NOPERM'));
+    expect(refusals.length).to.be.below(3);
+    const asked = Number(/cmdstat_unlink:calls=\d+.*rejected_calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
+    expect(asked).to.be.below(5);
+    expect(await store.get('a')).to.equal(undefined);
+    await redis.sendCommand(['ACL', 'SETUSER', 'u', '+unlink']);
+    await until(async () => (await redis.dbSize()) === 0);
+  });
+
+  it('keeps nothing that Redis refuses to do for this user', async () => {
+    await redis.sendCommand(['ACL', 'SETUSER', 'u', 'on', '>pw', '~*', '+@all', '-unlink']);
+    expect((await rejection(open({ username: 'u', password: 'pw' }).del('a'))).code).to.equal('ERR_PERMISSION');
     expect(() => openStore({ invalidations: 'later' as never })).to.throw("expected `invalidations` to be 'reject' or 'queue'");
   });
 });

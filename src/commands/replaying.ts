@@ -1,10 +1,20 @@
-import { CommandError, ConnectionError, OverloadedError, TimeoutError, UnavailableError } from '../errors.js';
+import {
+  CommandError,
+  ConnectionError,
+  OverloadedError,
+  ReadOnlyError,
+  TimeoutError,
+  UnavailableError,
+  WriteRefusedError,
+} from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { type Commands, type Entry, type Leases, missing } from './commands.js';
 
 /** The most deletions that may wait, 10 000 keys with their leases; one more fails loud, as all do without the queue. */
 const most = 20_000;
 const retryAfter: Milliseconds = 100;
+/** Where Redis refuses the deletion itself, it is asked ever less often, up to this. */
+const retryRefusedAfter: Milliseconds = 30_000;
 
 export interface ReplayingCommands extends Commands {
   /** Other commands to the same Redis, with the same deletions waiting. */
@@ -17,6 +27,16 @@ export interface ReplayingCommands extends Commands {
   stop(): number;
 }
 
+/** A deletion that waits. */
+interface Waiting {
+  /** How many writes that would replace it are under way. */
+  writes: number;
+  /** Whether it is that of a lease, which nobody asked for by name. */
+  readonly lease: boolean;
+  /** Whether Redis has refused it, which was told of. */
+  refused: boolean;
+}
+
 /** Told of a deletion that waits instead of failing. */
 export type OnKept = (error: Error, keys: readonly string[]) => void;
 
@@ -26,9 +46,10 @@ export type OnKept = (error: Error, keys: readonly string[]) => void;
  * one that does not arrive is a deletion.
  */
 export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
-  /** Keys whose deletion waits, and whether a write that would replace it is under way. */
-  const waiting = new Map<string, { writes: number; readonly lease: boolean }>();
+  /** By key. */
+  const waiting = new Map<string, Waiting>();
   let running: Promise<void> | undefined;
+  let wait = retryAfter;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
@@ -38,7 +59,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     const room = waiting.size + names.filter((key) => !waiting.has(key)).length <= most;
     if (!unsent(error) || stopped || !room) throw error;
     // A new entry each time: what is under way now, a write or a replay, comes before this deletion and does not settle it.
-    for (const [i, key] of names.entries()) waiting.set(key, { writes: 0, lease: i < leases.length });
+    for (const [i, key] of names.entries()) waiting.set(key, { writes: 0, lease: i < leases.length, refused: false });
     onKept(error as Error, keys.map(String));
     soon();
   }
@@ -47,7 +68,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     timer ??= setTimeout(() => {
       timer = undefined;
       void replay();
-    }, retryAfter);
+    }, wait);
     timer.unref();
   }
 
@@ -59,21 +80,36 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     return running;
   }
 
+  /** Each by itself, gathered on the way: where some cannot be deleted, a part of a cluster that is down, the others are all the same. */
   async function send(): Promise<void> {
     const due = [...waiting].filter(([, { writes }]) => writes === 0);
-    if (due.length === 0) return;
-    try {
-      await settle(due.map(([key]) => key));
-    } catch {
-      // Tried again later.
-    }
+    const refused: string[] = [];
+    let refusal: unknown;
+    const attempt = async ([key, entry]: (typeof due)[0]): Promise<void> => {
+      try {
+        await base.drop(key);
+        settled(key, entry);
+      } catch (error) {
+        if (unsent(error)) return;
+        refusal = error;
+        if (!entry.refused && !entry.lease) refused.push(key);
+        entry.refused = true;
+      }
+    };
+    await Promise.all(due.map(attempt));
+    wait = refusal === undefined ? retryAfter : Math.min(wait * 2, retryRefusedAfter);
+    if (refused.length > 0) onKept(refusal as Error, refused);
   }
 
   /** Sends the deletions that wait for these keys now. Those that come meanwhile go on waiting. */
   async function settle(keys: readonly string[]): Promise<void> {
     const due = keys.map((key) => [key, waiting.get(key)] as const);
     await base.del(keys);
-    for (const [key, entry] of due) if (waiting.get(key) === entry && entry?.writes === 0) waiting.delete(key);
+    for (const [key, entry] of due) settled(key, entry);
+  }
+
+  function settled(key: string, entry: Waiting | undefined): void {
+    if (waiting.get(key) === entry && entry?.writes === 0) waiting.delete(key);
   }
 
   /** What must find the key as it is after the deletion: waits for that. */
@@ -119,7 +155,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
 
   function replace(error: unknown, key: string): void {
     if (!unsent(error) || stopped || waiting.has(key) || waiting.size === most) return;
-    waiting.set(key, { writes: 0, lease: false });
+    waiting.set(key, { writes: 0, lease: false, refused: false });
     soon();
   }
 
@@ -200,8 +236,10 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   };
 }
 
-/** Whether another attempt may fare better: Redis was not reached, or not in a state to do anything. */
+/** Whether another attempt may fare better: Redis was not reached, or is in no state to write (a replica after a failover, a disk that is full). */
 function unsent(error: unknown): boolean {
-  if (error instanceof CommandError) return error instanceof UnavailableError;
+  if (error instanceof CommandError) {
+    return error instanceof UnavailableError || error instanceof ReadOnlyError || error instanceof WriteRefusedError;
+  }
   return error instanceof ConnectionError || error instanceof TimeoutError || error instanceof OverloadedError;
 }
