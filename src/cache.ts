@@ -1,12 +1,16 @@
+import { performance } from 'node:perf_hooks';
 import { agingOf, mayBeStale } from './codec/aging.js';
 import type { Codec, Stored } from './codec/codec.js';
 import type { MaybePromise } from './codec/serializers.js';
 import type { Stamps } from './codec/tag-header.js';
 import { type Entry, type Leases, missing, never } from './commands/commands.js';
 import type { OrderedCommands } from './commands/in-order.js';
+import { batch } from './commands/redis.js';
 import type { CallOptions } from './connection/guard.js';
+import { answeredWithin, inOneTime } from './connection/in-one-time.js';
 import { ArgumentError, expected, MissingKeyError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import type { Events } from './events.js';
+import { Allowance } from './extras/allowance.js';
 import type { Background } from './extras/background.js';
 import type { Factory } from './extras/factory.js';
 import { Loader } from './extras/get-or-set.js';
@@ -112,11 +116,11 @@ export class Cache {
         return (kept.shared ? kept.value : this.#values.ofKept('get', key, kept)) as T;
       }
       near = holdsValue(kept) && !mayBeStale(kept.stored);
+      const begun = performance.now();
       const ahead = this.tags.ahead();
       wire = this.#wire(key);
       stored = await this.parts.commands.get(wire);
-      if (mayBeStale(stored)) stored = await this.#unstale(wire);
-      if (this.tags.concern(stored)) stored = await this.tags.open(stored, ahead);
+      if (mayBeStale(stored) || this.tags.concern(stored)) stored = await this.#opened(wire, stored, begun, ahead);
     } catch (error) {
       return this.policy.recover({ name: 'get', key }, error, undefined);
     }
@@ -130,14 +134,17 @@ export class Cache {
     let found: (Stored | null)[];
     let near: boolean[] | undefined;
     try {
+      const begun = performance.now();
       const ahead = this.tags.ahead();
       wires = keys.map((key) => this.#wire(key));
       near = this.parts.near && wires.map((wire) => this.#values.isNear(wire));
       found = await this.parts.commands.getMany(wires);
+      const allowance = this.#allowance(begun, keys.length);
       if (found.some(mayBeStale)) {
-        found = await Promise.all(found.map((stored, i) => (mayBeStale(stored) ? this.#unstale(wires[i] as string) : stored)));
+        const fresh = found.map((stored, i) => (mayBeStale(stored) ? this.#unstale(wires[i] as string) : stored));
+        found = await allowance.within(Promise.all(fresh));
       }
-      if (found.some((stored) => this.tags.concern(stored))) found = await this.tags.openMany(found, ahead);
+      if (found.some((stored) => this.tags.concern(stored))) found = await allowance.within(this.tags.openMany(found, ahead));
     } catch (error) {
       return this.policy.recover(
         { name },
@@ -240,7 +247,7 @@ export class Cache {
       { name: 'has', key },
       async () => {
         const wire = this.#wire(key);
-        return this.tags.ifAlive(wire, this.parts.commands.has(wire), false);
+        return this.#ifAlive(wire, this.parts.commands.has(wire), false);
       },
       false,
     );
@@ -252,7 +259,7 @@ export class Cache {
       { name: 'hasMany' },
       async () => {
         const wires = keys.map((key) => this.#wire(key));
-        return this.tags.exact ? this.tags.living(wires) : this.parts.commands.hasMany(wires);
+        return this.tags.exact ? this.#inTime(this.tags.living(wires), wires.length) : this.parts.commands.hasMany(wires);
       },
       keys.map(() => false),
     );
@@ -264,7 +271,7 @@ export class Cache {
       { name: 'ttl', key },
       async () => {
         const wire = this.#wire(key);
-        return this.tags.ifAlive(wire, this.parts.commands.pttl(wire), missing);
+        return this.#ifAlive(wire, this.parts.commands.pttl(wire), missing);
       },
       missing,
     );
@@ -287,7 +294,7 @@ export class Cache {
     return this.policy.loud({ name: 'touch', key }, async () => {
       const wire = this.#wire(key);
       const time = this.parts.ttl(ttl);
-      return this.tags.ifAlive(wire, this.parts.commands.expire(wire, time), false);
+      return this.#ifAlive(wire, this.parts.commands.expire(wire, time), false);
     });
   }
 
@@ -295,7 +302,7 @@ export class Cache {
   persist(key: string): Promise<boolean> {
     return this.policy.loud({ name: 'persist', key }, async () => {
       const wire = this.#wire(key);
-      return this.tags.ifAlive(wire, this.parts.commands.persist(wire), false);
+      return this.#ifAlive(wire, this.parts.commands.persist(wire), false);
     });
   }
 
@@ -303,7 +310,8 @@ export class Cache {
   add(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<boolean> {
     return this.policy.loud({ name: 'add', key }, async () => {
       const entry = this.#entry(key, value, how);
-      return entry !== undefined && this.tags.add(entry.key, entry.value, entry.ttl, entry.tagged);
+      if (entry === undefined) return false;
+      return inOneTime(this.parts.timeout, (goOn) => this.tags.add(entry.key, entry.value, entry.ttl, entry.tagged, goOn));
     });
   }
 
@@ -346,6 +354,7 @@ export class Cache {
   getAndDelete<T>(key: string): Promise<T | undefined> {
     return this.policy.loud({ name: 'getAndDelete', key }, async () => {
       const { commands } = this.parts;
+      const begun = performance.now();
       const { wires, leases } = this.#leased([key]);
       const [wire, lease] = [wires[0] as string, leases[0]];
       // As with every deletion the lease goes first, so that a load under way stores nothing behind it.
@@ -354,7 +363,7 @@ export class Cache {
       let stored = await commands.getAndDelete(wire);
       // What was taken is never lost for that.
       if (stored === null) await ending;
-      if (this.tags.concern(stored)) stored = await this.tags.open(stored);
+      if (this.tags.concern(stored)) stored = await this.#allowance(begun).within(this.tags.open(stored));
       sawRead(this.parts, 'getAndDelete', key, stored);
       return (stored === null ? undefined : this.#values.decoded('getAndDelete', key, stored, wire)) as T | undefined;
     });
@@ -393,6 +402,27 @@ export class Cache {
 
   #wire(key: string): string {
     return this.parts.keys.toWire(key);
+  }
+
+  /** What is left of the time of an operation that has asked for something already; `keys`: of so many, in batches. */
+  #allowance(begun: Milliseconds, keys = 1): Allowance {
+    return new Allowance(this.parts.timeout * Math.ceil(keys / batch), begun);
+  }
+
+  /** For several commands one after the other. */
+  #inTime<T>(work: Promise<T>, keys = 1): Promise<T> {
+    return answeredWithin(work, this.parts.timeout * Math.ceil(keys / batch));
+  }
+
+  #ifAlive<T>(wire: string, answer: Promise<T>, gone: T): Promise<T> {
+    return this.tags.exact ? this.#inTime(this.tags.ifAlive(wire, answer, gone)) : answer;
+  }
+
+  /** What an entry holds that may be stale, by its age or its tags, in what is left of the time since `begun`. */
+  async #opened(wire: string, found: Stored | null, begun: Milliseconds, ahead?: Promise<unknown>): Promise<Stored | null> {
+    const allowance = this.#allowance(begun);
+    const stored = mayBeStale(found) ? await allowance.within(this.#unstale(wire)) : found;
+    return this.tags.concern(stored) ? allowance.within(this.tags.open(stored, ahead)) : stored;
   }
 
   /** What an entry with a stale window holds, as long as it is not stale. Its time to live ends before its time in Redis. */

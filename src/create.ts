@@ -139,13 +139,14 @@ function remote(
     batch === false ? redisCommands(of) : batching(redisCommands(of), batch, ...(severalNodes(settings.target) ? [bySlot] : []));
   const verbs = coalesced(pool);
   const queue = invalidations === 'queue' ? replaying(verbs, kept(events)) : undefined;
-  const commands = inOrder(queue ?? verbs);
+  const { timeout } = settings;
+  const commands = inOrder(queue ?? verbs, { timeout });
   const bounded = (of: GuardedPool, bounds: CallOptions): Commands => {
     const verbs = redisCommands(of.within(bounds));
     return queue ? queue.over(verbs) : verbs;
   };
-  const within = (bounds: CallOptions): OrderedCommands => inOrder(bounded(pool, bounds));
-  const link = remoteLink(pool, commands, settings.timeout, background, queue && lastReplay(queue, events));
+  const within = (bounds: CallOptions): OrderedCommands => inOrder(bounded(pool, bounds), { timeout, ...bounds });
+  const link = remoteLink(pool, commands, timeout, background, queue && lastReplay(queue, events));
   if (!near) return { commands, link, within };
 
   /** The tier in front of the verbs, filled over the pool that tracks. */
@@ -162,7 +163,7 @@ function remote(
     return { commands, link, within };
   }
   const aside = openPool({ ...settings, pool: undefined }, { onError: told.onError }, near);
-  return behind(inOrder(queue ? queue.over(coalesced(aside)) : coalesced(aside)), aside, nearLink(link, near, aside, settings.timeout));
+  return behind(inOrder(queue ? queue.over(coalesced(aside)) : coalesced(aside), { timeout }), aside, nearLink(link, near, aside, timeout));
 }
 
 /** Tells of a deletion that waits: its caller is not. */

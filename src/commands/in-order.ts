@@ -1,6 +1,10 @@
 import type { Stored } from '../codec/codec.js';
 import type { MaybePromise } from '../codec/serializers.js';
+import { abortable } from '../connection/abortable.js';
+import type { CallOptions } from '../connection/guard.js';
+import { type GoOn, inOneTime } from '../connection/in-one-time.js';
 import type { Commands, Entry } from './commands.js';
+import { batch } from './redis.js';
 
 /** Commands that take values which are still being encoded. */
 export interface OrderedCommands extends Commands<MaybePromise<Stored>> {
@@ -12,19 +16,33 @@ export interface OrderedCommands extends Commands<MaybePromise<Stored>> {
  * Keeps the order of calls on one key while a value for it is being encoded (compression takes its time): what is asked
  * later goes out later, so a read sees the write before it and the last write wins. Where every value is there already,
  * which is the rule, calls go straight through.
+ *
+ * A call that waits has one deadline for that and for its answer, and where its caller was told that it failed it is not sent.
  */
-export function inOrder(commands: Commands): OrderedCommands {
+export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {}): OrderedCommands {
   /** For each key that a value is being encoded for: settles when the last of its writes has gone out. */
   const turns = new Map<string, Promise<unknown>>();
+
+  /** `times`: how many deadlines it takes. */
+  function bounded<T>(work: (goOn: GoOn) => Promise<T>, times = 1): Promise<T> {
+    const inTime = (): Promise<T> => (timeout === undefined ? work(() => {}) : inOneTime(timeout * times, work));
+    return signal ? abortable(signal, inTime) : inTime();
+  }
 
   /** Writes the value when it is there and every earlier call on the key has gone out. */
   function inTurn<T>(key: string, value: MaybePromise<Stored>, write: (value: Stored) => Promise<T>): Promise<T> {
     if (!(value instanceof Promise) && !turns.has(key)) return write(value);
+    return bounded((goOn) => waitForTurn(key, value, write, goOn));
+  }
+
+  function waitForTurn<T>(key: string, value: MaybePromise<Stored>, write: (value: Stored) => Promise<T>, goOn: GoOn): Promise<T> {
     const before = turns.get(key);
     let answer: Promise<T> | undefined;
     const turn = Promise.allSettled([value, before]).then(async () => {
+      const encoded = await value;
+      goOn();
       // Going out is what counts; the answer may come later.
-      answer = write(await value);
+      answer = write(encoded);
       answer.catch(() => {});
     });
     const quiet: Promise<void> = turn
@@ -37,7 +55,7 @@ export function inOrder(commands: Commands): OrderedCommands {
   }
 
   /** The same for many, which go out together once the values of all are there. */
-  function manyInTurn(entries: readonly Entry<MaybePromise<Stored>>[]): Promise<PromiseSettledResult<unknown>[]> {
+  function manyInTurn(entries: readonly Entry<MaybePromise<Stored>>[], goOn: GoOn): Promise<PromiseSettledResult<unknown>[]> {
     const before = [...new Set(entries.map(({ key }) => turns.get(key)))];
     let answers: Promise<PromiseSettledResult<unknown>[]> | undefined;
     const encoded = Promise.allSettled(entries.map(({ value }) => value));
@@ -47,13 +65,16 @@ export function inOrder(commands: Commands): OrderedCommands {
         const value = values[i] as PromiseSettledResult<Stored>;
         return value.status === 'fulfilled' ? [{ key, value: value.value, ttl }] : [];
       });
+      goOn();
       answers = there.length === 0 ? Promise.resolve([]) : commands.setMany(there);
       answers.catch(() => {});
       return values;
     });
-    const quiet: Promise<void> = turn.then(() => {
-      for (const { key } of entries) if (turns.get(key) === quiet) turns.delete(key);
-    });
+    const quiet: Promise<void> = turn
+      .catch(() => {})
+      .then(() => {
+        for (const { key } of entries) if (turns.get(key) === quiet) turns.delete(key);
+      });
     for (const { key } of entries) turns.set(key, quiet);
     return turn.then(async (values) => {
       const sent = ((await answers) ?? []).values();
@@ -63,7 +84,12 @@ export function inOrder(commands: Commands): OrderedCommands {
 
   function after<A extends readonly unknown[], R>(keys: Iterable<string>, call: (...args: A) => Promise<R>, args: A): Promise<R> {
     const pending = [...keys].map((key) => turns.get(key)).filter((turn) => turn !== undefined);
-    return pending.length === 0 ? call(...args) : Promise.all(pending).then(() => call(...args));
+    if (pending.length === 0) return call(...args);
+    return bounded(async (goOn) => {
+      await Promise.all(pending);
+      goOn();
+      return call(...args);
+    });
   }
 
   const onKey =
@@ -88,7 +114,7 @@ export function inOrder(commands: Commands): OrderedCommands {
     setMany(entries) {
       const late = entries.some(({ key, value }) => value instanceof Promise || turns.has(key));
       if (!late) return commands.setMany(entries as readonly Entry[]);
-      return manyInTurn(entries);
+      return bounded((goOn) => manyInTurn(entries, goOn), Math.ceil(entries.length / batch));
     },
     replace: onKey(commands.replace),
     fill: ({ key, value, ttl }, claim) => inTurn(key, value, (encoded) => commands.fill({ key, value: encoded, ttl }, claim)),

@@ -10,7 +10,7 @@ import { scan } from './scan.js';
 import { Script } from './script.js';
 
 /** Keys in one command or pipeline: enough to make round trips rare, few enough to keep every step well inside its deadline. */
-const batch = 1000;
+export const batch = 1000;
 
 // A reply of nil for a missing key tells it from a count; what leaves the range of exact integers is undone.
 const increment = new Script(`

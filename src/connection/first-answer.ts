@@ -1,21 +1,15 @@
-import { TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { ClientConnection } from './client.js';
 import type { Connection } from './connection.js';
+import { answeredWithin } from './in-one-time.js';
 import type { ClientOptions } from './target.js';
 
 /** The first that is fulfilled, within `time`; else why the first of them failed. */
 export async function firstAnswer<T>(asked: readonly Promise<T>[], time: Milliseconds): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new TimeoutError(time)), time);
-  });
   try {
-    return await Promise.race([Promise.any(asked), late]);
+    return await answeredWithin(Promise.any(asked), time);
   } catch (error) {
     throw error instanceof AggregateError ? (error.errors[0] ?? error) : error;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

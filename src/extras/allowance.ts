@@ -1,4 +1,5 @@
-import { TimeoutError } from '../errors.js';
+import { performance } from 'node:perf_hooks';
+import { answeredWithin } from '../connection/in-one-time.js';
 import type { Milliseconds } from '../ttl.js';
 
 /**
@@ -7,12 +8,15 @@ import type { Milliseconds } from '../ttl.js';
  */
 export class Allowance {
   readonly #whole: Milliseconds;
-  readonly #begun = performance.now();
+  readonly #begun: Milliseconds;
   #left: Milliseconds;
 
-  constructor(time: Milliseconds) {
+  /** `begun`: when the call did, where it has asked for something already. */
+  constructor(time: Milliseconds, begun?: Milliseconds) {
+    const now = performance.now();
     this.#whole = time;
-    this.#left = time;
+    this.#begun = begun ?? now;
+    this.#left = time - (now - this.#begun);
   }
 
   /** The answer, if it comes in what is left; else rejects with a TimeoutError, and the answer is nobody's. */
@@ -53,15 +57,6 @@ export class Allowance {
 
   async #bounded<T>(work: Promise<T>, bound: Milliseconds): Promise<T> {
     // The first command has its own deadline, and so has each where there is no common one.
-    if (bound === this.#whole) return work;
-    let timer: NodeJS.Timeout | undefined;
-    const over = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new TimeoutError(this.#whole)), Math.max(0, bound));
-    });
-    try {
-      return await Promise.race([work, over]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return bound === this.#whole ? work : answeredWithin(work, bound, this.#whole);
   }
 }

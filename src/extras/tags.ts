@@ -3,6 +3,7 @@ import type { Stored } from '../codec/codec.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { isTagged, type Stamps, type TagHeader, tagHeader, withTags } from '../codec/tag-header.js';
 import type { OrderedCommands } from '../commands/in-order.js';
+import type { GoOn } from '../connection/in-one-time.js';
 import { ArgumentError, expected, UnsupportedError } from '../errors.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import type { WireTtl } from '../ttl.js';
@@ -118,13 +119,19 @@ export class Tags {
     await this.#invalidate([all]);
   }
 
-  /** Stores where nothing is, or nothing that counts. Redis: SET NX; where that finds something: GET, and a compare-and-set script. */
-  async add(key: string, value: MaybePromise<Stored>, ttl: WireTtl, tagged: boolean): Promise<boolean> {
+  /**
+   * Stores where nothing is, or nothing that counts. `goOn` is called before each step but the first. Redis: SET NX; where that finds
+   * something: GET, and a compare-and-set script.
+   */
+  async add(key: string, value: MaybePromise<Stored>, ttl: WireTtl, tagged: boolean, goOn: GoOn): Promise<boolean> {
     if (await this.#commands.add(key, value, ttl)) return true;
     if (!tagged && !this.exact) return false;
+    goOn();
     const there = await this.#commands.get(key);
+    goOn();
     if (there === null) return this.#commands.add(key, value, ttl);
     if (!this.concern(there) || (await this.open(there)) !== null) return false;
+    goOn();
     if (!(await this.#commands.replace(key, there, await value))) return false;
     await this.#commands.expire(key, ttl);
     return true;

@@ -1,0 +1,32 @@
+import { TimeoutError } from '../errors.js';
+import type { Milliseconds } from '../ttl.js';
+
+/** The answer, if it comes within `time`; else a TimeoutError, and the answer is nobody's. `timeout`: of what this time is the rest. */
+export async function answeredWithin<T>(work: Promise<T>, time: Milliseconds, timeout = time): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TimeoutError(timeout)), Math.max(0, time));
+  });
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Called between the steps of an operation: throws where its caller was told that it failed. */
+export type GoOn = () => void;
+
+/** One deadline for work of several steps, the first of which may be no command at all. What is not sent by then is not sent. */
+export function inOneTime<T>(timeout: Milliseconds, work: (goOn: GoOn) => Promise<T>): Promise<T> {
+  let over = false;
+  const answer = answeredWithin(
+    work(() => {
+      if (over) throw new TimeoutError(timeout);
+    }),
+    timeout,
+  );
+  return answer.finally(() => {
+    over = true;
+  });
+}
