@@ -34,6 +34,14 @@ async function reads(servers: readonly RedisServer[], work: () => Promise<unknow
   return after - before;
 }
 
+/** The warnings of the process from now on. */
+function warnings(): { readonly texts: string[]; stop(): void } {
+  const texts: string[] = [];
+  const onWarning = (warning: Error): number => texts.push(`${(warning as NodeJS.ErrnoException).code} ${warning.message}`);
+  process.on('warning', onWarning);
+  return { texts, stop: () => process.off('warning', onWarning) };
+}
+
 const untilKept = (store: RedisStore, servers: readonly RedisServer[]): Promise<void> =>
   until(async () => {
     await store.mget(...names);
@@ -104,16 +112,61 @@ describe('near cache of a cluster', function () {
     await until(async () => (await near.mget(...names)).every((value) => value === undefined));
   });
 
+  /** A primary, and a key of its own with its slot. */
+  async function ownKey(of: string): Promise<{ from: ClusterNode; name: string; slot: number }> {
+    const nodes = (await cluster.primaries()).filter(({ node }) => node !== spare());
+    const [{ node: from, slots }] = nodes as [{ node: ClusterNode; slots: [number, number][] }];
+    for (let i = 0; ; i++) {
+      const name = `${of}${i}`;
+      const slot = Number(await from.redis.sendCommand(['CLUSTER', 'KEYSLOT', `p:${name}`]));
+      if (slots.some(([first, last]) => first <= slot && slot <= last)) return { from, name, slot };
+    }
+  }
+
+  it('is on while a node refuses that serves nothing yet, off with one warning once it does, and on again after that', async () => {
+    const [near, plain] = await openBoth(where, servers);
+    const { from, name, slot } = await ownKey('refused');
+    await spare().redis.sendCommand(['ACL', 'SETUSER', 'default', '-client|tracking']);
+    const warned = warnings();
+    try {
+      await spare().redis.sendCommand(['CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', from.id]);
+      await from.redis.sendCommand(['CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', spare().id]);
+      // Asked for a key on its way, which is all that it serves.
+      await until(async () => {
+        expect(await near.get(name)).to.equal(undefined);
+        return JSON.stringify(await spare().redis.sendCommand(['ACL', 'LOG'])).includes('client|tracking');
+      });
+      await sleep(100);
+      for (const node of [spare(), from]) await node.redis.sendCommand(['CLUSTER', 'SETSLOT', String(slot), 'STABLE']);
+      await untilKept(near, servers);
+      expect(warned.texts).to.deep.equal([]);
+
+      await cluster.moveSlot(slot, from, spare());
+      await until(async () => {
+        await near.get(name);
+        return warned.texts.length > 0;
+      });
+      for (let i = 0; i < 20; i++) {
+        await plain.set(name, i);
+        expect(await near.get(name)).to.equal(i);
+      }
+      expect(warned.texts).to.have.length(1);
+      expect(warned.texts[0]).to.match(/^REDIS_TIER_NEAR the near cache is off/);
+
+      // It lets the next connection.
+      await spare().redis.sendCommand(['ACL', 'SETUSER', 'default', '+client|tracking']);
+      await spare().redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']);
+      await untilKept(near, servers);
+      await plain.del(name);
+    } finally {
+      warned.stop();
+      await spare().redis.sendCommand(['ACL', 'SETUSER', 'default', '+client|tracking']);
+    }
+  });
+
   it('takes no known miss of a slot that is on its way for the truth', async () => {
     const [near, plain] = await openBoth(where, servers);
-    const [{ node: from, slots }] = (await cluster.primaries()) as [{ node: ClusterNode; slots: [number, number][] }];
-    const inSlots = async (name: string): Promise<number> => Number(await from.redis.sendCommand(['CLUSTER', 'KEYSLOT', `p:${name}`]));
-    let name = '';
-    let slot = -1;
-    for (let i = 0; !slots.some(([first, last]) => first <= slot && slot <= last); i++) {
-      name = `absent${i}`;
-      slot = await inSlots(name);
-    }
+    const { from, name, slot } = await ownKey('absent');
     expect(await near.get(name)).to.equal(undefined);
     await spare().redis.sendCommand(['CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', from.id]);
     await from.redis.sendCommand(['CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', spare().id]);
@@ -161,15 +214,13 @@ describe('near cache of a cluster', function () {
   });
 
   it('is off, with a warning, where replicas are read', async () => {
-    const warnings: string[] = [];
-    const onWarning = (warning: Error): number => warnings.push(`${(warning as NodeJS.ErrnoException).code} ${warning.message}`);
-    process.on('warning', onWarning);
+    const warned = warnings();
     const store = openStore({ ...where, near: {}, readFrom: 'replica' });
     await store.get('k');
     await store.get('k');
-    process.off('warning', onWarning);
-    expect(warnings).to.have.length(1);
-    expect(warnings[0]).to.match(/^REDIS_TIER_NEAR .*readFrom/);
+    warned.stop();
+    expect(warned.texts).to.have.length(1);
+    expect(warned.texts[0]).to.match(/^REDIS_TIER_NEAR .*readFrom/);
   });
 });
 

@@ -7,8 +7,10 @@ import type { Tracking, TrackingListener } from './tracking.js';
 const pause: Milliseconds = 100;
 
 interface Node {
-  readonly tracking: Tracking;
+  tracking: Tracking | undefined;
   tracks: boolean;
+  /** Why it does not track, where it has said so. */
+  refusal: Error | undefined;
 }
 
 /** Why there is none where replicas are read. */
@@ -45,34 +47,31 @@ export class NodesTracking implements Tracking {
 
   /** Has a node tell what changes. Before the first command is sent to it. */
   add(connection: Connection): void {
-    let node: Node | undefined;
-    let tracks = false;
-    const tell = (now: boolean): void => {
-      tracks = now;
-      if (node) node.tracks = now;
+    const node: Node = { tracking: undefined, tracks: false, refusal: undefined };
+    const tell = (tracks: boolean, refusal?: Error): void => {
+      node.tracks = tracks;
+      node.refusal = refusal;
       if (!this.#serving.includes(connection)) return;
       this.#stop();
+      if (refusal) this.#refused(refusal);
       this.#startWhereAllTrack();
     };
-    const tracking = connection.track?.({
+    node.tracking = connection.track?.({
       started: () => tell(true),
       stopped: () => tell(false),
-      refused: (reason) => {
-        tell(false);
-        if (!this.#closed) this.#listener.refused(reason);
-      },
+      refused: (reason) => tell(false, reason),
       invalidated: (key) => this.invalidated(key),
     });
-    if (tracking) {
-      node = { tracking, tracks };
-      this.#nodes.set(connection, node);
-    }
+    this.#nodes.set(connection, node);
   }
 
   /** These are the nodes that reads go to from now on, and what they serve may not be what they served before. */
   serve(connections: readonly Connection[]): void {
     this.#serving = [...new Set(connections)];
     this.#stop();
+    // What a node says before reads go to it is nobody's concern until they do.
+    const refusal = this.#serving.map((connection) => this.#nodes.get(connection)?.refusal).find(Boolean);
+    if (refusal) this.#refused(refusal);
     this.#startWhereAllTrack();
   }
 
@@ -100,14 +99,18 @@ export class NodesTracking implements Tracking {
   close(): void {
     this.#closed = true;
     this.#stop();
-    for (const connection of this.#serving) this.#nodes.get(connection)?.tracking.close();
+    for (const connection of this.#serving) this.#nodes.get(connection)?.tracking?.close();
   }
 
   /** Each node whether it tracks, and all of them who serves what. */
   async #ask(): Promise<string | undefined> {
-    const confirmed = this.#serving.map((connection) => this.#nodes.get(connection)?.tracking.confirm());
+    const confirmed = this.#serving.map((connection) => this.#nodes.get(connection)?.tracking?.confirm());
     const [view] = await Promise.all([this.#view(this.#serving), ...confirmed]);
     return view;
+  }
+
+  #refused(reason: Error): void {
+    if (!this.#closed) this.#listener.refused(reason);
   }
 
   #stop(): void {
@@ -138,9 +141,9 @@ export class NodesTracking implements Tracking {
     } catch (error) {
       // Refused, and not only for the moment. A node that is lost comes back and says so.
       const refused = error instanceof UnsupportedError || (error instanceof CommandError && !(error instanceof UnavailableError));
-      if (refused && session === this.#session && !this.#closed) {
+      if (refused && session === this.#session) {
         again = false;
-        this.#listener.refused(error);
+        this.#refused(error);
       }
     } finally {
       this.#asking = false;

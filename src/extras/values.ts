@@ -4,7 +4,7 @@ import type { MaybePromise } from '../codec/serializers.js';
 import type { FailurePolicy } from '../failure.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { holdsValue } from '../near/commands.js';
-import { given, type Kept } from '../near/kept.js';
+import { given, type Kept, keepsBody } from '../near/kept.js';
 import type { NearReader } from '../near/reader.js';
 import type { NearTier } from '../near/tier.js';
 import type { Tags } from './tags.js';
@@ -44,7 +44,10 @@ export class Values {
     if (!near?.freeze) return this.decoded(name, key, stored, wire);
     const kept = this.#parts.reader?.find(key);
     if (this.tells(kept)) return this.ofKept(name, key, kept);
-    return then(this.decoded(name, key, stored, wire), (value) => near.share(undefined, value));
+    // Its tags and its age were looked at in what was read: what is kept now is as good where it says the same.
+    const same = keepsBody(kept, contentOf(stored)) ? kept : undefined;
+    if (same?.shared) return same.value;
+    return then(this.decoded(name, key, stored, wire), (value) => near.share(same, value));
   }
 
   /** The value of an entry of the near tier: decoded for this caller, or once for all. */

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Stored } from '../codec/codec.js';
 import { isFramed } from '../codec/frame.js';
+import { bodyOf } from '../codec/tag-header.js';
 import type { Milliseconds } from '../ttl.js';
 
 /** One entry of the near tier. */
@@ -13,12 +14,15 @@ export interface Kept {
   /** The decoded value, where it is frozen and shared. */
   value: unknown;
   shared: boolean;
+  /** The bytes in `stored` that `value` was decoded from, behind tags and age: whoever has looked at those shares it as well. */
+  body: Stored | undefined;
   /** False when the tier has dropped it; then nothing is in it any more. */
   alive: boolean;
 }
 
 export function newKept(stored: Kept['stored'], deadline: Milliseconds): Kept {
-  return { stored: stored && keepable(stored), deadline, used: Number.NEGATIVE_INFINITY, value: undefined, shared: false, alive: true };
+  const used = Number.NEGATIVE_INFINITY;
+  return { stored: stored && keepable(stored), deadline, used, value: undefined, shared: false, body: undefined, alive: true };
 }
 
 /** Whoever still has it in hand shall not keep what is in it. */
@@ -27,6 +31,7 @@ export function bury(kept: Kept): void {
   kept.shared = false;
   kept.stored = undefined;
   kept.value = undefined;
+  kept.body = undefined;
 }
 
 /**
@@ -40,6 +45,13 @@ function keepable(stored: Stored): Stored {
   const copy = Buffer.allocUnsafeSlow(stored.length);
   stored.copy(copy);
   return copy;
+}
+
+/** Whether the value of these bytes, which stood behind tags or an age, is the one that is kept. */
+export function keepsBody(kept: Kept | undefined, body: Stored): kept is Kept & { readonly stored: Buffer } {
+  if (kept === undefined || !Buffer.isBuffer(kept.stored) || !Buffer.isBuffer(body)) return false;
+  kept.body ??= bodyOf(kept.stored);
+  return body.equals(kept.body as Buffer);
 }
 
 /** What was kept, for a caller who may do with it what he likes. */
