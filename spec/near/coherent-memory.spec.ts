@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCache, KeyvAdapter } from 'cache-manager';
 import { expect } from 'chai';
+import * as keyv5 from 'keyv';
 import { Keyv } from 'keyv';
 import * as keyv4 from 'keyv4';
 import * as keyv6 from 'keyv6';
@@ -176,6 +177,33 @@ describe('coherent memory', () => {
     await redis.flushDb();
     await until(async () => (await cache.get('k')) === undefined);
   });
+
+  for (const [major, keyv] of Object.entries({ 5: keyv5, 6: keyv6 })) {
+    it(`reads what its Keyv ${major} writes, whatever serializer and compression are set on that, and when`, async () => {
+      // biome-ignore lint/suspicious/noExplicitAny: two majors
+      const redis: any = closing(createKeyvOf(keyv as never, { location: server.location, namespace: 'n', near: {} }) as never);
+      const memory = coherentKeyv(redis);
+      await untilKept((key) => redis.get(key));
+      const reverse = (text: string): string => [...text].reverse().join('');
+      const stringify = (data: unknown): string => `*${JSON.stringify(data)}`;
+      const parse = (text: string): unknown => JSON.parse(text.slice(1));
+      const settings: (() => void)[] = [
+        () => Object.assign(redis, { compression: { compress: reverse, decompress: reverse } }),
+        () => Object.assign(redis, major === '5' ? { serialize: stringify, deserialize: parse } : { serialization: { stringify, parse } }),
+        () => Object.assign(redis, { compression: undefined }),
+      ];
+      for (const [i, set] of settings.entries()) {
+        set();
+        await redis.set('k', `value ${i}`);
+        expect(await redis.get('k')).to.equal(`value ${i}`);
+        expect(await memory.get('k')).to.equal(`value ${i}`);
+        expect(await memory.get(['k', 'missing'])).to.deep.equal([`value ${i}`, undefined]);
+      }
+      // Nothing is written to it, so nothing of its own can be meant.
+      memory.compression = { compress: reverse, decompress: reverse } as never;
+      expect(await memory.get('k')).to.equal('value 2');
+    });
+  }
 
   it('is made around a Keyv 6 too, and around nothing that keeps nothing', async () => {
     // biome-ignore lint/suspicious/noExplicitAny: another major
