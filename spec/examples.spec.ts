@@ -6,12 +6,17 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { main as cacheManager5 } from '../examples/cache-manager-5.js';
 import { main as cacheManager7 } from '../examples/cache-manager-7.js';
+import { main as cluster } from '../examples/cluster.js';
+import { main as coherentMemory } from '../examples/coherent-memory.js';
 import { main as counters } from '../examples/counters.js';
 import { main as customSerializer } from '../examples/custom-serializer.js';
 import { main as demo } from '../examples/demo.js';
+import { main as encryption } from '../examples/encryption.js';
 import { main as express } from '../examples/express.js';
+import { main as failure } from '../examples/failure.js';
 import { main as fastify } from '../examples/fastify.js';
 import { main as keyv } from '../examples/keyv.js';
+import { main as lock } from '../examples/lock.js';
 import { main as metrics } from '../examples/metrics.js';
 import { main as nearCache } from '../examples/near-cache.js';
 import { main as nestjs } from '../examples/nestjs.js';
@@ -22,6 +27,7 @@ import { main as tagged } from '../examples/tags.js';
 import { type Files, main as tls } from '../examples/tls.js';
 import { main as unixSocket } from '../examples/unix-socket.js';
 import { certificates } from './support/certificates.js';
+import { RedisCluster } from './support/cluster.js';
 import { compiled } from './support/compiled.js';
 import { sharedServer } from './support/hooks.js';
 import { freePort, type RedisServer } from './support/redis.js';
@@ -37,6 +43,7 @@ describe('examples', () => {
   let raw: RawClient;
   let secure: RedisServer;
   let secureUrl: string;
+  let nodes: RedisCluster;
   let folder: string;
   let files: Files;
   const { log } = console;
@@ -47,6 +54,7 @@ describe('examples', () => {
     const port = await freePort();
     secure = await tlsServer(port, ca.cert, server);
     secureUrl = `rediss://127.0.0.1:${port}`;
+    nodes = await RedisCluster.start();
     folder = mkdtempSync(join(tmpdir(), 'redis-tier-examples-'));
     const file = (name: string, content: string): string => {
       writeFileSync(join(folder, name), content);
@@ -56,7 +64,7 @@ describe('examples', () => {
   });
   after(async () => {
     raw.destroy();
-    await secure.stop();
+    await Promise.all([secure.stop(), nodes.stop()]);
     rmSync(folder, { recursive: true, force: true });
   });
   beforeEach(() => {
@@ -65,6 +73,8 @@ describe('examples', () => {
   afterEach(() => {
     console.log = log;
   });
+
+  const rootUrls = (): string[] => nodes.rootNodes.map(({ socket: { host, port } }) => `redis://${host}:${port}`);
 
   /** What `main` gives, twice: what one run leaves in Redis must not change what the next one shows. */
   async function run<T>(main: (location: string) => Promise<T>, location = sharedServer().location): Promise<T> {
@@ -196,6 +206,48 @@ describe('examples', () => {
     expect(await run(nearCache)).to.deep.equal({ faster: true, shared: true, told: 'Grace', own: 'Edsger', gone: false });
   });
 
+  it('coherent-memory: memory answers, and drops what another process writes and deletes', async () => {
+    expect(await run(coherentMemory)).to.deep.equal({
+      kept: { name: 'Ada' },
+      dropped: undefined,
+      told: { name: 'Grace' },
+      gone: undefined,
+    });
+  });
+
+  it('lock: one at a time, an error where it is held, and a number that tells of a holder who was replaced', async () => {
+    expect(await run(lock)).to.deep.equal({
+      most: 1,
+      refused: 'ERR_LOCK_HELD',
+      accepted: [true, false],
+      held: false,
+      told: 'ERR_LOCK_LOST',
+    });
+  });
+
+  it('failure: reads are misses in time, deletions reject, the function runs, and the breaker opens', async () => {
+    const { codes, ...seen } = await run(failure);
+    expect(seen).to.deep.equal({ read: undefined, inTime: true, made: 'Ada', refused: 'ERR_TIMEOUT' });
+    expect([...codes]).to.include.members(['ERR_TIMEOUT', 'ERR_BREAKER_OPEN']);
+  });
+
+  it('encryption: nobody reads without the key, and none is missed while keys change', async () => {
+    const ada = { name: 'Ada' };
+    expect(await run(encryption)).to.deep.equal({ unread: undefined, read: ada, moved: ada, old: undefined, errors: ['ERR_CODEC'] });
+  });
+
+  it('cluster: keys of many slots at once, in their order', async () => {
+    const urls = rootUrls();
+    await cluster(urls);
+    expect(await cluster(urls)).to.deep.equal({
+      names: ['Ada', 'Grace', 'Edsger', 'Barbara'],
+      total: 4,
+      keys: ['user:0', 'user:1', 'user:2', 'user:3', 'visits'],
+      left: ['user:3', 'visits'],
+      status: 'ready',
+    });
+  });
+
   it('demo: computes each answer once while it is kept, watched or not', async () => {
     const watched = { location: sharedServer().url, about: 'the specs’ Redis', watch: true };
     for (const where of [sharedServer().url, watched, 'memory:']) expect(await demo(where)).to.deep.equal({ computed: 7 });
@@ -224,6 +276,7 @@ describe('examples', () => {
         ...process.env,
         REDIS_URL: name === 'tls.ts' ? secureUrl : url,
         REDIS_SOCKET: sharedServer().unixSocket,
+        REDIS_CLUSTER: rootUrls().join(),
         REDIS_CA: files.ca,
         REDIS_CERT: files.cert,
         REDIS_KEY: files.key,

@@ -3,10 +3,11 @@ import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, Periodic
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { expect } from 'chai';
 import { type InstrumentOptions, instrument } from '../src/otel.js';
-import { traced } from '../src/telemetry/tracing.js';
+import { loadTraced, traced } from '../src/telemetry/tracing.js';
 import { sharedServer } from './support/hooks.js';
-import { openStore } from './support/open.js';
-import { freePort } from './support/redis.js';
+import { openStore, rejection } from './support/open.js';
+import { freePort, RedisServer } from './support/redis.js';
+import { until } from './support/until.js';
 
 describe('OpenTelemetry', () => {
   const spans = new InMemorySpanExporter();
@@ -39,7 +40,7 @@ describe('OpenTelemetry', () => {
   afterEach(() => {
     for (const end of ends.splice(0)) end();
     spans.reset();
-    expect(traced(), 'nothing stays subscribed').to.equal(false);
+    expect([traced(), loadTraced()], 'nothing stays subscribed').to.deep.equal([false, false]);
   });
   after(() => meters.shutdown());
 
@@ -145,6 +146,69 @@ describe('OpenTelemetry', () => {
   it('subscribes to nothing where only the numbers are wanted', () => {
     watch(openStore(), { tracer: false, durations: false });
     expect(traced()).to.equal(false);
+  });
+
+  it('has a span and a duration for each call of a function given to getOrSet', async () => {
+    const prefix = 'otel-loads';
+    const store = openStore({ prefix });
+    watch(store, { keys: true });
+    await store.clear();
+    spans.reset();
+    await store.getOrSet('a', () => 1);
+    const fails = async (): Promise<never> => {
+      throw new TypeError('broken');
+    };
+    await rejection(store.getOrSet('b', fails));
+    const loads = spans.getFinishedSpans().filter(({ name }) => name === 'load');
+    expect(loads.map(({ kind, attributes, status }) => [kind, attributes, status.code])).to.deep.equal([
+      [SpanKind.INTERNAL, { 'redis_tier.prefix': prefix, 'cache.key': 'a', 'redis_tier.renewal': false }, SpanStatusCode.UNSET],
+      [
+        SpanKind.INTERNAL,
+        { 'redis_tier.prefix': prefix, 'cache.key': 'b', 'redis_tier.renewal': false, 'error.type': 'TypeError' },
+        SpanStatusCode.ERROR,
+      ],
+    ]);
+    const points = (await collect(prefix))['redis_tier.load.duration'] ?? [];
+    expect(points.map(([attributes, value]) => [attributes['error.type'], (value as { count: number }).count])).to.deep.equal([
+      [undefined, 1],
+      ['TypeError', 1],
+    ]);
+  });
+
+  it('reports how much the near tier holds', async () => {
+    const prefix = 'otel-near';
+    const store = openStore({ prefix, near: {} });
+    watch(store, { tracer: false, durations: false });
+    await store.set('a', 'four');
+    // Reads are kept once the server tracks the connection.
+    while (store.stats().near.hits === 0) await store.get('a');
+    const metrics = await collect(prefix);
+    expect(metrics['redis_tier.near.entries']?.[0]?.[1]).to.equal(1);
+    expect(metrics['redis_tier.near.bytes']?.[0]?.[1]).to.equal(store.stats().near.bytes);
+  });
+
+  it('ends the spans of what is under way when it ends', async () => {
+    const server = await RedisServer.start();
+    try {
+      const store = openStore({ location: server.location });
+      await store.ready();
+      const end = instrument(store, { tracer, meter: false });
+      let made = (_value: number): void => {};
+      const loading = store.getOrSet('a', () => new Promise<number>((resolve) => (made = resolve)));
+      await until(() => store.stats().loads === 1);
+      spans.reset();
+      server.freeze();
+      const reading = store.get('b');
+      end();
+      expect(spans.getFinishedSpans().map(({ name }) => name)).to.have.members(['load', 'GET']);
+      server.thaw();
+      made(1);
+      await Promise.all([loading, reading]);
+      expect(spans.getFinishedSpans()).to.have.length(2);
+    } finally {
+      server.thaw();
+      await server.stop();
+    }
   });
 
   it('is quiet after its end', async () => {

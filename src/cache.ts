@@ -25,7 +25,9 @@ import { holdsValue } from './near/commands.js';
 import { NearReader } from './near/reader.js';
 import type { NearTier } from './near/tier.js';
 import type { Counters } from './telemetry/counters.js';
-import { observed, sawRead } from './telemetry/observed.js';
+import { observedLoad } from './telemetry/loads.js';
+import { observed, type SawRead, sawRead } from './telemetry/observed.js';
+import { tracer, type Verbs } from './telemetry/traced.js';
 import type { Source } from './telemetry/tracing.js';
 import type { Milliseconds, Ttl, TtlPolicy } from './ttl.js';
 
@@ -33,7 +35,7 @@ export interface CacheParts {
   readonly keys: KeySpace;
   readonly ttl: TtlPolicy;
   readonly codec: Codec;
-  readonly commands: OrderedCommands;
+  readonly verbs: Verbs;
   readonly events: Events;
   readonly counters: Counters;
   readonly source: Source;
@@ -42,10 +44,12 @@ export interface CacheParts {
   /** The tags that the option gives an entry. */
   readonly tagsOf?: TagsOf | undefined;
   readonly tagging: TagSettings;
-  /** The commands with other bounds. */
-  readonly within: (bounds: CallOptions) => OrderedCommands;
-  /** What this process keeps of Redis, where it does. `commands` see to it that it is filled and true. */
+  /** The verbs with other bounds. */
+  readonly within: (bounds: CallOptions) => Verbs;
+  /** What this process keeps of Redis, where it does. The verbs see to it that it is filled and true. */
   readonly near?: NearTier | undefined;
+  /** Counts reads and tells of them. Default: all of them. */
+  readonly saw?: SawRead | undefined;
   /** The bound of the commands. */
   readonly timeout: Milliseconds;
   /** The loads under way in this process. */
@@ -53,6 +57,9 @@ export interface CacheParts {
   /** What goes on when no caller waits for it. */
   readonly background: Background;
 }
+
+/** The parts, and the verbs as the cache uses them: counted, told of, traced. */
+export type Wired<Parts> = Parts & { readonly commands: OrderedCommands };
 
 /** What `incr`, `decr` count with. */
 export interface CounterOptions {
@@ -68,18 +75,20 @@ export interface CounterOptions {
  */
 export class Cache {
   /** @internal */
-  protected readonly parts: CacheParts;
+  protected readonly parts: Wired<CacheParts>;
   /** @internal */
   protected readonly policy: FailurePolicy;
   /** @internal */
   protected readonly tags: Tags;
   readonly #near: NearReader | undefined;
+  readonly #saw: SawRead;
   readonly #values: Values;
   readonly #loader: Loader;
 
   /** @internal */
   constructor(parts: CacheParts) {
-    this.parts = { ...parts, commands: observed(parts.commands, parts) };
+    this.parts = { ...parts, commands: observed(parts.verbs(tracer(parts.keys, parts.source)), parts) };
+    this.#saw = parts.saw ?? sawRead;
     this.policy = new FailurePolicy(parts.events, parts.onFailure, parts.counters);
     this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging);
     this.#near = parts.near && new NearReader(parts.near, parts.keys);
@@ -94,7 +103,7 @@ export class Cache {
       tags: this.tags,
       report: (key, error) => this.policy.report({ name: 'getOrSet', key }, error),
       near: (wire) => this.#values.isNear(wire),
-      saw: (key, stored, near) => sawRead(this.parts, 'getOrSet', key, stored, near),
+      saw: (key, stored, near) => this.#saw(this.parts, 'getOrSet', key, stored, near),
       decoded: ({ key, wire }, stored) => this.#values.decoded('getOrSet', key, stored, wire),
       entry: ({ key }, value, how, stamps) => this.#entry(key, value, how, stamps),
       encoded: ({ wire }, value) => codec.encode(value, wire),
@@ -112,7 +121,7 @@ export class Cache {
     try {
       const kept = this.#near?.find(key);
       if (this.#values.tells(kept)) {
-        sawRead(this.parts, 'get', key, kept.stored, true);
+        this.#saw(this.parts, 'get', key, kept.stored, true);
         return (kept.shared ? kept.value : this.#values.ofKept('get', key, kept)) as T;
       }
       near = holdsValue(kept) && !mayBeStale(kept.stored);
@@ -346,7 +355,7 @@ export class Cache {
   async getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
     const wire = this.#wire(key);
     const plan = parseLoadOptions(options);
-    const make = typeof value === 'function' ? this.#counted(value as Factory<unknown>) : () => value;
+    const make = typeof value === 'function' ? observedLoad(value as Factory<unknown>, key, this.parts) : () => value;
     return (await this.#loader.load({ key, wire, lease: this.parts.keys.beside?.(wire, 'l'), make, plan })) as T;
   }
 
@@ -364,7 +373,7 @@ export class Cache {
       // What was taken is never lost for that.
       if (stored === null) await ending;
       if (this.tags.concern(stored)) stored = await this.#allowance(begun).within(this.tags.open(stored));
-      sawRead(this.parts, 'getAndDelete', key, stored);
+      this.#saw(this.parts, 'getAndDelete', key, stored);
       return (stored === null ? undefined : this.#values.decoded('getAndDelete', key, stored, wire)) as T | undefined;
     });
   }
@@ -381,17 +390,9 @@ export class Cache {
     });
   }
 
-  /** Counts its calls. */
-  #counted<T>(make: Factory<T>): Factory<T> {
-    return (context) => {
-      this.parts.counters.loads++;
-      return make(context);
-    };
-  }
-
   /** The value that was read: a hit or a miss, which is counted and told of here. `near`: the near tier answered. */
   #read(name: string, key: string, stored: Stored | null, wire: string, near = false): MaybePromise<unknown> {
-    sawRead(this.parts, name, key, stored, near);
+    this.#saw(this.parts, name, key, stored, near);
     return stored === null ? undefined : this.#values.of(name, key, stored, wire);
   }
 

@@ -33,6 +33,7 @@ import type { ScopeParts } from './scope.js';
 import { parseOptions, type Settings } from './settings/settings.js';
 import { Counters } from './telemetry/counters.js';
 import { countingOpenings } from './telemetry/stats.js';
+import type { Verbs } from './telemetry/traced.js';
 import type { Source } from './telemetry/tracing.js';
 import { type Milliseconds, ttlPolicy } from './ttl.js';
 
@@ -63,7 +64,7 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
   }
 
   const background = new Background();
-  const { commands, link, within, near } =
+  const { verbs, link, within, near } =
     commandsOf || settings.target.kind === 'memory'
       ? local(commandsOf?.() ?? memoryCommands(options.max), background)
       : remote(settings, options, events, counters, background);
@@ -73,7 +74,7 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
       keys,
       ttl,
       codec: face === 'keyv' ? codecs.raw : codecs.values,
-      commands,
+      verbs,
       within,
       near,
       timeout: settings.timeout,
@@ -115,7 +116,7 @@ function literalPrefix(options: StoreOptions): Pick<StoreOptions, 'hashLongKeys'
   );
 }
 
-type Engine = Pick<ScopeParts, 'commands' | 'within' | 'near'> & Pick<Composition, 'link'>;
+type Engine = Pick<ScopeParts, 'verbs' | 'within' | 'near'> & Pick<Composition, 'link'>;
 
 function remote(
   settings: Settings,
@@ -137,33 +138,41 @@ function remote(
   const pool = openPool(settings, told, sharesOne ? near : undefined);
   const coalesced = (of: Pool): Commands =>
     batch === false ? redisCommands(of) : batching(redisCommands(of), batch, ...(severalNodes(settings.target) ? [bySlot] : []));
-  const verbs = coalesced(pool);
-  const queue = invalidations === 'queue' ? replaying(verbs, kept(events)) : undefined;
   const { timeout } = settings;
-  const commands = inOrder(queue ?? verbs, { timeout });
+  const shared = coalesced(pool);
+  const queue = invalidations === 'queue' ? replaying(shared, kept(events)) : undefined;
+  const commands = inOrder(queue ?? shared, { timeout });
   const bounded = (of: GuardedPool, bounds: CallOptions): Commands => {
-    const verbs = redisCommands(of.within(bounds));
-    return queue ? queue.over(verbs) : verbs;
+    const alone = redisCommands(of.within(bounds));
+    return queue ? queue.over(alone) : alone;
   };
   const within = (bounds: CallOptions): OrderedCommands => inOrder(bounded(pool, bounds), { timeout, ...bounds });
-  const link = remoteLink(pool, commands, timeout, background, queue && lastReplay(queue, events));
-  if (!near) return { commands, link, within };
+  const plain: Engine = {
+    verbs: (tracer) => tracer(commands),
+    link: remoteLink(pool, commands, timeout, background, queue && lastReplay(queue, events)),
+    within: (bounds) => (tracer) => tracer(within(bounds)),
+  };
+  if (!near) return plain;
 
   /** The tier in front of the verbs, filled over the pool that tracks. */
   const behind = (source: OrderedCommands, reads: GuardedPool, nearer: Link): Engine => ({
-    commands: nearCommands(commands, near, source, queue?.waits),
+    verbs: (tracer) => nearCommands(tracer(commands), near, tracer(source), queue?.waits),
     link: nearer,
-    within: (bounds) => nearCommands(within(bounds), near, bounded(reads, bounds), queue?.waits),
+    within: (bounds) => (tracer) => nearCommands(tracer(within(bounds)), near, tracer(bounded(reads, bounds)), queue?.waits),
     near,
   });
-  if (sharesOne) return behind(commands, pool, nearLink(link, near));
+  if (sharesOne) return behind(commands, pool, nearLink(plain.link, near));
   // Pushes come in order with the replies of one connection only: beside a pool, what is kept is read over one of its own.
   if (settings.pool && 'use' in settings.pool) {
     near.refused(new UnsupportedError('a pool of your own does not say which of its connections read what'));
-    return { commands, link, within };
+    return plain;
   }
   const aside = openPool({ ...settings, pool: undefined }, { onError: told.onError }, near);
-  return behind(inOrder(queue ? queue.over(coalesced(aside)) : coalesced(aside), { timeout }), aside, nearLink(link, near, aside, timeout));
+  return behind(
+    inOrder(queue ? queue.over(coalesced(aside)) : coalesced(aside), { timeout }),
+    aside,
+    nearLink(plain.link, near, aside, timeout),
+  );
 }
 
 /** Tells of a deletion that waits: its caller is not. */
@@ -185,9 +194,10 @@ function lastReplay(queue: ReplayingCommands, events: Events): () => Promise<voi
 }
 
 function local(engine: Commands, background: Background): Engine {
-  const { commands: verbs, ...state } = closable(engine);
-  const commands = inOrder(verbs);
-  return { commands, link: localLink(state, commands, background), within: () => commands };
+  const { commands: inside, ...state } = closable(engine);
+  const commands = inOrder(inside);
+  const verbs: Verbs = (tracer) => tracer(commands);
+  return { verbs, link: localLink(state, commands, background), within: () => verbs };
 }
 
 /**

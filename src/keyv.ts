@@ -13,5 +13,6 @@ export {
   KeyvRedisStore,
   type KeyvStorageEntry,
 } from './keyv/v6.js';
+export type { Holding } from './near/tier.js';
 export type { StatsOptions, StoreStats, TierStats } from './telemetry/stats.js';
-export type { CommandTrace, Source } from './telemetry/tracing.js';
+export type { CommandTrace, LoadTrace, Source } from './telemetry/tracing.js';

@@ -6,6 +6,7 @@ import type { GuardedPool } from './connection/guard.js';
 import { settledWithin } from './connection/settled-within.js';
 import { CacheError, ClosedError } from './errors.js';
 import type { Background } from './extras/background.js';
+import type { Holding, NearTier } from './near/tier.js';
 import type { Milliseconds } from './ttl.js';
 
 /** How long what no caller waits for has to end when an engine in this process is closed. */
@@ -18,6 +19,8 @@ export interface Link {
   /** Commands and pipelines under way. */
   readonly pending: number;
   readonly client: unknown;
+  /** What the near tier holds, where there is one. */
+  readonly near?: Holding | undefined;
   ready(): Promise<void>;
   ping(): Promise<void>;
   disconnect(): Promise<void>;
@@ -96,9 +99,10 @@ async function named(operation: string, work: () => Promise<void>): Promise<void
 }
 
 /** With a near tier, which ends first, and with the connection it reads over where that is one of its own. */
-export function nearLink(link: Link, near: { close(): void }, aside?: GuardedPool, grace: Milliseconds = 0): Link {
+export function nearLink(link: Link, near: Pick<NearTier, 'close' | 'holding'>, aside?: GuardedPool, grace: Milliseconds = 0): Link {
   return Object.create(link, {
     pending: { get: () => link.pending + (aside?.pending ?? 0) },
+    near: { get: () => near.holding },
     disconnect: {
       value: async (): Promise<void> => {
         near.close();

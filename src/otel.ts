@@ -1,7 +1,7 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { type Attributes, type Meter, metrics, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import type { StoreStats } from './telemetry/stats.js';
-import { type CommandTrace, commandChannel, type Source } from './telemetry/tracing.js';
+import { type CommandTrace, commandChannel, type LoadTrace, loadChannel, type Source } from './telemetry/tracing.js';
 
 /** A store, or a Keyv adapter. */
 export interface Instrumentable {
@@ -15,8 +15,9 @@ export interface InstrumentOptions {
   /** Where the spans go; `false` for nowhere. Default: the tracer `redis-tier` of the global provider. */
   readonly tracer?: Tracer | false | undefined;
   /**
-   * Whether the time of every command is measured, for the histogram `db.client.operation.duration`. Default true. Without it
-   * and without a tracer nothing is done per command: the other metrics are read from `stats()` when they are collected.
+   * Whether the time of every command and load is measured, for the histograms `db.client.operation.duration` and
+   * `redis_tier.load.duration`. Default true. Without it and without a tracer nothing is done per command: the other metrics are read
+   * from `stats()` when they are collected.
    */
   readonly durations?: boolean | undefined;
   /** Whether spans carry the caller's key, as `cache.key`. Default false: keys may be personal. */
@@ -26,18 +27,22 @@ export interface InstrumentOptions {
 }
 
 /**
- * Gives OpenTelemetry what the store does: metrics from its `stats()`, and for each command a client span and its duration.
- * Needs the package `@opentelemetry/api`.
+ * Gives OpenTelemetry what the store does: metrics from its `stats()`; for each command a client span and its duration; for each call of
+ * a function given to `getOrSet` an internal span and its duration. Needs the package `@opentelemetry/api`.
  *
- * @returns ends it
+ * @returns ends it, and the spans of what is under way
  */
 export function instrument(store: Instrumentable, options: InstrumentOptions = {}): () => void {
   const { meter = metrics.getMeter('redis-tier'), tracer = trace.getTracer('redis-tier'), durations = true, keys = false } = options;
   const common = { ...describe(store.source), ...options.attributes };
   const ends: (() => void)[] = [];
   if (meter) ends.push(observeStats(store, meter, common));
-  const record = meter && durations ? durationsOf(meter) : undefined;
-  if (tracer || record) ends.push(followCommands(store.source, tracer || undefined, record, keys, common));
+  const timed = meter && durations ? meter : undefined;
+  if (tracer || timed) {
+    const sinks = { tracer: tracer || undefined, meter: timed, keys };
+    ends.push(follow(commandChannel, store.source, commandWatch(sinks, common)));
+    ends.push(follow(loadChannel, store.source, loadWatch(sinks, { 'redis_tier.prefix': store.source.prefix, ...options.attributes })));
+  }
   return () => {
     for (const end of ends.splice(0)) end();
   };
@@ -76,7 +81,12 @@ function observeStats(store: Instrumentable, meter: Meter, common: Attributes): 
   const opened = meter.createObservableCounter('redis_tier.breaker.opened', { description: 'How often the breaker opened' });
   const open = meter.createObservableGauge('redis_tier.breaker.open', { description: '1 while the breaker is open or half open' });
   const pending = meter.createObservableUpDownCounter('redis_tier.pending', { unit: '{command}', description: 'Commands under way' });
-  const instruments = [...counters.map(([instrument]) => instrument), reads, io, opened, open, pending];
+  const entries = meter.createObservableUpDownCounter('redis_tier.near.entries', {
+    unit: '{entry}',
+    description: 'Entries of the near tier',
+  });
+  const bytes = meter.createObservableUpDownCounter('redis_tier.near.bytes', { unit: 'By', description: 'Bytes of the near tier' });
+  const instruments = [...counters.map(([instrument]) => instrument), reads, io, opened, open, pending, entries, bytes];
 
   const observe: Parameters<Meter['addBatchObservableCallback']>[0] = (result) => {
     const stats = store.stats();
@@ -90,55 +100,86 @@ function observeStats(store: Instrumentable, meter: Meter, common: Attributes): 
     result.observe(opened, stats.breaker.opened, common);
     result.observe(open, stats.breaker.state === 'closed' ? 0 : 1, common);
     result.observe(pending, stats.pending, common);
+    result.observe(entries, stats.near.entries, common);
+    result.observe(bytes, stats.near.bytes, common);
   };
   meter.addBatchObservableCallback(observe, instruments);
   return () => meter.removeBatchObservableCallback(observe, instruments);
 }
 
-type RecordDuration = (seconds: number, attributes: Attributes) => void;
+/** Where spans and durations go, and whether spans name keys. */
+interface Sinks {
+  readonly tracer: Tracer | undefined;
+  readonly meter: Meter | undefined;
+  readonly keys: boolean;
+}
 
-function durationsOf(meter: Meter): RecordDuration {
-  const histogram = meter.createHistogram('db.client.operation.duration', {
+/** What all that is traced has in common. */
+interface Traced {
+  readonly source: Source;
+  readonly key: string | undefined;
+  readonly error?: unknown;
+}
+
+/** What is done about one kind of trace. */
+interface Watch<T> {
+  readonly begun: (trace: T) => Span | undefined;
+  readonly ended: (trace: T, span: Span | undefined, seconds: number) => void;
+}
+
+/** A span and a duration for each command. */
+function commandWatch({ tracer, meter, keys }: Sinks, common: Attributes): Watch<CommandTrace> {
+  const histogram = meter?.createHistogram('db.client.operation.duration', {
     unit: 's',
     description: 'Duration of database client operations',
     advice: { explicitBucketBoundaries: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10] },
   });
-  return (seconds, attributes) => histogram.record(seconds, attributes);
-}
-
-interface Following {
-  readonly begun: number;
-  readonly span: Span | undefined;
-}
-
-/** A span and a duration for each command of the store. */
-function followCommands(
-  source: Source,
-  tracer: Tracer | undefined,
-  record: RecordDuration | undefined,
-  withKeys: boolean,
-  common: Attributes,
-): () => void {
-  const channel = tracingChannel<string, CommandTrace>(commandChannel);
-  const following = new WeakMap<CommandTrace, Following>();
-  const listeners = {
-    start(command: CommandTrace): void {
-      if (command.source !== source) return;
-      const span = tracer?.startSpan(command.command, { kind: SpanKind.CLIENT, attributes: { ...common, ...attributesOf(command) } });
-      if (withKeys && command.key !== undefined) span?.setAttribute('cache.key', command.key);
-      following.set(command, { begun: performance.now(), span });
+  return {
+    begun(trace) {
+      const span = tracer?.startSpan(trace.command, { kind: SpanKind.CLIENT, attributes: { ...common, ...attributesOf(trace) } });
+      return keys ? named(span, trace) : span;
     },
-    asyncEnd(command: CommandTrace): void {
-      const followed = following.get(command);
+    ended(trace, span, seconds) {
+      if (trace.hit !== undefined) span?.setAttribute('cache.hit', trace.hit);
+      else if (trace.hits !== undefined) span?.setAttribute('cache.hits', trace.hits);
+      histogram?.record(seconds, { ...common, 'db.operation.name': trace.command, ...failureOf(trace) });
+    },
+  };
+}
+
+/** A span and a duration for each call of a function given to `getOrSet`. What the function does itself is no child of the span. */
+function loadWatch({ tracer, meter, keys }: Sinks, common: Attributes): Watch<LoadTrace> {
+  const histogram = meter?.createHistogram('redis_tier.load.duration', {
+    unit: 's',
+    description: 'Duration of the functions given to getOrSet',
+  });
+  return {
+    begun(trace) {
+      const attributes = { ...common, 'redis_tier.renewal': trace.renewal };
+      const span = tracer?.startSpan('load', { kind: SpanKind.INTERNAL, attributes });
+      return keys ? named(span, trace) : span;
+    },
+    ended: (trace, _span, seconds) => histogram?.record(seconds, { ...common, ...failureOf(trace) }),
+  };
+}
+
+/** Follows what this store tells on the channel, until it is ended; what is under way then ends as well. */
+function follow<T extends Traced>(name: string, source: Source, { begun, ended }: Watch<T>): () => void {
+  const channel = tracingChannel<string, T>(name);
+  const following = new Map<T, { readonly start: number; readonly span: Span | undefined }>();
+  const listeners = {
+    start(trace: T): void {
+      if (trace.source === source) following.set(trace, { start: performance.now(), span: begun(trace) });
+    },
+    asyncEnd(trace: T): void {
+      const followed = following.get(trace);
       if (!followed) return;
-      following.delete(command);
-      const { begun, span } = followed;
-      const failure = command.error === undefined ? undefined : { 'error.type': typeOf(command.error) };
-      if (failure) span?.setAttributes(failure).setStatus({ code: SpanStatusCode.ERROR, message: (command.error as Error).message });
-      if (command.hit !== undefined) span?.setAttribute('cache.hit', command.hit);
-      else if (command.hits !== undefined) span?.setAttribute('cache.hits', command.hits);
+      following.delete(trace);
+      const { start, span } = followed;
+      const failure = failureOf(trace);
+      if (failure) span?.setAttributes(failure).setStatus({ code: SpanStatusCode.ERROR, message: (trace.error as Error)?.message });
+      ended(trace, span, (performance.now() - start) / 1000);
       span?.end();
-      record?.((performance.now() - begun) / 1000, { ...common, 'db.operation.name': command.command, ...failure });
     },
   };
   // Handlers for the events that do not matter here would only take time.
@@ -147,7 +188,13 @@ function followCommands(
   return () => {
     channel.start.unsubscribe(listeners.start as never);
     channel.asyncEnd.unsubscribe(listeners.asyncEnd as never);
+    for (const { span } of following.values()) span?.end();
+    following.clear();
   };
+}
+
+function named(span: Span | undefined, { key }: Traced): Span | undefined {
+  return key === undefined ? span : span?.setAttribute('cache.key', key);
 }
 
 function attributesOf({ command, keys }: CommandTrace): Attributes {
@@ -156,7 +203,8 @@ function attributesOf({ command, keys }: CommandTrace): Attributes {
 }
 
 /** The stable code of an error of ours, or its class. */
-function typeOf(error: unknown): string {
-  const { code, name } = error as { code?: string; name?: string };
-  return code ?? name ?? '_OTHER';
+function failureOf(trace: Traced): Attributes | undefined {
+  if (!('error' in trace)) return undefined;
+  const { code, name } = (trace.error ?? {}) as { code?: string; name?: string };
+  return { 'error.type': code ?? name ?? '_OTHER' };
 }

@@ -1,4 +1,4 @@
-import { Cache, type CacheParts } from './cache.js';
+import { Cache, type CacheParts, type Wired } from './cache.js';
 import { isTagged } from './codec/tag-header.js';
 import type { Page } from './commands/commands.js';
 import type { CallOptions } from './connection/guard.js';
@@ -7,6 +7,7 @@ import { OneAtATime } from './extras/one-at-a-time.js';
 import { type ReencodeOptions, type ReencodeProgress, rewrite, slice } from './extras/reencode.js';
 import { allVersions, type KeySpace } from './keys/keyspace.js';
 import { keptCommands } from './near/kept-commands.js';
+import { sawHit } from './telemetry/observed.js';
 
 export interface ScopeParts extends CacheParts {
   readonly prefix: string;
@@ -33,7 +34,7 @@ export interface ClearOptions {
 /** Everything that concerns all the entries of a store at once. Scans in pages, never KEYS; touches nothing but its own. */
 export class ScopedCache extends Cache {
   /** @internal */
-  declare protected readonly parts: ScopeParts;
+  declare protected readonly parts: Wired<ScopeParts>;
 
   readonly #sweeping = new OneAtATime(() => this.sweep());
 
@@ -52,7 +53,7 @@ export class ScopedCache extends Cache {
       throw new ArgumentError(expected('timeout', 'a number of milliseconds > 0', timeout));
     }
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
-    return new ScopedCache({ ...this.parts, commands: this.parts.within(bounds), timeout: timeout ?? this.parts.timeout });
+    return new ScopedCache({ ...this.parts, verbs: this.parts.within(bounds), timeout: timeout ?? this.parts.timeout });
   }
 
   /**
@@ -61,7 +62,7 @@ export class ScopedCache extends Cache {
    */
   kept(): ScopedCache | undefined {
     const { near } = this.parts;
-    return near && new ScopedCache({ ...this.parts, commands: keptCommands(near) });
+    return near && new ScopedCache({ ...this.parts, verbs: () => keptCommands(near), saw: sawHit });
   }
 
   /**

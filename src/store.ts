@@ -48,7 +48,7 @@ export class RedisStore extends ScopedCache {
     return this.#composition.link.breaker;
   }
 
-  /** Which store this is, in what the channel `redis-tier:command` tells. */
+  /** Which store this is, in what the channels `redis-tier:command` and `redis-tier:load` tell. */
   get source(): Source {
     return this.parts.source;
   }

@@ -1,12 +1,15 @@
 import { fork } from 'node:child_process';
+import { channel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCache, KeyvAdapter } from 'cache-manager';
+import { caching, multiCaching } from 'cache-manager5';
 import { expect } from 'chai';
+import * as keyv5 from 'keyv';
 import { Keyv } from 'keyv';
 import * as keyv4 from 'keyv4';
 import * as keyv6 from 'keyv6';
-import { coherentMemory, type RedisStore } from '../../src/index.js';
+import { type CommandTrace, coherentMemory, type RedisStore } from '../../src/index.js';
 import { createKeyvOf } from '../../src/keyv/create-keyv.js';
 import { coherentMemory as coherentKeyv, createKeyv } from '../../src/keyv.js';
 import { compiled } from '../support/compiled.js';
@@ -175,6 +178,62 @@ describe('coherent memory', () => {
     expect(await reads(() => cache.get('k'))).to.equal(0);
     await redis.flushDb();
     await until(async () => (await cache.get('k')) === undefined);
+  });
+
+  for (const [major, keyv] of Object.entries({ 5: keyv5, 6: keyv6 })) {
+    it(`reads what its Keyv ${major} writes, whatever serializer and compression are set on that, and when`, async () => {
+      // biome-ignore lint/suspicious/noExplicitAny: two majors
+      const redis: any = closing(createKeyvOf(keyv as never, { location: server.location, namespace: 'n', near: {} }) as never);
+      const memory = coherentKeyv(redis);
+      await untilKept((key) => redis.get(key));
+      const reverse = (text: string): string => [...text].reverse().join('');
+      const stringify = (data: unknown): string => `*${JSON.stringify(data)}`;
+      const parse = (text: string): unknown => JSON.parse(text.slice(1));
+      const settings: (() => void)[] = [
+        () => Object.assign(redis, { compression: { compress: reverse, decompress: reverse } }),
+        () => Object.assign(redis, major === '5' ? { serialize: stringify, deserialize: parse } : { serialization: { stringify, parse } }),
+        () => Object.assign(redis, { compression: undefined }),
+      ];
+      for (const [i, set] of settings.entries()) {
+        set();
+        await redis.set('k', `value ${i}`);
+        expect(await redis.get('k')).to.equal(`value ${i}`);
+        expect(await memory.get('k')).to.equal(`value ${i}`);
+        expect(await memory.get(['k', 'missing'])).to.deep.equal([`value ${i}`, undefined]);
+      }
+      // Nothing is written to it, so nothing of its own can be meant.
+      memory.compression = { compress: reverse, decompress: reverse } as never;
+      expect(await memory.get('k')).to.equal('value 2');
+    });
+  }
+
+  it('leaves it to the tier behind it to count a miss, to tell of it, and to ask Redis', async () => {
+    const store = openStore({ location: server.location, prefix: 'p', near: {} });
+    const cache = multiCaching([await caching(coherentMemory(store)), await caching(store)]);
+    await untilKept((key) => store.get(key));
+    await store.set('k', 'v');
+    const events: string[] = [];
+    store.on('hit', ({ key }) => events.push(`hit ${key}`));
+    store.on('miss', ({ key }) => events.push(`miss ${key}`));
+    const commands: (string | undefined)[] = [];
+    const listener = (told: unknown): unknown => commands.push((told as CommandTrace).command);
+    store.stats({ reset: true });
+    channel('tracing:redis-tier:command:start').subscribe(listener);
+    try {
+      expect(await cache.get('k')).to.equal('v');
+      expect(await cache.get('k')).to.equal('v');
+      expect(await cache.get('none')).to.equal(undefined);
+      expect(await cache.get('none')).to.equal(undefined);
+      expect(await cache.mget('k', 'none')).to.deep.equal(['v', undefined]);
+    } finally {
+      channel('tracing:redis-tier:command:start').unsubscribe(listener);
+    }
+    // What the near cache keeps is asked for with its time to live.
+    expect(commands.sort()).to.deep.equal(['GET', 'GET', 'PTTL', 'PTTL']);
+    // Where the first tier lacks one of the keys, cache-manager 5 asks the second for all of them.
+    expect(events).to.deep.equal(['hit k', 'hit k', 'miss none', 'miss none', 'hit k', 'hit k', 'miss none']);
+    expect(store.stats()).to.deep.include({ hits: 4, misses: 3, redis: { hits: 1, misses: 1 } });
+    expect(store.stats().near).to.include({ hits: 3, misses: 2 });
   });
 
   it('is made around a Keyv 6 too, and around nothing that keeps nothing', async () => {

@@ -6,6 +6,7 @@ import { readStats } from '../../src/telemetry/stats.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
 
 describe('stats', () => {
   it('count a hit or a miss for each key that was read, and the bytes as they are stored', async () => {
@@ -19,7 +20,7 @@ describe('stats', () => {
     expect(store.stats()).to.deep.include({
       hits: 4,
       misses: 1,
-      near: { hits: 0, misses: 0 },
+      near: { hits: 0, misses: 0, entries: 0, bytes: 0 },
       redis: { hits: 4, misses: 1 },
       writes: 3,
       deletes: 1,
@@ -52,11 +53,38 @@ describe('stats', () => {
     } while (store.stats().redis.hits + store.stats().redis.misses > 0);
     store.stats({ reset: true });
     await read();
-    expect(store.stats()).to.deep.include({ hits: 4, misses: 2, near: { hits: 4, misses: 2 }, redis: { hits: 0, misses: 0 } });
+    expect(store.stats()).to.deep.include({ hits: 4, misses: 2, redis: { hits: 0, misses: 0 } });
+    expect(store.stats().near).to.include({ hits: 4, misses: 2 });
     await store.set('a', 2);
     store.stats({ reset: true });
     await store.mget('a', 'b');
-    expect(store.stats()).to.deep.include({ hits: 2, near: { hits: 1, misses: 0 }, redis: { hits: 1, misses: 0 } });
+    expect(store.stats()).to.deep.include({ hits: 2, redis: { hits: 1, misses: 0 } });
+    expect(store.stats().near).to.include({ hits: 1, misses: 0 });
+  });
+
+  it('say how much the near tier holds, beside what it answered', async () => {
+    const store = openStore({ near: { max: 2 }, prefix: 'near-size' });
+    await store.mset({ a: 'x'.repeat(100), b: 'x'.repeat(1000) });
+    const empty = { hits: 0, misses: 0, entries: 0, bytes: 0 };
+    expect(store.stats().near).to.deep.equal(empty);
+    const keep = (key: string): Promise<void> =>
+      until(async () => {
+        const { hits } = store.stats().near;
+        await store.get(key);
+        return store.stats().near.hits > hits;
+      });
+    await keep('a');
+    const { entries, bytes } = store.stats().near;
+    expect(entries).to.equal(1);
+    expect(bytes).to.be.within(100, 400);
+    await keep('b');
+    const two = store.stats({ reset: true }).near;
+    expect(two.entries).to.equal(2);
+    expect(two.bytes - bytes).to.equal(bytes + 900);
+    // What is there is there, whatever was counted.
+    expect(store.stats().near).to.deep.equal({ ...empty, entries: 2, bytes: two.bytes });
+    await store.mdel('a', 'b');
+    expect(store.stats().near).to.include({ entries: 0, bytes: 0 });
   });
 
   it('count an entry with an invalidated tag as a miss, and the keys of tags as nothing', async () => {
@@ -188,7 +216,7 @@ describe('stats', () => {
     expect(Object.values(numbers)).to.satisfy((all: unknown[]) => all.every((each) => each === 0));
     expect({ breaker, near, redis }).to.deep.equal({
       breaker: { state: 'closed', opened: 0 },
-      near: { hits: 0, misses: 0 },
+      near: { hits: 0, misses: 0, entries: 0, bytes: 0 },
       redis: { hits: 0, misses: 0 },
     });
   });
@@ -208,7 +236,8 @@ describe('stats', () => {
   it('have a place for the near tier: what it answers is taken from what Redis did', () => {
     const counters = Object.assign(new Counters(), { hits: 10, misses: 4, nearHits: 7, nearMisses: 1 });
     const stats = readStats(counters, { breaker: 'closed', pending: 0 });
-    expect(stats).to.deep.include({ hits: 10, misses: 4, near: { hits: 7, misses: 1 }, redis: { hits: 3, misses: 3 } });
+    expect(stats).to.deep.include({ hits: 10, misses: 4, redis: { hits: 3, misses: 3 } });
+    expect(stats.near).to.deep.equal({ hits: 7, misses: 1, entries: 0, bytes: 0 });
   });
 
   it('are there for memory: as well', async () => {

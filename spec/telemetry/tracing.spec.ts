@@ -1,19 +1,19 @@
 import { type ChannelListener, channel, tracingChannel } from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
-import { type CommandTrace, ConnectionError, redisStore, TimeoutError } from '../../src/index.js';
+import { type CommandTrace, ConnectionError, type LoadTrace, redisStore, TimeoutError } from '../../src/index.js';
 import { KeyvRedisStore } from '../../src/keyv.js';
-import { commandChannel, traced } from '../../src/telemetry/tracing.js';
+import { commandChannel, loadTraced, traced } from '../../src/telemetry/tracing.js';
 import { sharedServer } from '../support/hooks.js';
-import { closing, openStore } from '../support/open.js';
+import { closing, openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
 
 /** What is told of one event of the channel, until the spec ends. */
-function subscribe(event: 'start' | 'asyncEnd' | 'error' = 'asyncEnd'): CommandTrace[] {
-  const told: CommandTrace[] = [];
-  const listener: ChannelListener = (context) => told.push(context as CommandTrace);
-  channel(`tracing:${commandChannel}:${event}`).subscribe(listener);
-  subscribed.push(() => channel(`tracing:${commandChannel}:${event}`).unsubscribe(listener));
+function subscribe<T = CommandTrace>(event: 'start' | 'asyncEnd' | 'error' = 'asyncEnd', name = commandChannel): T[] {
+  const told: T[] = [];
+  const listener: ChannelListener = (context) => told.push(context as T);
+  channel(`tracing:${name}:${event}`).subscribe(listener);
+  subscribed.push(() => channel(`tracing:${name}:${event}`).unsubscribe(listener));
   return told;
 }
 const subscribed: (() => void)[] = [];
@@ -21,13 +21,13 @@ const subscribed: (() => void)[] = [];
 /** The parts of a context that say what happened. */
 const brief = ({ command, key, keys, hit, hits }: CommandTrace): unknown[] => [command, key, keys, hit, hits];
 
-describe('tracing channel', () => {
+describe('tracing channels', () => {
   afterEach(() => {
     for (const end of subscribed.splice(0)) end();
-    expect(traced()).to.equal(false);
+    expect([traced(), loadTraced()]).to.deep.equal([false, false]);
   });
 
-  it('tells of no command where the near tier answers, and of those that ask for tags', async () => {
+  it('tells of what is sent, and of nothing that the near tier answers', async () => {
     const store = openStore({ near: {} });
     const told = subscribe();
     // Reads are kept once the server tracks the connection.
@@ -38,9 +38,33 @@ describe('tracing channel', () => {
     told.length = 0;
     await store.get('a');
     await store.mget('a', 'b');
+    await store.has('a');
+    await store.hasMany(['a', 'b']);
+    expect(told).to.deep.equal([]);
+    // What is to be kept is asked for with the time that it has left.
     await store.mget('a', 'c');
-    expect(told.map(brief)).to.deep.equal([['MGET', undefined, 2, undefined, 0]]);
+    expect(told.map(brief)).to.have.deep.members([
+      ['MGET', 'c', 1, false, 0],
+      ['PTTL', 'c', 1, undefined, undefined],
+    ]);
     told.length = 0;
+    await store.has('d');
+    await store.get('e');
+    await store.getOrSet('a', () => 1, { lease: false });
+    await store.getOrSet('a', () => 2, { lease: false });
+    await store.getOrSet('a', () => 3, { lease: false });
+    expect(told.map(({ command, key }) => [command, key])).to.have.deep.members([
+      ['PTTL', 'd'],
+      ['GET', 'e'],
+      ['PTTL', 'e'],
+      ['SET', 'a'],
+      ['GET', 'a'],
+      ['PTTL', 'a'],
+    ]);
+  });
+
+  it('tells of the commands that ask for tags', async () => {
+    const told = subscribe();
     const tagged = openStore({ tags: true });
     await tagged.set('a', 1, { tags: ['t'] });
     await tagged.get('a');
@@ -167,6 +191,41 @@ describe('tracing channel', () => {
     await adapter.get('a');
     expect(told.map(brief)).to.deep.equal([['GET', 'a', 1, false, 0]]);
     expect(told[0]?.source.face).to.equal('keyv');
+  });
+
+  it('tells of the calls of functions given to getOrSet, on a channel of their own', async () => {
+    const store = openStore();
+    const started = subscribe<LoadTrace>('start', 'redis-tier:load');
+    const ended = subscribe<LoadTrace>('asyncEnd', 'redis-tier:load');
+    const failed = subscribe<LoadTrace>('error', 'redis-tier:load');
+    const making = store.getOrSet('a', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect([started.length, ended.length]).to.deep.equal([1, 0]);
+      return 'secret value';
+    });
+    expect(await making).to.equal('secret value');
+    await store.getOrSet('a', () => 'not called');
+    await store.getOrSet('b', 'no function');
+    const broken = new Error('broken');
+    const fails = (): never => {
+      throw broken;
+    };
+    expect(await rejection(store.getOrSet('c', fails))).to.equal(broken);
+    const old = { ttl: 1, staleFor: 60_000, softTimeout: 1_000 };
+    await store.getOrSet('d', () => 1, old);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await store.getOrSet('d', async () => 2, old);
+    expect(ended).to.deep.equal(started);
+    expect(ended.map(({ key, renewal, error }) => [key, renewal, error])).to.deep.equal([
+      ['a', false, undefined],
+      ['c', false, broken],
+      ['d', false, undefined],
+      ['d', true, undefined],
+    ]);
+    for (const { source } of ended) expect(source).to.equal(store.source);
+    expect(failed).to.deep.equal([ended[1]]);
+    expect(inspect(ended, { depth: 20, showHidden: true })).not.to.include('secret');
+    expect(store.stats().loads).to.equal(4);
   });
 
   it('can be had by its name alone', async () => {

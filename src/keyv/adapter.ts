@@ -71,7 +71,7 @@ export abstract class KeyvAdapter {
     return this.#composition.link.breaker;
   }
 
-  /** Which store this is, in what the channel `redis-tier:command` tells. */
+  /** Which store this is, in what the channels `redis-tier:command` and `redis-tier:load` tell. */
   get source(): Source {
     return this.#composition.parts.source;
   }

@@ -83,7 +83,8 @@ class CoherentAdapter {
 /**
  * A memory tier that stays true, for cache-manager 7 and whoever else puts a memory Keyv in front of one on Redis:
  * `createCache({ stores: [coherentMemory(redis), redis] })`, where `redis` is what `createKeyv({ near: {} })` made. It is a view
- * of its near cache: see `coherentMemory` of `redis-tier`. Writes and deletions go to `redis`, which takes the entry away here.
+ * of its near cache: see `coherentMemory` of `redis-tier`. Writes and deletions go to `redis`, which takes the entry away here. It reads
+ * what `redis` writes: with the serializer, compression and encryption that are set on `redis`, whenever that is.
  *
  * @throws {OptionError} for anything but a Keyv that `createKeyv` made with `near`, with Keyv 5 or 6
  */
@@ -93,5 +94,17 @@ export function coherentMemory<Value = unknown>(redis: Keyv<Value>): Keyv<Value>
   if (!made || made.prefixed || !(adapter instanceof KeyvAdapter) || !adapter.kept()) {
     throw new OptionError(expected('redis', 'what `createKeyv` made with the option `near`, with Keyv 5 or later', redis));
   }
-  return wrapped(made, new CoherentAdapter(adapter)) as Keyv<Value>;
+  const memory = wrapped(made, new CoherentAdapter(adapter));
+  readAs(redis as Decoding, memory as Decoding);
+  return memory as Keyv<Value>;
+}
+
+/** How Keyv makes a value of what an adapter gives: `deserializeData` in Keyv 5, `decode` in Keyv 6. */
+type Decoding = Partial<Record<'deserializeData' | 'decode', (data: never) => unknown>>;
+
+/** Both read the same bytes: the serializer and the compression of the one that writes count, also where they are set later. */
+function readAs(writer: Decoding, reader: Decoding): void {
+  for (const name of ['deserializeData', 'decode'] as const) {
+    if (writer[name]) reader[name] = (data) => writer[name]?.(data);
+  }
 }

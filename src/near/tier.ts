@@ -20,6 +20,14 @@ export interface Fill {
   valid: boolean;
 }
 
+/** How much a near tier holds. */
+export interface Holding {
+  /** Entries, known misses included. */
+  readonly entries: number;
+  /** What `maxBytes` bounds: bytes of keys and stored values, and 128 for each entry. */
+  readonly bytes: number;
+}
+
 /**
  * What the process keeps of Redis, and whether it may be believed. An entry is served while three things hold: no change of its
  * key was told, its time to live has not passed, and the server has said lately that it still tracks the connection.
@@ -65,6 +73,11 @@ export class NearTier implements TrackingListener {
   /** How many entries are kept at the most. */
   get max(): number {
     return this.#settings.max;
+  }
+
+  /** What it holds now. */
+  get holding(): Holding {
+    return { entries: this.#entries.size, bytes: this.#entries.calculatedSize };
   }
 
   /** Has the reads over this connection kept true. */

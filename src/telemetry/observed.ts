@@ -3,68 +3,21 @@ import type { MaybePromise } from '../codec/serializers.js';
 import type { OrderedCommands } from '../commands/in-order.js';
 import type { Events } from '../events.js';
 import type { KeySpace } from '../keys/keyspace.js';
-import { holdsValue } from '../near/commands.js';
-import type { NearTier } from '../near/tier.js';
 import type { Counters } from './counters.js';
-import { type Source, trace, traced } from './tracing.js';
 
 /** Where what is seen goes. */
 export interface Observers {
   readonly keys: Pick<KeySpace, 'fromWire' | 'isAside'>;
   readonly counters: Counters;
   readonly events: Events;
-  readonly source: Source;
-  /** What the near tier answers is no command. */
-  readonly near?: Pick<NearTier, 'find'> | undefined;
 }
 
 type Keys = readonly (string | Buffer)[];
-type Hits<T> = ((answer: T) => number) | undefined;
 
-/**
- * Counts what is written and deleted, tells those who listen, and traces each command where somebody subscribed. The outermost
- * wrapper, so that a call is what the caller asked for, whatever it is gathered into below.
- */
-export function observed(commands: OrderedCommands, observers: Observers): OrderedCommands {
-  const { keys: space, counters, events, source, near } = observers;
-  const atHand = (key: string): boolean => holdsValue(near?.find(key));
+/** Counts what is written and deleted, and tells those who listen. The outermost wrapper, so that it sees what the caller asked for. */
+export function observed(commands: OrderedCommands, { keys: space, counters, events }: Observers): OrderedCommands {
   const aside = (key: string | Buffer): boolean => space.isAside?.(String(key)) ?? false;
   const callersKey = (wire: string | Buffer): string | undefined => space.fromWire(String(wire));
-
-  const traceOf = <T>(command: string, keys: Keys, call: () => Promise<T>, hits: Hits<T>): Promise<T> =>
-    trace({ source, command, key: keys.length === 1 ? callersKey(keys[0] as string) : undefined, keys: keys.length }, call, hits);
-
-  const onKey =
-    <A extends unknown[], T>(command: string, call: (key: string, ...rest: A) => Promise<T>, hits?: Hits<T>) =>
-    (key: string, ...rest: A): Promise<T> =>
-      traced() ? traceOf(command, [key], () => call(key, ...rest), hits) : call(key, ...rest);
-  const onKeys =
-    <K extends string | Buffer, A extends unknown[], T>(
-      command: string,
-      call: (keys: readonly K[], ...rest: A) => Promise<T>,
-      hits?: Hits<T>,
-    ) =>
-    (keys: readonly K[], ...rest: A): Promise<T> =>
-      traced() ? traceOf(command, keys, () => call(keys, ...rest), hits) : call(keys, ...rest);
-
-  const tracedGet = onKey('GET', commands.get, found);
-  const getMany = onKeys('MGET', commands.getMany, (answers) => answers.reduce((sum, answer) => sum + found(answer), 0));
-  const set = onKey('SET', commands.set);
-  const setMany = (entries: Parameters<OrderedCommands['setMany']>[0]): ReturnType<OrderedCommands['setMany']> =>
-    traced()
-      ? traceOf(
-          'SET',
-          entries.map(({ key }) => key),
-          () => commands.setMany(entries),
-          undefined,
-        )
-      : commands.setMany(entries);
-  const add = onKey('SET', commands.add);
-  const getAndDelete = onKey('GETDEL', commands.getAndDelete, found);
-  const del = onKeys('UNLINK', commands.del);
-  const sweep = onKeys('UNLINK', commands.sweep);
-  const delEach = onKeys('UNLINK', commands.delEach);
-  const drop = onKey('UNLINK', commands.drop);
 
   function writing(value: MaybePromise<Stored>): void {
     if (!(value instanceof Promise)) counters.write(value);
@@ -94,64 +47,45 @@ export function observed(commands: OrderedCommands, observers: Observers): Order
 
   return {
     ...commands,
-    // Written out, as is `set`: these two are called so often that it can be measured.
-    get: (key) => (traced() && !atHand(key) ? tracedGet(key) : commands.get(key)),
-    getMany: (keys) => (near && keys.every(atHand) ? commands.getMany(keys) : getMany(keys)),
     set(key, value, ttl) {
       writing(value);
-      return traced() || events.heard('set') ? stored(set(key, value, ttl), [key]) : commands.set(key, value, ttl);
+      const answer = commands.set(key, value, ttl);
+      // Called so often that a list for nobody can be measured.
+      return events.heard('set') ? stored(answer, [key]) : answer;
     },
     setMany(entries) {
       for (const { value } of entries) writing(value);
       const keys = entries.map(({ key }) => key);
-      return stored(setMany(entries), keys, (results, i) => results[i]?.status === 'fulfilled');
+      return stored(commands.setMany(entries), keys, (results, i) => results[i]?.status === 'fulfilled');
     },
     add(key, value, ttl) {
       // The generation of a tag is no entry, nor is a lease.
-      if (aside(key)) return add(key, value, ttl);
+      if (aside(key)) return commands.add(key, value, ttl);
       writing(value);
-      return stored(add(key, value, ttl), [key], Boolean);
+      return stored(commands.add(key, value, ttl), [key], Boolean);
     },
-    replace: onKey('EVALSHA', commands.replace),
-    heads: (keys, length) =>
-      traced() ? traceOf('GETRANGE', keys, () => commands.heads(keys, length), undefined) : commands.heads(keys, length),
-    sweepHeads(entries) {
-      const keys = entries.map(({ key }) => key);
+    sweepHeads: async (entries) => {
       // Events name no key: which of them were still the same is not answered.
-      const swept = traced() ? traceOf('EVALSHA', keys, () => commands.sweepHeads(entries), undefined) : commands.sweepHeads(entries);
-      return swept.then((count) => {
-        counters.deletes += count;
-        return count;
-      });
+      const count = await commands.sweepHeads(entries);
+      counters.deletes += count;
+      return count;
     },
-    del: (keys, ...rest) => deleting(keys, del(keys, ...rest)),
-    sweep: (keys) => deleting(keys, sweep(keys)),
-    delEach: (keys, leases) => deleting(keys, delEach(keys, leases)),
-    drop: (key, lease) => deleting([key], drop(key, lease)),
-    getAndDelete: (key) => deleting([key], getAndDelete(key)),
-    has: onKey('EXISTS', commands.has, Number),
-    hasMany: onKeys('EXISTS', commands.hasMany, (answers) => answers.filter(Boolean).length),
-    pttl: onKey('PTTL', commands.pttl),
-    pttlMany: onKeys('PTTL', commands.pttlMany),
-    expire: onKey('PEXPIRE', commands.expire),
-    persist: onKey('PERSIST', commands.persist),
-    incrBy: onKey('INCRBY', commands.incrBy),
-    rename: onKey('RENAME', commands.rename),
-    getWithTtl: onKey('GET', commands.getWithTtl, ({ stored }) => found(stored)),
+    del: (keys, ...rest) => deleting(keys, commands.del(keys, ...rest)),
+    sweep: (keys) => deleting(keys, commands.sweep(keys)),
+    delEach: (keys, leases) => deleting(keys, commands.delEach(keys, leases)),
+    drop: (key, lease) => deleting([key], commands.drop(key, lease)),
+    getAndDelete: (key) => deleting([key], commands.getAndDelete(key)),
     fill(entry, claim) {
-      const { key } = entry;
       writing(entry.value);
-      const filled = traced() ? traceOf('EVALSHA', [key], () => commands.fill(entry, claim), undefined) : commands.fill(entry, claim);
-      return stored(filled, [key], Boolean);
+      return stored(commands.fill(entry, claim), [entry.key], Boolean);
     },
-    renew: onKey('EVALSHA', commands.renew),
-    release: onKey('EVALSHA', commands.release),
-    acquire: onKey('EVALSHA', commands.acquire),
   };
 }
 
 /** Counts what was read for a caller, and tells those who listen. `near`: the near tier answered. */
-export function sawRead({ counters, events }: Observers, operation: string, key: string, stored: Stored | null, near = false): void {
+export type SawRead = (observers: Observers, operation: string, key: string, stored: Stored | null, near?: boolean) => void;
+
+export const sawRead: SawRead = ({ counters, events }, operation, key, stored, near = false) => {
   if (stored === null) {
     counters.misses++;
     if (near) counters.nearMisses++;
@@ -161,8 +95,9 @@ export function sawRead({ counters, events }: Observers, operation: string, key:
     if (near) counters.nearHits++;
     if (events.heard('hit')) events.emit('hit', { operation, key, bytes: Buffer.byteLength(stored) });
   }
-}
+};
 
-function found(stored: Stored | null): number {
-  return stored === null ? 0 : 1;
-}
+/** The same for a tier in front of another of the same store: what it does not have, the other counts and tells of. */
+export const sawHit: SawRead = (observers, operation, key, stored, near) => {
+  if (stored !== null) sawRead(observers, operation, key, stored, near);
+};

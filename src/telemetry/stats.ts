@@ -1,4 +1,5 @@
 import type { BreakerState } from '../connection/breaker.js';
+import type { Holding } from '../near/tier.js';
 import type { Counters } from './counters.js';
 
 /** What one tier answered. */
@@ -11,8 +12,11 @@ export interface TierStats {
 
 /** What a store did since it was made, or since its numbers were last reset. */
 export interface StoreStats extends TierStats {
-  /** Of `hits` and `misses`, those a near tier in this process answered; zeros where there is none. */
-  readonly near: TierStats;
+  /**
+   * Of `hits` and `misses`, those a near tier in this process answered, and what it holds now, which is not reset; zeros where there is
+   * none.
+   */
+  readonly near: TierStats & Holding;
   /** Of `hits` and `misses`, those Redis answered. */
   readonly redis: TierStats;
   /** Entries handed over to be stored; those that failed are among `failures` too. */
@@ -56,7 +60,7 @@ export interface StatsOptions {
 /** The counters made into words, and the state of the connection at this moment. */
 export function readStats(
   counters: Counters,
-  now: { readonly breaker: BreakerState; readonly pending: number },
+  now: { readonly breaker: BreakerState; readonly pending: number; readonly near?: Holding | undefined },
   { reset = false }: StatsOptions = {},
 ): StoreStats {
   const { nearHits, nearMisses, bytesRead, bytesWritten, opened, ...counted } = counters;
@@ -66,7 +70,7 @@ export function readStats(
     ...counted,
     bytesRead: Math.round(bytesRead),
     bytesWritten: Math.round(bytesWritten),
-    near: { hits: nearHits, misses: nearMisses },
+    near: { hits: nearHits, misses: nearMisses, entries: now.near?.entries ?? 0, bytes: now.near?.bytes ?? 0 },
     redis: { hits: hits - nearHits, misses: misses - nearMisses },
     pending: now.pending,
     breaker: { state: now.breaker, opened },

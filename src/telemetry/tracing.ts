@@ -27,26 +27,53 @@ export interface CommandTrace {
   error?: unknown;
 }
 
-/** The name under which `tracingChannel` of `node:diagnostics_channel` finds it. */
-export const commandChannel = 'redis-tier:command';
+/** What is told of one call of a function that was given to `getOrSet`. Never a value. */
+export interface LoadTrace {
+  readonly source: Source;
+  /** The caller's key. */
+  readonly key: string;
+  /** Whether there is an old value, which is being renewed. */
+  readonly renewal: boolean;
+  /** What the function threw. */
+  error?: unknown;
+}
 
-const channels = tracingChannel<string, CommandTrace>(commandChannel);
-const { start, end, asyncStart, asyncEnd, error } = channels;
+/** The names under which `tracingChannel` of `node:diagnostics_channel` finds them. */
+export const commandChannel = 'redis-tier:command';
+export const loadChannel = 'redis-tier:load';
+
+const commands = tracingChannel<string, CommandTrace>(commandChannel);
+const loads = tracingChannel<string, LoadTrace>(loadChannel);
+type Channels = typeof commands | typeof loads;
 
 /** Whether anybody wants to know. The channel itself cannot tell before Node 20.13. */
-export function traced(): boolean {
+function heard({ start, end, asyncStart, asyncEnd, error }: Channels): boolean {
   return start.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers;
 }
+
+/** Whether anybody wants to know of commands. */
+export const traced = (): boolean => heard(commands);
+/** Whether anybody wants to know of loads. */
+export const loadTraced = (): boolean => heard(loads);
 
 /** Runs the call between `start` and `asyncEnd`. `hits` says how many of the keys a read has found. */
 export async function trace<T>(context: CommandTrace, call: () => Promise<T>, hits: ((answer: T) => number) | undefined): Promise<T> {
   let answer!: T;
   // Node hands what the traced function gives to every subscriber: it gives nothing, for the answer is a value.
-  await channels.tracePromise(async () => {
+  await commands.tracePromise(async () => {
     answer = await call();
     if (!hits) return;
     context.hits = hits(answer);
     if (context.keys === 1) context.hit = context.hits === 1;
   }, context);
   return answer;
+}
+
+/** Runs the function between `start` and `asyncEnd`. */
+export async function traceLoad<T>(context: LoadTrace, call: () => T | Promise<T>): Promise<T> {
+  let value!: T;
+  await loads.tracePromise(async () => {
+    value = await call();
+  }, context);
+  return value;
 }
