@@ -5,6 +5,7 @@ import { load, recovery } from '../support/load.js';
 import { openStore, rejection } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 import { RedisSentinels, type Server } from '../support/sentinel.js';
+import { until } from '../support/until.js';
 import { commandStats, rawClient } from '../support/wire.js';
 
 const timeout = 1000;
@@ -140,6 +141,18 @@ describe('sentinels', () => {
     expect(primary).to.include({ set: 1 }).and.not.to.have.any.keys('get', 'mget');
     for (const replica of replicas) expect(replica['get']).to.be.within(8, 12);
     for (const redis of clients) redis.destroy();
+  });
+
+  it('have their replicas read also while there is no primary', async () => {
+    const store = open({ readFrom: 'replica', breaker: false });
+    await store.set('k', 1);
+    await until(async () => (await store.get('k')) === 1);
+    const primary = await nodes.primary();
+    for (const { server } of nodes.sentinels) server.freeze();
+    await primary.server.stop();
+    await until(() => store.status === 'reconnecting');
+    for (let i = 0; i < 20; i++) expect(await store.get('k')).to.equal(1);
+    expect(await rejection(store.set('k', 2))).to.have.property('code', 'ERR_CONNECTION');
   });
 
   it('who do not know the name say so in ready', async () => {

@@ -82,14 +82,17 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
     });
   }
 
-  function after<A extends readonly unknown[], R>(keys: Iterable<string>, call: (...args: A) => Promise<R>, args: A): Promise<R> {
-    const pending = [...keys].map((key) => turns.get(key)).filter((turn) => turn !== undefined);
+  function after<A extends readonly unknown[], R>(keys: readonly string[], call: (...args: A) => Promise<R>, args: A): Promise<R> {
+    const pending = keys.map((key) => turns.get(key)).filter((turn) => turn !== undefined);
     if (pending.length === 0) return call(...args);
-    return bounded(async (goOn) => {
-      await Promise.all(pending);
-      goOn();
-      return call(...args);
-    });
+    return bounded(
+      async (goOn) => {
+        await Promise.all(pending);
+        goOn();
+        return call(...args);
+      },
+      Math.ceil(keys.length / batch),
+    );
   }
 
   const onKey =

@@ -45,7 +45,8 @@ export class Lent implements Connection, Caller {
   send(args: readonly Argument[], route?: Route, behind?: Caller): Promise<Reply> {
     if (behind) this.#behind = behind;
     if (!this.waiting) return Promise.reject(this.#over());
-    if (this.#connection.status === 'ready') return this.#connection.send(args, route, this);
+    const { status } = this.#connection;
+    if (status !== 'idle' && status !== 'connecting') return this.#connection.send(args, route, this);
     return this.#connection.ready().then(() => {
       if (!this.waiting) throw this.#over();
       return this.#connection.send(args, route, this);
