@@ -7,6 +7,8 @@ import type { Milliseconds } from '../ttl.js';
 export interface Kept {
   /** What Redis holds: bytes of our own; `null`: nothing; `undefined`: something, of which only the existence is known. */
   stored: Stored | null | undefined;
+  /** How many bytes `stored` takes in Redis: counted once, for it is told of with every hit. */
+  readonly bytes: number;
   /** Until when it may be served. This and `used` are on the monotonic clock. */
   readonly deadline: Milliseconds;
   used: Milliseconds;
@@ -18,7 +20,16 @@ export interface Kept {
 }
 
 export function newKept(stored: Kept['stored'], deadline: Milliseconds): Kept {
-  return { stored: stored && keepable(stored), deadline, used: Number.NEGATIVE_INFINITY, value: undefined, shared: false, alive: true };
+  const bytes = stored ? Buffer.byteLength(stored) : 0;
+  return {
+    stored: stored && keepable(stored),
+    bytes,
+    deadline,
+    used: Number.NEGATIVE_INFINITY,
+    value: undefined,
+    shared: false,
+    alive: true,
+  };
 }
 
 /** Whoever still has it in hand shall not keep what is in it. */

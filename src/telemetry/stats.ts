@@ -37,7 +37,7 @@ export interface StoreStats extends TierStats {
   readonly leaseWaits: number;
   /**
    * Bytes of the values that were found, as they are stored: serialized, compressed. Exact where they are ASCII or
-   * bytes; else of texts the first 61 are measured and then one in 61, and the rest is estimated by those.
+   * bytes, and for a `get` that the near tier answered; else of texts the first 61 are measured and then one in 61, and the rest is estimated by those.
    */
   readonly bytesRead: number;
   /** Bytes of the values handed over to be stored, measured likewise. */
