@@ -1,13 +1,20 @@
 // What a hit of the near cache costs, against the same get from Redis and against lru-cache's own: interleaved rounds in one
-// process; medians of the rates, and of the ratios within each round. `npm run bench:near -- [--rounds 15] [--ms 150]`.
+// process, each of which begins with another contender; medians of the rates, and of the ratios within each round, with their
+// quartiles. `npm run bench:near -- [--rounds 15] [--ms 150]`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { LRUCache } from 'lru-cache';
 import { redisStore } from '../dist/esm/index.js';
+
+// What the one leaves to be collected is not the next one's to pay for.
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc');
 
 const number = (name, standard) => (process.argv.includes(name) ? Number(process.argv[process.argv.indexOf(name) + 1]) : standard);
 const rounds = number('--rounds', 15);
@@ -65,20 +72,30 @@ try {
   for (const inFlight of [1, 512]) {
     const rates = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
     for (let round = -1; round < rounds; round++) {
-      for (const [name, get] of Object.entries(contenders)) {
-        const rate = await measure(get, inFlight);
+      const names = Object.keys(contenders);
+      for (const i of names.keys()) {
+        const name = names[(i + round + 1) % names.length];
+        gc();
+        const rate = await measure(contenders[name], inFlight);
         if (round >= 0) rates[name].push(rate);
       }
     }
-    const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
-    const against = (name, other) => median(rates[name].map((rate, round) => rate / rates[other][round]));
+    const quantile = (list, share) => list.toSorted((a, b) => a - b)[Math.round((list.length - 1) * share)];
+    const against = (name, other, digits) => {
+      const ratios = rates[name].map((rate, round) => rate / rates[other][round]);
+      const [least, median, most] = [0.25, 0.5, 0.75].map((share) => quantile(ratios, share).toFixed(digits));
+      return `${median} (${least}–${most})`;
+    };
     console.log(`${inFlight} in flight, ${rounds} rounds of ${milliseconds} ms`);
     for (const name of Object.keys(contenders)) {
-      const rate = Math.round(median(rates[name])).toLocaleString('en').padStart(12);
-      const times = against(name, 'from Redis').toFixed(1).padStart(7);
-      const ofLru = against(name, 'async function around lru-cache').toFixed(2);
-      console.log(`  ${name.padEnd(34)} ${rate}/s  ${times}×  ${ofLru} of lru-cache`);
+      const rate = Math.round(quantile(rates[name], 0.5)).toLocaleString('en').padStart(12);
+      const times = against(name, 'from Redis', 1).padStart(22);
+      console.log(`  ${name.padEnd(34)} ${rate}/s ${times}×  ${against(name, 'async function around lru-cache', 2)} of lru-cache`);
     }
+  }
+  for (const name of ['bytes', 'freeze']) {
+    const { near, redis } = stores[name].stats();
+    if (redis.hits + redis.misses > near.hits / 100) throw new Error(`${name}: ${redis.hits} reads went to Redis, ${near.hits} did not`);
   }
   await Promise.all(Object.values(stores).map((store) => store.disconnect()));
 } finally {

@@ -1,4 +1,4 @@
-// npm run bench, bench:faults and bench:near: set themselves up, build what will be measured (users run the build, not the sources), and measure.
+// npm run bench, bench:faults, bench:near and bench:observing: set themselves up, build what will be measured (users run the build, not the sources), and measure.
 import { bin, findServer, howToGetRedis, installPackages, must } from './setup.mjs';
 
 const [script, ...args] = process.argv.slice(2);

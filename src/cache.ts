@@ -26,7 +26,7 @@ import { NearReader } from './near/reader.js';
 import type { NearTier } from './near/tier.js';
 import type { Counters } from './telemetry/counters.js';
 import { observedLoad } from './telemetry/loads.js';
-import { observed, type SawRead, sawRead } from './telemetry/observed.js';
+import { observed, type SawReads, sawReads } from './telemetry/observed.js';
 import { tracer, type Verbs } from './telemetry/traced.js';
 import type { Source } from './telemetry/tracing.js';
 import type { Milliseconds, Ttl, TtlPolicy } from './ttl.js';
@@ -49,7 +49,7 @@ export interface CacheParts {
   /** What this process keeps of Redis, where it does. The verbs see to it that it is filled and true. */
   readonly near?: NearTier | undefined;
   /** Counts reads and tells of them. Default: all of them. */
-  readonly saw?: SawRead | undefined;
+  readonly saw?: SawReads | undefined;
   /** The bound of the commands. */
   readonly timeout: Milliseconds;
   /** The loads under way in this process. */
@@ -81,14 +81,14 @@ export class Cache {
   /** @internal */
   protected readonly tags: Tags;
   readonly #near: NearReader | undefined;
-  readonly #saw: SawRead;
+  readonly #saw: SawReads;
   readonly #values: Values;
   readonly #loader: Loader;
 
   /** @internal */
   constructor(parts: CacheParts) {
     this.parts = { ...parts, commands: observed(parts.verbs(tracer(parts.keys, parts.source)), parts) };
-    this.#saw = parts.saw ?? sawRead;
+    this.#saw = parts.saw ?? sawReads;
     this.policy = new FailurePolicy(parts.events, parts.onFailure, parts.counters);
     this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging);
     this.#near = parts.near && new NearReader(parts.near, parts.keys);
@@ -103,7 +103,7 @@ export class Cache {
       tags: this.tags,
       report: (key, error) => this.policy.report({ name: 'getOrSet', key }, error),
       near: (wire) => this.#values.isNear(wire),
-      saw: (key, stored, near) => this.#saw(this.parts, 'getOrSet', key, stored, near),
+      saw: (key, stored, near) => this.#saw.read(this.parts, 'getOrSet', key, stored, near),
       decoded: ({ key, wire }, stored) => this.#values.decoded('getOrSet', key, stored, wire),
       entry: ({ key }, value, how, stamps) => this.#entry(key, value, how, stamps),
       encoded: ({ wire }, value) => codec.encode(value, wire),
@@ -121,7 +121,7 @@ export class Cache {
     try {
       const kept = this.#near?.find(key);
       if (this.#values.tells(kept)) {
-        this.#saw(this.parts, 'get', key, kept.stored, true);
+        this.#saw.kept(this.parts, 'get', key, kept);
         return (kept.shared ? kept.value : this.#values.ofKept('get', key, kept)) as T;
       }
       near = holdsValue(kept) && !mayBeStale(kept.stored);
@@ -373,7 +373,7 @@ export class Cache {
       // What was taken is never lost for that.
       if (stored === null) await ending;
       if (this.tags.concern(stored)) stored = await this.#allowance(begun).within(this.tags.open(stored));
-      this.#saw(this.parts, 'getAndDelete', key, stored);
+      this.#saw.read(this.parts, 'getAndDelete', key, stored);
       return (stored === null ? undefined : this.#values.decoded('getAndDelete', key, stored, wire)) as T | undefined;
     });
   }
@@ -392,7 +392,7 @@ export class Cache {
 
   /** The value that was read: a hit or a miss, which is counted and told of here. `near`: the near tier answered. */
   #read(name: string, key: string, stored: Stored | null, wire: string, near = false): MaybePromise<unknown> {
-    this.#saw(this.parts, name, key, stored, near);
+    this.#saw.read(this.parts, name, key, stored, near);
     return stored === null ? undefined : this.#values.of(name, key, stored, wire);
   }
 

@@ -33,8 +33,11 @@ export interface EntryEvent {
 /** An emitter whose `error` may go unheard, and whose listeners cannot break the operation that emits. */
 export class Events {
   readonly #emitter = new EventEmitter<StoreEvents>();
-  /** To ask the emitter takes longer than all else that is done for a read nobody hears of. */
-  readonly #heard: Record<keyof StoreEvents, boolean> = {
+  /**
+   * Whether anybody listens. Asked before a payload is made, so that an event nobody hears costs nothing; and a property of its own for
+   * each, for to ask the emitter, or by name, takes longer than all else that is done for a read nobody hears of.
+   */
+  readonly heard: Record<keyof StoreEvents, boolean> = {
     error: false,
     breaker: false,
     hit: false,
@@ -46,21 +49,16 @@ export class Events {
 
   on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): void {
     this.#emitter.on(event, listener as never);
-    this.#heard[event] = true;
+    this.heard[event] = true;
   }
 
   off<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): void {
     this.#emitter.off(event, listener as never);
-    this.#heard[event] = this.#emitter.listenerCount(event) > 0;
-  }
-
-  /** Whether anybody listens. Asked before a payload is made, so that an event nobody hears costs nothing. */
-  heard(event: keyof StoreEvents): boolean {
-    return this.#heard[event];
+    this.heard[event] = this.#emitter.listenerCount(event) > 0;
   }
 
   emit<E extends keyof StoreEvents>(event: E, ...args: StoreEvents[E]): void {
-    if (!this.heard(event)) return;
+    if (!this.heard[event]) return;
     try {
       this.#emitter.emit(event, ...(args as never));
     } catch (error) {

@@ -48,7 +48,7 @@ export class FailurePolicy {
   /** Tells of a failure and gives `instead`, or throws where failures shall be thrown. */
   recover<T>(operation: Operation, error: unknown, instead: T): T {
     // What nobody will see need not be made: with the breaker open this is most of what a call costs.
-    if (error instanceof BreakerOpenError && this.#onFailure === 'miss' && !this.#events.heard('error')) {
+    if (error instanceof BreakerOpenError && this.#onFailure === 'miss' && !this.#events.heard.error) {
       this.#counters.failed(error);
       return instead;
     }

@@ -52,7 +52,7 @@ export type { TagsOf, WriteOptions } from './extras/write-options.js';
 export type { OnFailure } from './failure.js';
 export { plainKeys } from './keys/plain-keys.js';
 export type { NearOptions } from './near/options.js';
-export type { Holding } from './near/tier.js';
+export type { NearHolding } from './near/tier.js';
 export type { ConnectionOptions, StoreOptions } from './options.js';
 export type { ClearOptions } from './scope.js';
 export { type Entries, nullStore, RedisStore, redisStore } from './store.js';

@@ -13,6 +13,6 @@ export {
   KeyvRedisStore,
   type KeyvStorageEntry,
 } from './keyv/v6.js';
-export type { Holding } from './near/tier.js';
+export type { NearHolding } from './near/tier.js';
 export type { StatsOptions, StoreStats, TierStats } from './telemetry/stats.js';
 export type { CommandTrace, LoadTrace, Source } from './telemetry/tracing.js';

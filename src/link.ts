@@ -6,7 +6,7 @@ import type { GuardedPool } from './connection/guard.js';
 import { settledWithin } from './connection/settled-within.js';
 import { CacheError, ClosedError } from './errors.js';
 import type { Background } from './extras/background.js';
-import type { Holding, NearTier } from './near/tier.js';
+import type { NearHolding, NearTier } from './near/tier.js';
 import type { Milliseconds } from './ttl.js';
 
 /** How long what no caller waits for has to end when an engine in this process is closed. */
@@ -20,7 +20,7 @@ export interface Link {
   readonly pending: number;
   readonly client: unknown;
   /** What the near tier holds, where there is one. */
-  readonly near?: Holding | undefined;
+  readonly near?: NearHolding | undefined;
   ready(): Promise<void>;
   ping(): Promise<void>;
   disconnect(): Promise<void>;

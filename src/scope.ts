@@ -7,7 +7,7 @@ import { OneAtATime } from './extras/one-at-a-time.js';
 import { type ReencodeOptions, type ReencodeProgress, rewrite, slice } from './extras/reencode.js';
 import { allVersions, type KeySpace } from './keys/keyspace.js';
 import { keptCommands } from './near/kept-commands.js';
-import { sawHit } from './telemetry/observed.js';
+import { sawHits } from './telemetry/observed.js';
 
 export interface ScopeParts extends CacheParts {
   readonly prefix: string;
@@ -62,7 +62,7 @@ export class ScopedCache extends Cache {
    */
   kept(): ScopedCache | undefined {
     const { near } = this.parts;
-    return near && new ScopedCache({ ...this.parts, verbs: () => keptCommands(near), saw: sawHit });
+    return near && new ScopedCache({ ...this.parts, verbs: () => keptCommands(near), saw: sawHits });
   }
 
   /**

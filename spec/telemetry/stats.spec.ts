@@ -125,6 +125,25 @@ describe('stats', () => {
     expect(store.stats().bytesWritten).to.equal(5_000);
   });
 
+  it('know the bytes of what the near tier answers, text or not', async () => {
+    const store = openStore({ near: {} });
+    const told: number[] = [];
+    await store.mset({ a: 'äöü', b: 'abc' }); // 8 and 5 bytes
+    // Reads are kept once the server tracks the connection.
+    do {
+      store.stats({ reset: true });
+      await store.get('a');
+      await store.get('b');
+    } while (store.stats().redis.hits > 0);
+    store.stats({ reset: true });
+    for (let i = 0; i < 1000; i++) await store.get(i % 10 === 0 ? 'a' : 'b');
+    expect(store.stats().bytesRead).to.equal(100 * 8 + 900 * 5);
+    store.on('hit', ({ bytes }) => told.push(bytes));
+    await store.get('a');
+    await store.get('b');
+    expect(told).to.deep.equal([8, 5]);
+  });
+
   it('count deletions by any method, key by key', async () => {
     const store = openStore();
     await store.mset({ a: 1, b: 2, c: 3, d: 4 });

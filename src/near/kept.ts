@@ -8,6 +8,8 @@ import type { Milliseconds } from '../ttl.js';
 export interface Kept {
   /** What Redis holds: bytes of our own; `null`: nothing; `undefined`: something, of which only the existence is known. */
   stored: Stored | null | undefined;
+  /** How many bytes `stored` takes in Redis: counted once, for it is told of with every hit. */
+  readonly bytes: number;
   /** Until when it may be served. This and `used` are on the monotonic clock. */
   readonly deadline: Milliseconds;
   used: Milliseconds;
@@ -21,8 +23,17 @@ export interface Kept {
 }
 
 export function newKept(stored: Kept['stored'], deadline: Milliseconds): Kept {
-  const used = Number.NEGATIVE_INFINITY;
-  return { stored: stored && keepable(stored), deadline, used, value: undefined, shared: false, body: undefined, alive: true };
+  const bytes = stored ? Buffer.byteLength(stored) : 0;
+  return {
+    stored: stored && keepable(stored),
+    bytes,
+    deadline,
+    used: Number.NEGATIVE_INFINITY,
+    value: undefined,
+    shared: false,
+    body: undefined,
+    alive: true,
+  };
 }
 
 /** Whoever still has it in hand shall not keep what is in it. */

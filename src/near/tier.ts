@@ -21,7 +21,7 @@ export interface Fill {
 }
 
 /** How much a near tier holds. */
-export interface Holding {
+export interface NearHolding {
   /** Entries, known misses included. */
   readonly entries: number;
   /** What `maxBytes` bounds: bytes of keys and stored values, and 128 for each entry. */
@@ -76,7 +76,7 @@ export class NearTier implements TrackingListener {
   }
 
   /** What it holds now. */
-  get holding(): Holding {
+  get holding(): NearHolding {
     return { entries: this.#entries.size, bytes: this.#entries.calculatedSize };
   }
 

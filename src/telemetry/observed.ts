@@ -3,6 +3,7 @@ import type { MaybePromise } from '../codec/serializers.js';
 import type { OrderedCommands } from '../commands/in-order.js';
 import type { Events } from '../events.js';
 import type { KeySpace } from '../keys/keyspace.js';
+import type { Kept } from '../near/kept.js';
 import type { Counters } from './counters.js';
 
 /** Where what is seen goes. */
@@ -27,7 +28,7 @@ export function observed(commands: OrderedCommands, { keys: space, counters, eve
 
   /** Tells of the entries that were stored, once they are. */
   function stored<T>(answer: Promise<T>, keys: readonly string[], was: (answer: T, i: number) => boolean = () => true): Promise<T> {
-    if (!events.heard('set')) return answer;
+    if (!events.heard.set) return answer;
     return answer.then((given) => {
       for (const [i, key] of keys.entries()) if (was(given, i)) events.emit('set', { key: callersKey(key) });
       return given;
@@ -38,7 +39,7 @@ export function observed(commands: OrderedCommands, { keys: space, counters, eve
   function deleting<T>(given: Keys, answer: Promise<T>): Promise<T> {
     const keys = given.some(aside) ? given.filter((key) => !aside(key)) : given;
     counters.deletes += keys.length;
-    if (!events.heard('delete')) return answer;
+    if (!events.heard.delete) return answer;
     return answer.then((answered) => {
       for (const key of keys) events.emit('delete', { key: callersKey(key) });
       return answered;
@@ -51,7 +52,7 @@ export function observed(commands: OrderedCommands, { keys: space, counters, eve
       writing(value);
       const answer = commands.set(key, value, ttl);
       // Called so often that a list for nobody can be measured.
-      return events.heard('set') ? stored(answer, [key]) : answer;
+      return events.heard.set ? stored(answer, [key]) : answer;
     },
     setMany(entries) {
       for (const { value } of entries) writing(value);
@@ -82,22 +83,44 @@ export function observed(commands: OrderedCommands, { keys: space, counters, eve
   };
 }
 
-/** Counts what was read for a caller, and tells those who listen. `near`: the near tier answered. */
-export type SawRead = (observers: Observers, operation: string, key: string, stored: Stored | null, near?: boolean) => void;
+/** Counts what was read for a caller, and tells those who listen. */
+export interface SawReads {
+  /** `near`: the near tier answered. */
+  read(observers: Observers, operation: string, key: string, stored: Stored | null, near?: boolean): void;
+  /** The same for an entry that is at hand. */
+  kept(observers: Observers, operation: string, key: string, kept: Pick<Kept, 'stored' | 'bytes'>): void;
+}
 
-export const sawRead: SawRead = ({ counters, events }, operation, key, stored, near = false) => {
-  if (stored === null) {
-    counters.misses++;
-    if (near) counters.nearMisses++;
-    if (events.heard('miss')) events.emit('miss', { operation, key });
-  } else {
-    counters.hit(stored);
-    if (near) counters.nearHits++;
-    if (events.heard('hit')) events.emit('hit', { operation, key, bytes: Buffer.byteLength(stored) });
-  }
+export const sawReads: SawReads = {
+  read({ counters, events }, operation, key, stored, near = false) {
+    if (stored === null) {
+      counters.misses++;
+      if (near) counters.nearMisses++;
+      if (events.heard.miss) events.emit('miss', { operation, key });
+    } else {
+      counters.hit(stored);
+      if (near) counters.nearHits++;
+      if (events.heard.hit) events.emit('hit', { operation, key, bytes: Buffer.byteLength(stored) });
+    }
+  },
+
+  // Written out, for a near hit takes so little that everything can be measured.
+  kept(observers, operation, key, { stored, bytes }) {
+    if (stored === null) return sawReads.read(observers, operation, key, null, true);
+    const { counters, events } = observers;
+    counters.hits++;
+    counters.nearHits++;
+    counters.bytesRead += bytes;
+    if (events.heard.hit) events.emit('hit', { operation, key, bytes });
+  },
 };
 
 /** The same for a tier in front of another of the same store: what it does not have, the other counts and tells of. */
-export const sawHit: SawRead = (observers, operation, key, stored, near) => {
-  if (stored !== null) sawRead(observers, operation, key, stored, near);
+export const sawHits: SawReads = {
+  read(observers, operation, key, stored, near) {
+    if (stored !== null) sawReads.read(observers, operation, key, stored, near);
+  },
+  kept(observers, operation, key, kept) {
+    if (kept.stored !== null) sawReads.kept(observers, operation, key, kept);
+  },
 };

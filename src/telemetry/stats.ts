@@ -1,5 +1,5 @@
 import type { BreakerState } from '../connection/breaker.js';
-import type { Holding } from '../near/tier.js';
+import type { NearHolding } from '../near/tier.js';
 import type { Counters } from './counters.js';
 
 /** What one tier answered. */
@@ -16,7 +16,7 @@ export interface StoreStats extends TierStats {
    * Of `hits` and `misses`, those a near tier in this process answered, and what it holds now, which is not reset; zeros where there is
    * none.
    */
-  readonly near: TierStats & Holding;
+  readonly near: TierStats & NearHolding;
   /** Of `hits` and `misses`, those Redis answered. */
   readonly redis: TierStats;
   /** Entries handed over to be stored; those that failed are among `failures` too. */
@@ -37,7 +37,7 @@ export interface StoreStats extends TierStats {
   readonly leaseWaits: number;
   /**
    * Bytes of the values that were found, as they are stored: serialized, compressed. Exact where they are ASCII or
-   * bytes; else of texts the first 61 are measured and then one in 61, and the rest is estimated by those.
+   * bytes, and for a `get` that the near tier answered; else of texts the first 61 are measured and then one in 61, and the rest is estimated by those.
    */
   readonly bytesRead: number;
   /** Bytes of the values handed over to be stored, measured likewise. */
@@ -60,7 +60,7 @@ export interface StatsOptions {
 /** The counters made into words, and the state of the connection at this moment. */
 export function readStats(
   counters: Counters,
-  now: { readonly breaker: BreakerState; readonly pending: number; readonly near?: Holding | undefined },
+  now: { readonly breaker: BreakerState; readonly pending: number; readonly near?: NearHolding | undefined },
   { reset = false }: StatsOptions = {},
 ): StoreStats {
   const { nearHits, nearMisses, bytesRead, bytesWritten, opened, ...counted } = counters;

@@ -1,0 +1,95 @@
+// What it costs that a store can be watched: the build against the same build with its eyes taken out (no counters, no events, no
+// channels). Pairs of the two in one process, in interleaved rounds; a new process for each start; medians of the ratios within each
+// round. `npm run bench:observing -- [--starts 5] [--rounds 9] [--ms 100]`; `-- --work 'near hit' --against nobody` for
+// some of it. Writes docs/observing.json, where it measured all of it.
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const value = (name, standard) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : standard);
+const plan = { starts: Number(value('--starts', 5)), rounds: Number(value('--rounds', 9)), milliseconds: Number(value('--ms', 100)) };
+const [work, against] = [value('--work', ''), new RegExp(value('--against', ''))];
+
+/** What the modules that see are replaced by. */
+const blind = {
+  'observed.js':
+    'export const observed = (commands) => commands; export const sawReads = { read() {}, kept() {} };\nexport const sawHits = sawReads;',
+  'traced.js': 'export const tracer = () => (commands) => commands;',
+  'loads.js': 'export const observedLoad = (make) => make;',
+};
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'redis-tier-observing-'));
+const builds = mkdtempSync(join(root, 'dist', 'blind-'));
+for (const name of ['one', 'two']) {
+  cpSync(join(root, 'dist', 'esm'), join(builds, name), { recursive: true });
+  for (const [file, text] of Object.entries(blind)) writeFileSync(join(builds, name, 'telemetry', file), text);
+}
+const [without, again, whole] = [join(builds, 'one'), join(builds, 'two'), join(root, 'dist', 'esm')];
+
+/** By title: the build that is set against the one without, and what listens to it. */
+const contenders = {
+  'without, against itself': { build: again },
+  'nobody listens': { build: whole },
+  'events `hit`, `miss`, `set` heard': { build: whole, listen: 'events' },
+  'channel `redis-tier:command` subscribed': { build: whole, listen: 'channel' },
+};
+
+const port = 20_000 + (process.pid % 20_000);
+const binary = process.env.REDIS_SERVER ?? 'redis-server';
+const server = spawn(binary, ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''], { stdio: 'ignore' });
+
+try {
+  await sleep(300);
+  const found = new Map();
+  for (let start = 0; start < plan.starts; start++) {
+    for (const [title, contender] of Object.entries(contenders).filter(([title]) => against.test(title))) {
+      for (const { work: name, rounds } of await measured({ ...contender, without, port, work, ...plan })) {
+        const starts = found.get(`${name}|${title}`) ?? [];
+        found.set(`${name}|${title}`, [...starts, rounds]);
+      }
+    }
+    if (process.stderr.isTTY) process.stderr.write(`\rstart ${start + 1} of ${plan.starts} `);
+  }
+  const results = [...found].map(([name, starts]) => {
+    const [work, title] = name.split('|');
+    return { work, title, cpu: summary(starts, 'cpu'), time: summary(starts, 'time'), nanoseconds: summary(starts, 'more') };
+  });
+  results.sort((a, b) => (a.work < b.work ? -1 : a.work > b.work ? 1 : 0));
+  const about = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, ...plan };
+  console.log(`${plan.starts} starts, ${plan.rounds} rounds of ${plan.milliseconds} ms; ratios to the build that sees nothing\n`);
+  console.log('| | | CPU | time | CPU ns more per call |\n| --- | --- | --- | --- | --- |');
+  const ratio = ({ median, least, most }) => `${median.toFixed(3)} (${least.toFixed(3)}–${most.toFixed(3)})`;
+  for (const { work, title, cpu, time, nanoseconds: more } of results) {
+    const nanoseconds = `${more.median.toFixed(0)} (${more.least.toFixed(0)}–${more.most.toFixed(0)})`;
+    console.log(`| ${work} | ${title} | ${ratio(cpu)} | ${ratio(time)} | ${nanoseconds} |`);
+  }
+  if (work === '' && !process.argv.includes('--against'))
+    writeFileSync(join(root, 'docs', 'observing.json'), `${JSON.stringify({ about, results }, null, 1)}\n`);
+} finally {
+  server.kill('SIGKILL');
+  await once(server, 'exit');
+  for (const each of [folder, builds]) rmSync(each, { recursive: true, force: true });
+}
+
+/** The rounds of one process, work by work. */
+async function measured(message) {
+  const child = fork(new URL('observing-pair.mjs', import.meta.url), { execArgv: ['--expose-gc'] });
+  child.send(message);
+  const [answer] = await once(child, 'message');
+  child.disconnect();
+  await once(child, 'exit');
+  if (answer.error) throw new Error(answer.error);
+  return answer.works;
+}
+
+/** The median over the rounds of all starts; the least and the most of the medians of the starts. */
+function summary(starts, figure) {
+  const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
+  const each = starts.map((rounds) => median(rounds.map((round) => round[figure])));
+  return { median: median(starts.flat().map((round) => round[figure])), least: Math.min(...each), most: Math.max(...each) };
+}
