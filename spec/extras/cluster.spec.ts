@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { StoreOptions } from '../../src/index.js';
 import { RedisCluster } from '../support/cluster.js';
 import { openStore, rejection } from '../support/open.js';
+import { commandStats, type RawClient } from '../support/wire.js';
 
 describe('in a cluster', () => {
   let cluster: RedisCluster;
@@ -26,6 +27,38 @@ describe('in a cluster', () => {
     expect(await store.mget(...keys)).to.deep.equal(keys.map(() => undefined));
     expect(await store.hasMany(keys)).to.deep.equal(keys.map(() => false));
     expect(await store.keys()).to.deep.equal(['other']);
+  });
+
+  it('100 000 entries on all nodes are invalidated by one command', async () => {
+    const store = open({ prefix: 'many' });
+    await store.set('k0', 'value', { tags: ['all', 'page:1'] });
+    const nodes = (await cluster.primaries()).map(({ node }) => node.redis);
+    const found = await Promise.all(
+      nodes.map((redis) =>
+        redis
+          .withTypeMapping({ 36: Buffer })
+          .get('many:k0')
+          .catch(() => null),
+      ),
+    );
+    const bytes = found.find((each) => each !== null) as unknown as Buffer;
+    // As many more as that one, made inside of each node: it takes those of its own slots and no others.
+    const copy = "local n = 0 for i = 1, 99999 do if not redis.pcall('SET', 'many:k' .. i, ARGV[1]).err then n = n + 1 end end return n";
+    const made = await Promise.all(nodes.map((redis) => redis.sendCommand(['EVAL', copy, '0', bytes])));
+    expect(made.reduce((sum: number, each) => sum + Number(each), 0)).to.equal(99_999);
+    for (const each of made) expect(Number(each)).to.be.above(20_000);
+    const some = Array.from({ length: 2000 }, (_, i) => `k${i * 50}`);
+    expect(await store.mget(...some)).to.deep.equal(some.map(() => 'value'));
+    for (const redis of nodes) await redis.configResetStat();
+    await store.invalidateTags(['all']);
+    const sent = await Promise.all(nodes.map(async (redis) => commandStats(redis as unknown as RawClient)));
+    // Beside what replicas and the specs themselves send.
+    const own = sent.map(({ 'config|resetstat': _, info: __, replconf: ___, ping: ____, ...others }) => others);
+    expect(own.filter((stats) => Object.keys(stats).length > 0)).to.deep.equal([{ unlink: 1 }]);
+    expect(await store.mget(...some)).to.deep.equal(some.map(() => undefined));
+    await store.set('k1', 'again', { tags: ['all'] });
+    expect(await store.get('k1')).to.equal('again');
+    for (const redis of nodes) await redis.flushDb();
   });
 
   it('a lazy clear reaches the entries of all slots, and the sweep deletes them', async () => {

@@ -111,28 +111,6 @@ describe('tags', () => {
     await redis.flushDb();
   });
 
-  it('do not look at the clock', async () => {
-    const [one, two] = [open(), open()];
-    await one.set('before', 1, { tags: ['t'] });
-    const { now } = Date;
-    try {
-      for (const hours of [1, -1]) {
-        Date.now = () => now() + hours * 3_600_000;
-        expect(await two.get('before')).to.equal(1);
-        await two.set('k', hours, { tags: ['t'] });
-        Date.now = now;
-        expect(await one.get('k')).to.equal(hours);
-        Date.now = () => now() + hours * 3_600_000;
-        await two.invalidateTags(['t']);
-        Date.now = now;
-        expect(await one.mget('before', 'k')).to.deep.equal([undefined, undefined]);
-        await one.set('before', 1, { tags: ['t'] });
-      }
-    } finally {
-      Date.now = now;
-    }
-  });
-
   it('that are invalidated while getOrSet makes its value keep it from being read again', async () => {
     const [one, two] = [open(), open()];
     for (const known of [false, true]) {
