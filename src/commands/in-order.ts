@@ -1,11 +1,14 @@
 import type { Stored } from '../codec/codec.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import type { Commands, Entry } from './commands.js';
+import type { TrackedReads } from './tracked.js';
 
 /** Commands that take values which are still being encoded. */
 export interface OrderedCommands extends Commands<MaybePromise<Stored>> {
   /** Resolves when every value that is being encoded now has gone out. */
   idle(): Promise<unknown>;
+  /** Left out where no server tells what changes. */
+  readonly tracked?: TrackedReads;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Stored } from '../codec/codec.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import type { OrderedCommands } from '../commands/in-order.js';
+import type { TrackedReads } from '../commands/tracked.js';
 import type { Events } from '../events.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { holdsValue } from '../near/commands.js';
@@ -48,7 +49,7 @@ export function observed(commands: OrderedCommands, observers: Observers): Order
       traced() ? traceOf(command, keys, () => call(keys, ...rest), hits) : call(keys, ...rest);
 
   const tracedGet = onKey('GET', commands.get, found);
-  const getMany = onKeys('MGET', commands.getMany, (answers) => answers.reduce((sum, answer) => sum + found(answer), 0));
+  const getMany = onKeys('MGET', commands.getMany, foundMany);
   const set = onKey('SET', commands.set);
   const setMany = (entries: Parameters<OrderedCommands['setMany']>[0]): ReturnType<OrderedCommands['setMany']> =>
     traced()
@@ -70,6 +71,17 @@ export function observed(commands: OrderedCommands, observers: Observers): Order
     if (!(value instanceof Promise)) counters.write(value);
     // Where encoding it fails, whoever stores the value is told.
     else value.then((encoded) => counters.write(encoded)).catch(() => {});
+  }
+
+  function tracedReads({ get, watch }: TrackedReads): TrackedReads {
+    const asked = onKey('GET', get, found);
+    return {
+      get: (key) => (atHand(key) ? get(key) : asked(key)),
+      watch(keys) {
+        const begun = watch(keys);
+        return begun && { ...begun, read: () => onKeys('MGET', begun.read, foundMany)(keys) };
+      },
+    };
   }
 
   /** Tells of the entries that were stored, once they are. */
@@ -94,6 +106,7 @@ export function observed(commands: OrderedCommands, observers: Observers): Order
 
   return {
     ...commands,
+    ...(commands.tracked ? { tracked: tracedReads(commands.tracked) } : {}),
     // Written out, as is `set`: these two are called so often that it can be measured.
     get: (key) => (traced() && !atHand(key) ? tracedGet(key) : commands.get(key)),
     getMany: (keys) => (near && keys.every(atHand) ? commands.getMany(keys) : getMany(keys)),
@@ -165,4 +178,8 @@ export function sawRead({ counters, events }: Observers, operation: string, key:
 
 function found(stored: Stored | null): number {
   return stored === null ? 0 : 1;
+}
+
+function foundMany(answers: readonly (Stored | null)[]): number {
+  return answers.reduce((sum, answer) => sum + found(answer), 0);
 }
