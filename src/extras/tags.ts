@@ -125,9 +125,8 @@ export class Tags {
     const there = await this.#commands.get(key);
     if (there === null) return this.#commands.add(key, value, ttl);
     if (!this.concern(there) || (await this.open(there)) !== null) return false;
-    if (!(await this.#commands.replace(key, there, await value))) return false;
-    await this.#commands.expire(key, ttl);
-    return true;
+    // Not replaced: it is another's now, or has ended.
+    return (await this.#commands.replace(key, there, await value, ttl)) || this.#commands.add(key, value, ttl);
   }
 
   /** Which of the entries are there and count. Redis: GETRANGE of their beginnings, pipelined, and GET of their tags. */
