@@ -48,6 +48,8 @@ export interface CacheParts {
   readonly flights: SingleFlight;
   /** What goes on when no caller waits for it. */
   readonly background: Background;
+  /** Draws when `getOrSet` renews early. Default: Math.random. No option: a spec that needs a seed makes a cache of another's parts. */
+  readonly random?: (() => number) | undefined;
 }
 
 /** What `incr`, `decr` count with. */
@@ -88,6 +90,7 @@ export class Cache {
       timeout,
       counters,
       tags: this.tags,
+      random: parts.random,
       report: (key, error) => this.policy.report({ name: 'getOrSet', key }, error),
       near: (wire) => this.#values.isNear(wire),
       saw: (key, stored, near) => sawRead(this.parts, 'getOrSet', key, stored, near),
