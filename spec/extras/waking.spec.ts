@@ -3,9 +3,12 @@ import { expect } from 'chai';
 import { RoundRobinPool, type StoreOptions } from '../../src/index.js';
 import { openStore, rejection } from '../support/open.js';
 import { onEachPlace } from '../support/places.js';
+import { random } from '../support/random.js';
 import { until } from '../support/until.js';
 
 type Opened = ReturnType<typeof openStore>;
+
+const seed = Number(process.env['WAKING_SEED'] ?? Date.now() % 1_000_000);
 
 /** Long enough that nobody who is woken by it is taken for one who was told. */
 const lease = 10_000;
@@ -136,6 +139,43 @@ describe('a getOrSet that waits for another process, with a near cache', () => {
       }
       end('made');
       expect((await answer).value).to.equal('made');
+    });
+
+    it(`leaves nobody waiting for the time of a lease, while values are made, deleted and given up, and connections are cut (seed ${seed})`, async () => {
+      const next = random(seed);
+      const stores = [await tracking()];
+      while (stores.length < 5) stores.push(await tracking({ prefix: stores[0]?.source.prefix as string }));
+      let worst = 0;
+      let waits = 0;
+      const end = performance.now() + 4000;
+      const load = async (store: Opened): Promise<void> => {
+        while (performance.now() < end) {
+          const key = `k${Math.floor(next() * 4)}`;
+          const [takes, dice] = [next() * 60, next()];
+          const began = performance.now();
+          await store
+            .getOrSet(key, () => (dice < 0.2 ? sleep(takes).then(() => Promise.reject(new Error('gave up'))) : sleep(takes, 1)), { lease })
+            .catch(() => {});
+          worst = Math.max(worst, performance.now() - began);
+          if (next() < 0.5) await store.del(key).catch(() => {});
+        }
+      };
+      const cut = async (): Promise<void> => {
+        while (performance.now() < end) {
+          await sleep(200 + next() * 300);
+          for (const { redis } of place().primaries) {
+            const ids = [...String(await redis.sendCommand(['CLIENT', 'LIST'])).matchAll(/^id=(\d+) .* flags=\S*t\S* /gm)].map(
+              ([, id]) => id as string,
+            );
+            const id = ids[Math.floor(next() * ids.length)];
+            if (id !== undefined) await redis.sendCommand(['CLIENT', 'KILL', 'ID', id]);
+          }
+        }
+      };
+      await Promise.all([cut(), ...stores.flatMap((store) => [load(store), load(store)])]);
+      for (const store of stores) waits += store.stats().leaseWaits;
+      expect(waits).to.be.above(20);
+      expect(worst, `of ${waits} waits`).to.be.below(5000);
     });
   });
 });
