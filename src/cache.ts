@@ -56,6 +56,8 @@ export interface CacheParts {
   readonly flights: SingleFlight;
   /** What goes on when no caller waits for it. */
   readonly background: Background;
+  /** Draws when `getOrSet` renews early. Default: Math.random. No option: a spec that needs a seed makes a cache of another's parts. */
+  readonly random?: (() => number) | undefined;
 }
 
 /** The parts, and the verbs as the cache uses them: counted, told of, traced. */
@@ -101,6 +103,7 @@ export class Cache {
       timeout,
       counters,
       tags: this.tags,
+      random: parts.random,
       report: (key, error) => this.policy.report({ name: 'getOrSet', key }, error),
       near: (wire) => this.#values.isNear(wire),
       saw: (key, stored, near) => this.#saw.read(this.parts, 'getOrSet', key, stored, near),

@@ -36,7 +36,7 @@ export class ScopedCache extends Cache {
   /** @internal */
   declare protected readonly parts: Wired<ScopeParts>;
 
-  readonly #sweeping = new OneAtATime(() => this.sweep());
+  readonly #sweeping = new OneAtATime(() => this.#sweepAside());
 
   /** @internal */
   constructor(parts: ScopeParts) {
@@ -112,12 +112,27 @@ export class ScopedCache extends Cache {
    *
    * @returns how many
    */
-  async sweep(): Promise<number> {
+  sweep(): Promise<number> {
+    return this.policy.loud({ name: 'sweep' }, () => this.#sweep());
+  }
+
+  /** In the background: what is left when the store is disconnected is for another sweep. */
+  async #sweepAside(): Promise<void> {
+    const { signal } = this.parts.background;
+    try {
+      await this.#sweep(signal);
+    } catch (error) {
+      if (!signal.aborted) this.policy.report({ name: 'sweep' }, error);
+    }
+  }
+
+  async #sweep(signal?: AbortSignal): Promise<number> {
     const { keys } = this.parts;
     let count = 0;
-    for await (const page of this.#scan('sweep', keys.scan().glob)) {
+    for await (const page of this.#found(keys.scan().glob)) {
       const wires = page.keys.filter((key) => typeof key === 'string' && keys.owns(key) && !keys.isAside?.(key)) as string[];
-      if (wires.length > 0) count += await this.policy.loud({ name: 'sweep' }, () => this.tags.sweep(wires));
+      if (wires.length > 0) count += await this.tags.sweep(wires);
+      if (signal?.aborted) break;
     }
     return count;
   }
@@ -129,7 +144,7 @@ export class ScopedCache extends Cache {
       this.parts.flights.forgetAll();
       await this.tags.invalidateAll();
     });
-    this.#sweeping.start();
+    this.parts.background.add(this.#sweeping.start());
   }
 
   /**
@@ -231,11 +246,15 @@ export class ScopedCache extends Cache {
   /** SCAN, failing loud. */
   async *#scan(name: string, glob: string, cursor?: string): AsyncGenerator<Page, void, undefined> {
     try {
-      if (!this.parts.reversible) throw new UnsupportedError('this needs the option `parseKey` where `keyFunction` makes the keys');
-      yield* this.parts.commands.scan(glob, cursor);
+      yield* this.#found(glob, cursor);
     } catch (error) {
       throw this.policy.report({ name }, error);
     }
+  }
+
+  #found(glob: string, cursor?: string): AsyncGenerator<Page, void, undefined> {
+    if (!this.parts.reversible) throw new UnsupportedError('this needs the option `parseKey` where `keyFunction` makes the keys');
+    return this.parts.commands.scan(glob, cursor);
   }
 
   /** UNLINK of a page while the next ones are being scanned. Two are under way at the most, so that Redis need not wait for us between them. */

@@ -1,62 +1,92 @@
+import type { ChildProcess } from 'node:child_process';
 import { expect } from 'chai';
+import { sentBy } from '../support/callers.js';
 import { Fleet } from '../support/fleet.js';
 import type { Question } from '../support/loading-member.js';
-import type { RedisServer } from '../support/redis.js';
-import { commandStats, onOwnServer, type RawClient } from '../support/wire.js';
+import { onEachPlace } from '../support/places.js';
+import { commandStats } from '../support/wire.js';
 
 const processes = 20;
 
 describe('getOrSet in 20 processes that ask for one cold key 50 times each', function () {
-  this.timeout(60_000);
-  let server: RedisServer;
-  let redis: RawClient;
-  let fleet: Fleet;
-  onOwnServer((started, client) => {
-    server = started;
-    redis = client;
-  });
-  before(async () => {
-    fleet = new Fleet('spec/support/loading-member.ts');
-    await fleet.start(processes, server.location);
-  });
-  after(() => fleet.stop());
+  this.timeout(90_000);
 
-  /** Asks all for the key: who called the function, and what each process that lived to tell got. */
-  async function ask(question: Question, onCalled: (by: number, calls: number) => void = () => {}) {
-    const calls: number[] = [];
-    const answers = await Promise.all(
-      fleet.members.map(
-        (member) =>
-          new Promise<number[] | undefined>((resolve) => {
-            member.on('message', (message: { called?: number; answers?: number[] }) => {
-              if (message.called !== undefined) onCalled(message.called, calls.push(message.called));
-              if (message.answers) resolve(message.answers);
-            });
-            member.once('exit', () => resolve(undefined));
-            member.send(question);
-          }),
-      ),
-    );
-    return { calls, answers: answers.filter((each) => each !== undefined) };
-  }
-
-  it('calls the function once, and the others ask Redis fewer than five times per process', async () => {
-    await redis.configResetStat();
-    const { calls, answers } = await ask({ key: 'cold', takes: 150, lease: 10_000 });
-    const { 'config|resetstat': _, info: __, ...stats } = await commandStats(redis);
-    expect(calls).to.have.lengthOf(1);
-    expect(new Set(answers.flat())).to.deep.equal(new Set(calls));
-    expect(answers.flat()).to.have.lengthOf(processes * 50);
-    const sent = Object.values(stats).reduce((sum, count) => sum + count, 0);
-    expect(sent, JSON.stringify(stats)).to.be.below(5 * (processes - 1));
-  });
-
-  it('calls it exactly once more where the process that called it is killed', async () => {
-    const { calls, answers } = await ask({ key: 'killed', takes: 300, lease: 1000 }, (by, count) => {
-      if (count === 1) process.kill(by, 'SIGKILL');
+  onEachPlace((place) => {
+    let fleet: Fleet;
+    before(async () => {
+      fleet = new Fleet('spec/support/loading-member.ts');
+      await fleet.start(processes, JSON.stringify(place().options));
     });
-    expect(calls).to.have.lengthOf(2);
-    expect(new Set(answers.flat())).to.deep.equal(new Set([calls[1]]));
-    expect(answers.flat()).to.have.lengthOf((processes - 1) * 50);
+    after(() => fleet.stop());
+
+    /** Asks all that live for the key: who called the function, and what each process that lived to tell got. */
+    async function ask(question: Question, onCalled: (by: number, calls: number) => void = () => {}) {
+      const living = fleet.members.filter(({ signalCode }) => signalCode === null);
+      const calls: number[] = [];
+      const answer = async (member: ChildProcess): Promise<number[] | undefined> => {
+        let told = (_message: { called?: number; answers?: number[] }): void => {};
+        let gone = (): void => {};
+        try {
+          return await new Promise((resolve) => {
+            told = ({ called, answers }) => {
+              if (called !== undefined) onCalled(called, calls.push(called));
+              if (answers) resolve(answers);
+            };
+            gone = () => resolve(undefined);
+            member.on('message', told).on('exit', gone).send(question);
+          });
+        } finally {
+          member.off('message', told).off('exit', gone);
+        }
+      };
+      const answers = await Promise.all(living.map(answer));
+      return { calls, asked: living.length, answers: answers.filter((each) => each !== undefined) };
+    }
+
+    /** What Redis did for others than those who keep connections up. */
+    async function done(): Promise<Record<string, number>> {
+      const all: Record<string, number> = {};
+      for (const { redis } of place().primaries) {
+        for (const [name, count] of Object.entries(await commandStats(redis))) {
+          if (!/^(client|cluster|config|info|ping|echo|monitor|replconf|psync)/.test(name)) all[name] = (all[name] ?? 0) + count;
+        }
+      }
+      return all;
+    }
+
+    for (const { title, near, takes } of [
+      { title: 'of a store without a near cache, where the function takes 150 ms', near: false, takes: 150 },
+      { title: 'of a store with a near cache, where the function takes 3 s', near: true, takes: 3000 },
+    ]) {
+      it(`calls the function once, and each process that waits asks Redis fewer than five times: ${title}`, async () => {
+        for (const { redis } of place().primaries) await redis.configResetStat();
+        let asking!: Awaited<ReturnType<typeof ask>>;
+        const sent = await sentBy(place(), async () => {
+          asking = await ask({ key: `cold-${near}`, takes, lease: 10_000, near });
+        });
+        const stats = await done();
+        const { calls, answers } = asking;
+        expect(calls).to.have.lengthOf(1);
+        expect(new Set(answers.flat())).to.deep.equal(new Set(calls));
+        expect(answers.flat()).to.have.lengthOf(processes * 50);
+        const waiting = [...sent].filter(([by]) => by !== String(calls[0]));
+        expect(waiting).to.have.lengthOf(processes - 1);
+        for (const [by, commands] of waiting) expect(commands.length, `${by}: ${commands.join()}`).to.be.below(5);
+        // The one that made the value is among these.
+        const sum = Object.values(stats).reduce((before, count) => before + count, 0);
+        expect(sum, JSON.stringify(stats)).to.be.below(5 * (processes - 1));
+      });
+    }
+
+    for (const near of [false, true]) {
+      it(`calls it exactly once more where the process that called it is killed, ${near ? 'with' : 'without'} a near cache`, async () => {
+        const { calls, answers, asked } = await ask({ key: `killed-${near}`, takes: 300, lease: 1000, near }, (by, count) => {
+          if (count === 1) process.kill(by, 'SIGKILL');
+        });
+        expect(calls).to.have.lengthOf(2);
+        expect(new Set(answers.flat())).to.deep.equal(new Set([calls[1]]));
+        expect(answers.flat()).to.have.lengthOf((asked - 1) * 50);
+      });
+    }
   });
 });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { StoreOptions } from '../../src/index.js';
 import { KeyvRedisStore } from '../../src/keyv.js';
@@ -57,6 +58,34 @@ describe('clear({ lazy: true })', () => {
       expect(await one.mget(...keys)).to.deep.equal(keys.map((_, i) => (i % 2 ? round : undefined)));
     }
     expect([...one.errors, ...two.errors]).to.deep.equal([]);
+  });
+
+  it('deletes what it can before the store is disconnected, and is told to end then', async () => {
+    const patient = open({ timeout: 10_000 });
+    await patient.mset(Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, i])));
+    await patient.clear({ lazy: true });
+    await patient.disconnect();
+    expect(await redis.keys(`${prefix}*`)).to.deep.equal([]);
+
+    const hasty = open({ timeout: 300 });
+    await hasty.set('k', 1);
+    const { commands } = hasty['parts'];
+    const { scan } = commands;
+    let pages = 0;
+    commands.scan = async function* (...args) {
+      // A scan that goes on and on.
+      for (;;) {
+        pages++;
+        yield* scan(...args);
+        await sleep(20);
+      }
+    };
+    await hasty.clear({ lazy: true });
+    await hasty.disconnect();
+    const before = pages;
+    await sleep(100);
+    expect([before > 5, pages - before <= 1]).to.deep.equal([true, true]);
+    expect([...patient.errors, ...hasty.errors]).to.deep.equal([]);
   });
 
   it('costs no command more for a read, and sweeps what an earlier process has left', async () => {

@@ -33,6 +33,21 @@ describe('locks', () => {
     expect([most, runs]).to.deep.equal([1, 20]);
   });
 
+  it('are given up by a signal without a wait as well, and left to nobody where the signal comes while one is taken', async () => {
+    const { one, other } = two();
+    await one.lock('held');
+    for (const key of ['held', 'free']) {
+      expect((await rejection(other.lock(key, { signal: AbortSignal.abort() }))).code).to.equal('ERR_ABORTED');
+      const late = new AbortController();
+      const locking = rejection(other.lock(key, { signal: late.signal }));
+      // It has been asked for, and is not answered yet.
+      late.abort();
+      expect((await locking).code).to.equal('ERR_ABORTED');
+    }
+    expect((await one.lock('free', { wait: 5000 })).held).to.equal(true);
+    expect(other.errors).to.deep.equal([]);
+  });
+
   it('are refused while somebody holds them, waited for as long as asked, and given up by a signal', async () => {
     const { one, other } = two();
     const lock = await one.lock('k');

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { RedisStore, StoreOptions } from '../../src/index.js';
 import { KeyvRedisStore, KeyvRedisStoreV5 } from '../../src/keyv.js';
@@ -205,6 +206,25 @@ describe('tags', () => {
     void store.del('late');
     expect(await store.has('late')).to.equal(false);
   });
+
+  for (const when of ['before', 'after']) {
+    it(`are no reason for add to say what is not so where a stale entry ends ${when} it is replaced`, async () => {
+      const store = open({ tags: true });
+      await store.set('k', 1, { tags: ['t'], ttl: 200 });
+      await store.invalidateTags(['t']);
+      const { commands } = store['parts'];
+      const { replace } = commands;
+      commands.replace = async (...args) => {
+        if (when === 'before') await sleep(300);
+        const replaced = await replace(...args);
+        await sleep(300);
+        return replaced;
+      };
+      expect(await store.add('k', 2, 60_000)).to.equal(true);
+      expect(await store.get('k')).to.equal(2);
+      expect(await store.ttl('k')).to.be.within(1, 60_000);
+    });
+  }
 
   it('stay with an entry that is reencoded, and keep it from moving to another version', async () => {
     const old = open({ version: 1, tags: true });

@@ -53,8 +53,8 @@ export interface Commands<Value = Stored> {
   setMany(entries: readonly Entry<Value>[]): Promise<PromiseSettledResult<unknown>[]>;
   /** SET with NX: whether it was stored. */
   add(key: string, value: Value, ttl: WireTtl): Promise<boolean>;
-  /** SET with KEEPTTL where the key still holds `expected`, atomically: whether it did. */
-  replace(key: string, expected: Stored, value: Stored): Promise<boolean>;
+  /** SET with PX, or KEEPTTL, where the key still holds `expected`, atomically: whether it did. */
+  replace(key: string, expected: Stored, value: Stored, ttl: WireTtl | 'keep'): Promise<boolean>;
   /**
    * UNLINK: how many were there. The leases of the keys, in the same order, go before them and do not count; where nobody wants to
    * know how many there were (`uncounted`), in one command with them.

@@ -5,11 +5,14 @@ import type { CallOptions } from '../connection/guard.js';
 import { type GoOn, inOneTime } from '../connection/in-one-time.js';
 import type { Commands, Entry } from './commands.js';
 import { batch } from './redis.js';
+import type { TrackedReads } from './tracked.js';
 
 /** Commands that take values which are still being encoded. */
 export interface OrderedCommands extends Commands<MaybePromise<Stored>> {
   /** Resolves when every value that is being encoded now has gone out. */
   idle(): Promise<unknown>;
+  /** Left out where no server tells what changes. */
+  readonly tracked?: TrackedReads;
 }
 
 /**

@@ -62,10 +62,11 @@ export function memoryCommands(max = 10_000): Commands {
       write(key, value, ttl);
       return true;
     },
-    async replace(key, was, value) {
+    async replace(key, was, value, ttl) {
       const current = entries.peek(key);
       if (current === undefined || Buffer.compare(Buffer.from(current as string), Buffer.from(was as string)) !== 0) return false;
-      rewrite(key, value);
+      if (ttl === 'keep') rewrite(key, value);
+      else write(key, value, ttl);
       return true;
     },
     del: async (keys, leases) => remove(keys, leases).filter(Boolean).length,

@@ -29,7 +29,9 @@ return sum`);
 
 const compareAndSet = new Script(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+if ARGV[3] == 'keep' then redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+elseif ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
+else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`);
 
 const unlinkIfBegins = new Script(`
@@ -128,8 +130,9 @@ export function redisCommands(pool: Pool): Commands {
     async add(key, value, ttl) {
       return (await send([...setArguments(key, value, ttl), 'NX'], { key })) !== null;
     },
-    async replace(key, expected, value) {
-      return (await pool.use((connection) => compareAndSet.run(connection, key, expected, value))) === 1;
+    async replace(key, expected, value, ttl) {
+      const time = ttl === undefined ? '' : String(ttl);
+      return (await pool.use((connection) => compareAndSet.run(connection, key, expected, value, time))) === 1;
     },
     drop: (key, lease) => send(lease === undefined ? ['UNLINK', key] : ['UNLINK', lease, key], { key, divisible: true }),
     del: unlink,

@@ -19,8 +19,6 @@ export interface ReaderParts {
   readonly near: (wire: string) => boolean;
   /** The value of these bytes, made anew each time; `undefined` where they cannot be read, which has been told of then. */
   readonly decoded: (load: Load, stored: Stored) => MaybePromise<unknown>;
-  /** Waits for news of a key, at most so long. Default: a pause. */
-  readonly news?: (wire: string, time: Milliseconds, idle: boolean) => Promise<void>;
 }
 
 /** An entry as the load saw it. */
@@ -48,7 +46,7 @@ export class EntryReader {
     let at = performance.now();
     const near = this.#parts.near(wire);
     if (!plan.timed && !(near && again)) {
-      const stored = await allowance.within(commands.get(wire));
+      const stored = await allowance.within((commands.tracked ?? commands).get(wire));
       if (!mayBeStale(stored)) return { stored, left: undefined, at, near };
       at = performance.now();
     }
@@ -80,26 +78,46 @@ export class EntryReader {
   }
 
   /**
-   * Polls until the key holds something else than it did, or nobody holds the lease any more.
+   * Waits until the key holds something else than it did, or nobody holds the lease any more. Where the server tells what changes, it looks
+   * at once and again when it is told, or when the lease must have lapsed; else it polls.
    *
    * @returns what the key holds; `undefined` where the lease is free
    */
   async news({ wire, lease, plan }: Load, seen: Seen, allowance: Allowance, idle: boolean): Promise<Seen | undefined> {
-    const { commands, news = (_wire, time, idle) => pause(time, { idle }) } = this.#parts;
+    const { commands } = this.#parts;
+    const keys = [wire, lease as string];
     const end = idle ? performance.now() + plan.soft : Number.POSITIVE_INFINITY;
+    let gap = 0;
     for (const delay of backoff(80, 3, 1000)) {
-      await news(wire, delay, idle);
-      const at = performance.now();
-      const [stored = null, holder = null] = await allowance.aside(commands.getMany([wire, lease as string]));
-      // What has just been stored is fresh.
-      if (stored !== null && !same(stored, seen.stored)) return { stored, left: missing, at };
-      // Whoever has nothing to serve does not wait for the rest of a failed holder.
-      if (!idle && holder !== null && String(holder) === failed) await allowance.aside(commands.release(lease as string, failed));
-      else if (holder !== null && at < end) continue;
-      return undefined;
+      const watch = commands.tracked?.watch(keys);
+      try {
+        if (!watch) await pause(delay, { idle });
+        const at = performance.now();
+        const [stored = null, holder = null] = await allowance.aside(watch ? watch.read() : commands.getMany(keys));
+        // What has just been stored is fresh.
+        if (stored !== null && !same(stored, seen.stored)) return { stored, left: missing, at };
+        // Whoever has nothing to serve does not wait for the rest of a failed holder.
+        if (!idle && holder !== null && String(holder) === failed) await allowance.aside(commands.release(lease as string, failed));
+        else if (holder !== null && at < end) {
+          if (watch) await pause(Math.min(lapse(plan.lease as Milliseconds), end - at), { idle, signal: watch.signal });
+          // A server that has to forget what it tracks says so again and again.
+          const rest = gap - (performance.now() - at);
+          if (watch && rest > 0) await pause(rest, { idle });
+          gap = Math.min(100, gap + 20);
+          continue;
+        }
+        return undefined;
+      } finally {
+        watch?.end();
+      }
     }
     return undefined;
   }
+}
+
+/** After how long to look again where nothing was told: Redis tells of a key that lapsed only when it comes across it. */
+function lapse(lease: Milliseconds): Milliseconds {
+  return Math.min(lease, 10_000) * (1 + Math.random() / 4);
 }
 
 /** How long the entry is fresh still (negative: for how long it has not been), and what making it took. */

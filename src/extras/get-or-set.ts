@@ -21,7 +21,8 @@ export interface LoaderParts extends ReaderParts, MakerParts {
   readonly tags: Pick<Tags, 'ahead' | 'concern' | 'open' | 'stamps'>;
   /** Tells of a read: what was found, `null` where it was nothing that may be served. */
   readonly saw: (key: string, stored: Stored | null, near: boolean) => void;
-  readonly random?: () => number;
+  /** Draws when to renew early. Default: Math.random. */
+  readonly random?: (() => number) | undefined;
 }
 
 /** Cache-aside done once for all: one call of the function per process and per fleet, old values served while new ones are made. */

@@ -49,8 +49,11 @@ export async function acquireLock(parts: LockParts, options: LockOptions = {}): 
       giveBack();
       throw error;
     }
-    if (fence !== undefined && !signal?.aborted) return new Lock(parts, token, fence, Math.ceil(ttl), asked, renew);
-    if (fence !== undefined) giveBack();
+    if (signal?.aborted) {
+      if (fence !== undefined) giveBack();
+      throw new AbortedError(signal.reason);
+    }
+    if (fence !== undefined) return new Lock(parts, token, fence, Math.ceil(ttl), asked, renew);
     const left = deadline - performance.now();
     if (left <= 0) break;
     await pause(Math.min(delay, left), { signal });

@@ -5,23 +5,24 @@
 export class OneAtATime {
   readonly #work: () => Promise<unknown>;
   #wanted = false;
-  #running = false;
+  #running: Promise<void> | undefined;
 
   constructor(work: () => Promise<unknown>) {
     this.#work = work;
   }
 
-  start(): void {
+  /** Resolves when it has ended, those that were started meanwhile included. Never rejects. */
+  start(): Promise<void> {
     this.#wanted = true;
-    if (!this.#running) void this.#run();
+    this.#running ??= this.#run();
+    return this.#running;
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
     while (this.#wanted) {
       this.#wanted = false;
       await this.#work().catch(() => {});
     }
-    this.#running = false;
+    this.#running = undefined;
   }
 }

@@ -52,7 +52,7 @@ export async function rewrite(
       }
       if (after === undefined) return 'kept';
       if (header > 0) after = Buffer.concat([(before as Buffer).subarray(0, header), Buffer.from(after as string)]);
-      return (await commands.replace(wire, before, after)) ? 'rewritten' : 'kept';
+      return (await commands.replace(wire, before, after, 'keep')) ? 'rewritten' : 'kept';
     }),
   );
 }

@@ -132,9 +132,10 @@ export class Tags {
     if (there === null) return this.#commands.add(key, value, ttl);
     if (!this.concern(there) || (await this.open(there)) !== null) return false;
     goOn();
-    if (!(await this.#commands.replace(key, there, await value))) return false;
-    await this.#commands.expire(key, ttl);
-    return true;
+    if (await this.#commands.replace(key, there, await value, ttl)) return true;
+    // It is another's now, or has ended.
+    goOn();
+    return this.#commands.add(key, value, ttl);
   }
 
   /** Which of the entries are there and count. Redis: GETRANGE of their beginnings, pipelined, and GET of their tags. */

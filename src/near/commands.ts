@@ -3,7 +3,7 @@ import type { MaybePromise } from '../codec/serializers.js';
 import { type Commands, missing } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
 import { CommandError, RedirectError, UnavailableError } from '../errors.js';
-import { given, type Kept } from './kept.js';
+import { given, type Kept, keepable } from './kept.js';
 import type { Fill, NearTier } from './tier.js';
 
 /** What reads are filled from: the verbs, over the connection that tracks. */
@@ -67,6 +67,33 @@ export function nearCommands(
     }
   }
 
+  /** The same for what is rarely there: its time to live is asked for only once there is something to keep. */
+  async function fillFound(key: string, begun: Fill): Promise<Stored | null> {
+    let stored: Stored | null;
+    try {
+      stored = await source.get(key);
+    } catch (error) {
+      tier.abandon(begun);
+      throw error;
+    }
+    if (stored === null) tier.complete(begun, null, missing);
+    // Copied before the caller has it, who may do with it what he likes.
+    else void keep(begun, keepable(stored));
+    return stored;
+  }
+
+  /** Nobody waits for it, and it never rejects. */
+  async function keep(begun: Fill, stored: Stored): Promise<void> {
+    try {
+      const left = await source.pttl(begun.key).catch(refused);
+      if (left !== undefined) tier.complete(begun, stored, left);
+    } catch {
+      // What was read is good all the same.
+    } finally {
+      tier.abandon(begun);
+    }
+  }
+
   async function fillMany(keys: readonly string[]): Promise<(Stored | null)[]> {
     if (keys.some((key) => tier.isWriting(key))) return commands.getMany(keys);
     const fills = keys.map(begin).filter((begun) => begun !== undefined);
@@ -92,12 +119,14 @@ export function nearCommands(
     }
   }
 
-  function get(key: string): Promise<Stored | null> {
-    const kept = tier.find(key);
-    if (holdsValue(kept)) return Promise.resolve(kept.stored && given(kept.stored));
-    const begun = begin(key);
-    return begun ? fill(key, begun) : unkept([key]).get(key);
-  }
+  const getting =
+    (filled: typeof fill) =>
+    (key: string): Promise<Stored | null> => {
+      const kept = tier.find(key);
+      if (holdsValue(kept)) return Promise.resolve(kept.stored && given(kept.stored));
+      const begun = begin(key);
+      return begun ? filled(key, begun) : unkept([key]).get(key);
+    };
 
   function has(key: string): Promise<boolean> {
     const kept = tier.find(key);
@@ -108,7 +137,7 @@ export function nearCommands(
 
   return {
     ...commands,
-    get,
+    get: getting(fill),
     has,
     async getMany(keys) {
       const values = new Map<string, Stored | null>();
@@ -150,6 +179,13 @@ export function nearCommands(
     persist: write(commands.persist),
     incrBy: write(commands.incrBy),
     rename: (from, to) => writing([from, to], () => commands.rename(from, to)),
+    tracked: {
+      get: getting(fillFound),
+      watch(keys) {
+        const ear = keys.some(waits) ? undefined : tier.listen(keys);
+        return ear && { ...ear, read: () => source.getMany(keys) };
+      },
+    },
   };
 }
 

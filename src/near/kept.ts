@@ -49,7 +49,7 @@ export function bury(kept: Kept): void {
  * What Redis answered, in a form that can be kept: replies are views into the socket's memory. Text becomes a string, which
  * nobody can change and which need not be read from bytes again.
  */
-function keepable(stored: Stored): Stored {
+export function keepable(stored: Stored): Stored {
   if (typeof stored === 'string') return stored;
   if (!isFramed(stored) && isUtf8(stored)) return stored.toString();
   // Memory of its own: a slice of Node's pool would keep the whole slab alive.

@@ -6,6 +6,7 @@ import type { Connection } from '../connection/connection.js';
 import type { Tracking, TrackingListener } from '../connection/tracking.js';
 import { UnsupportedError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
+import { Ears } from './ears.js';
 import { deepFreeze } from './freeze.js';
 import { bury, type Kept, newKept, weight } from './kept.js';
 import type { NearSettings } from './options.js';
@@ -37,6 +38,7 @@ export class NearTier implements TrackingListener {
   readonly #settings: NearSettings;
   readonly #entries: LRUCache<string, Kept>;
   readonly #fills = new Map<string, Fill>();
+  readonly #ears = new Ears();
   /** How many writes of this process are under way, by key. */
   readonly #writes = new Map<string, number>();
   readonly #pulse: Milliseconds;
@@ -98,15 +100,19 @@ export class NearTier implements TrackingListener {
 
   /** Before a read of the key goes to Redis: `undefined` where its answer must not be kept, or another will be. */
   begin(key: string): Fill | undefined {
-    if (!this.#live) {
-      // A connection of the tier's own is used for nothing else, so that nothing else would open it.
-      if (this.#connection?.status === 'idle') this.#connection.ready().catch(() => {});
-      return undefined;
-    }
+    if (!this.#awake()) return undefined;
     if (this.#writes.has(key) || this.#fills.has(key)) return undefined;
     const fill = { key, start: performance.now(), valid: true };
     this.#fills.set(key, fill);
     return fill;
+  }
+
+  /**
+   * Before a read of the keys over the connection that tracks: the signal tells when one of them changes, or nobody would say so any more.
+   * `undefined` while nobody does.
+   */
+  listen(keys: readonly string[]): ReturnType<Ears['listen']> | undefined {
+    return this.#awake() ? this.#ears.listen(keys) : undefined;
   }
 
   /** Keeps what the read found, if nothing has happened to the key. `left`: what PTTL said, asked for after the fill began. */
@@ -184,7 +190,10 @@ export class NearTier implements TrackingListener {
 
   invalidated(key: string | null): void {
     if (key === null) this.#forget();
-    else this.#drop(key);
+    else {
+      this.#drop(key);
+      this.#ears.tell(key);
+    }
   }
 
   close(): void {
@@ -193,6 +202,12 @@ export class NearTier implements TrackingListener {
     this.stopped();
     this.#forget();
     this.trustedUntil = Number.NEGATIVE_INFINITY;
+  }
+
+  #awake(): boolean {
+    // A connection of the tier's own is used for nothing else, so that nothing else would open it.
+    if (!this.#live && this.#connection?.status === 'idle') this.#connection.ready().catch(() => {});
+    return this.#live;
   }
 
   #drop(key: string): void {
@@ -207,6 +222,7 @@ export class NearTier implements TrackingListener {
   #doom(): void {
     for (const fill of this.#fills.values()) fill.valid = false;
     this.#fills.clear();
+    this.#ears.tellAll();
   }
 
   #forget(): void {
