@@ -52,6 +52,8 @@ describe('tracing channels', () => {
     await store.get('e');
     await store.getOrSet('a', () => 1, { lease: false });
     await store.getOrSet('a', () => 2, { lease: false });
+    // It asks for the time that is left once it has the value, and does not wait for it.
+    await store.ping();
     await store.getOrSet('a', () => 3, { lease: false });
     expect(told.map(({ command, key }) => [command, key])).to.have.deep.members([
       ['PTTL', 'd'],
