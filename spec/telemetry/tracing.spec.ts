@@ -7,6 +7,7 @@ import { commandChannel, loadTraced, traced } from '../../src/telemetry/tracing.
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
 
 /** What is told of one event of the channel, until the spec ends. */
 function subscribe<T = CommandTrace>(event: 'start' | 'asyncEnd' | 'error' = 'asyncEnd', name = commandChannel): T[] {
@@ -53,7 +54,7 @@ describe('tracing channels', () => {
     await store.getOrSet('a', () => 1, { lease: false });
     await store.getOrSet('a', () => 2, { lease: false });
     // It asks for the time that is left once it has the value, and does not wait for it.
-    await store.ping();
+    await until(() => told.some(({ command, key }) => command === 'PTTL' && key === 'a'));
     await store.getOrSet('a', () => 3, { lease: false });
     expect(told.map(({ command, key }) => [command, key])).to.have.deep.members([
       ['PTTL', 'd'],
