@@ -27,7 +27,7 @@ type Floor = (typeof floors)[number];
 function floorOf(file: string): Floor {
   if (/^(index|keyv|otel|store|coherent-memory)$|^keyv\//.test(file)) return 'faces';
   if (/^(create|options|link)$|^settings\//.test(file)) return 'root';
-  if (/^(cache|scope|failure|events)$|^extras\/|^telemetry\/(loads|observed|stats|traced|tracing)$/.test(file)) return 'cache';
+  if (/^(reads|cache|scope|failure|events)$|^extras\/|^telemetry\/(loads|observed|stats|traced|tracing)$/.test(file)) return 'cache';
   if (/^(commands|near)\//.test(file)) return 'commands';
   if (file.startsWith('connection/')) return 'connection';
   if (/^(keys|codec)\/|^ttl$|^telemetry\/(counters|sizes)$/.test(file)) return 'pure';

@@ -1,67 +1,17 @@
 import { performance } from 'node:perf_hooks';
-import { agingOf, mayBeStale } from './codec/aging.js';
-import type { Codec, Stored } from './codec/codec.js';
+import type { Stored } from './codec/codec.js';
 import type { MaybePromise } from './codec/serializers.js';
 import type { Stamps } from './codec/tag-header.js';
-import { type Entry, type Leases, missing, never } from './commands/commands.js';
-import type { OrderedCommands } from './commands/in-order.js';
-import { batch } from './commands/redis.js';
-import type { CallOptions } from './connection/guard.js';
-import { answeredWithin, inOneTime } from './connection/in-one-time.js';
+import type { Entry, Leases } from './commands/commands.js';
+import { inOneTime } from './connection/in-one-time.js';
 import { ArgumentError, expected, MissingKeyError, OutOfMemoryError, UnsupportedError } from './errors.js';
-import type { Events } from './events.js';
-import { Allowance } from './extras/allowance.js';
-import type { Background } from './extras/background.js';
 import type { Factory } from './extras/factory.js';
 import { Loader } from './extras/get-or-set.js';
 import { type GetOrSetOptions, parseLoadOptions } from './extras/load-options.js';
-import type { SingleFlight } from './extras/single-flight.js';
-import { type TagSettings, Tags } from './extras/tags.js';
-import { Values } from './extras/values.js';
-import { allTags, type TagsOf, type WriteOptions, written } from './extras/write-options.js';
-import { FailurePolicy, type OnFailure } from './failure.js';
-import type { KeySpace } from './keys/keyspace.js';
-import { holdsValue } from './near/commands.js';
-import { NearReader } from './near/reader.js';
-import type { NearTier } from './near/tier.js';
-import type { Counters } from './telemetry/counters.js';
+import { allTags, type WriteOptions, written } from './extras/write-options.js';
+import { type CacheParts, Reads } from './reads.js';
 import { observedLoad } from './telemetry/loads.js';
-import { observed, type SawReads, sawReads } from './telemetry/observed.js';
-import { tracer, type Verbs } from './telemetry/traced.js';
-import type { Source } from './telemetry/tracing.js';
-import type { Milliseconds, Ttl, TtlPolicy } from './ttl.js';
-
-export interface CacheParts {
-  readonly keys: KeySpace;
-  readonly ttl: TtlPolicy;
-  readonly codec: Codec;
-  readonly verbs: Verbs;
-  readonly events: Events;
-  readonly counters: Counters;
-  readonly source: Source;
-  readonly onFailure: OnFailure;
-  readonly isCacheable: (value: unknown) => boolean;
-  /** The tags that the option gives an entry. */
-  readonly tagsOf?: TagsOf | undefined;
-  readonly tagging: TagSettings;
-  /** The verbs with other bounds. */
-  readonly within: (bounds: CallOptions) => Verbs;
-  /** What this process keeps of Redis, where it does. The verbs see to it that it is filled and true. */
-  readonly near?: NearTier | undefined;
-  /** Counts reads and tells of them. Default: all of them. */
-  readonly saw?: SawReads | undefined;
-  /** The bound of the commands. */
-  readonly timeout: Milliseconds;
-  /** The loads under way in this process. */
-  readonly flights: SingleFlight;
-  /** What goes on when no caller waits for it. */
-  readonly background: Background;
-  /** Draws when `getOrSet` renews early. Default: Math.random. No option: a spec that needs a seed makes a cache of another's parts. */
-  readonly random?: (() => number) | undefined;
-}
-
-/** The parts, and the verbs as the cache uses them: counted, told of, traced. */
-export type Wired<Parts> = Parts & { readonly commands: OrderedCommands };
+import type { Ttl } from './ttl.js';
 
 /** What `incr`, `decr` count with. */
 export interface CounterOptions {
@@ -75,27 +25,13 @@ export interface CounterOptions {
  * The path of an operation: key → codec → command. The faces translate their contract to these methods and do nothing
  * else. Shapes and errors are said here once.
  */
-export class Cache {
-  /** @internal */
-  protected readonly parts: Wired<CacheParts>;
-  /** @internal */
-  protected readonly policy: FailurePolicy;
-  /** @internal */
-  protected readonly tags: Tags;
-  readonly #near: NearReader | undefined;
-  readonly #saw: SawReads;
-  readonly #values: Values;
+export class Cache extends Reads {
   readonly #loader: Loader;
 
   /** @internal */
   constructor(parts: CacheParts) {
-    this.parts = { ...parts, commands: observed(parts.verbs(tracer(parts.keys, parts.source)), parts) };
-    this.#saw = parts.saw ?? sawReads;
-    this.policy = new FailurePolicy(parts.events, parts.onFailure, parts.counters);
-    this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging);
-    this.#near = parts.near && new NearReader(parts.near, parts.keys);
-    const { commands, flights, background, keys, codec, near, timeout, counters } = this.parts;
-    this.#values = new Values({ keys, codec, near, reader: this.#near, tags: this.tags, policy: this.policy });
+    super(parts);
+    const { commands, flights, background, codec, timeout, counters } = this.parts;
     this.#loader = new Loader({
       commands,
       flights,
@@ -105,68 +41,12 @@ export class Cache {
       tags: this.tags,
       random: parts.random,
       report: (key, error) => this.policy.report({ name: 'getOrSet', key }, error),
-      near: (wire) => this.#values.isNear(wire),
-      saw: (key, stored, near) => this.#saw.read(this.parts, 'getOrSet', key, stored, near),
-      decoded: ({ key, wire }, stored) => this.#values.decoded('getOrSet', key, stored, wire),
+      near: (wire) => this.values.isNear(wire),
+      saw: (key, stored, near) => this.saw.read(this.parts, 'getOrSet', key, stored, near),
+      decoded: ({ key, wire }, stored) => this.values.decoded('getOrSet', key, stored, wire),
       entry: ({ key }, value, how, stamps) => this.#entry(key, value, how, stamps),
       encoded: ({ wire }, value) => codec.encode(value, wire),
     });
-  }
-
-  /**
-   * The value under the key, or `undefined`. Redis: GET.
-   * Fails open: `undefined` and an `error` event. An entry past its `ttl` is a miss, also where `getOrSet` may still serve it.
-   */
-  async get<T>(key: string): Promise<T | undefined> {
-    let wire: string;
-    let stored: Stored | null;
-    let near: boolean;
-    try {
-      const kept = this.#near?.find(key);
-      if (this.#values.tells(kept)) {
-        this.#saw.kept(this.parts, 'get', key, kept);
-        return (kept.shared ? kept.value : this.#values.ofKept('get', key, kept)) as T;
-      }
-      near = holdsValue(kept) && !mayBeStale(kept.stored);
-      const begun = performance.now();
-      const ahead = this.tags.ahead();
-      wire = this.#wire(key);
-      stored = await this.parts.commands.get(wire);
-      if (mayBeStale(stored) || this.tags.concern(stored)) stored = await this.#opened(wire, stored, begun, ahead);
-    } catch (error) {
-      return this.policy.recover({ name: 'get', key }, error, undefined);
-    }
-    return this.#read('get', key, stored, wire, near) as T;
-  }
-
-  /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
-  async getMany<T>(keys: readonly string[], name = 'getMany'): Promise<(T | undefined)[]> {
-    if (keys.length === 0) return [];
-    let wires: string[];
-    let found: (Stored | null)[];
-    let near: boolean[] | undefined;
-    try {
-      const begun = performance.now();
-      const ahead = this.tags.ahead();
-      wires = keys.map((key) => this.#wire(key));
-      near = this.parts.near && wires.map((wire) => this.#values.isNear(wire));
-      found = await this.parts.commands.getMany(wires);
-      const allowance = this.#allowance(begun, keys.length);
-      if (found.some(mayBeStale)) {
-        const fresh = found.map((stored, i) => (mayBeStale(stored) ? this.#unstale(wires[i] as string) : stored));
-        found = await allowance.within(Promise.all(fresh));
-      }
-      if (found.some((stored) => this.tags.concern(stored))) found = await allowance.within(this.tags.openMany(found, ahead));
-    } catch (error) {
-      return this.policy.recover(
-        { name },
-        error,
-        keys.map(() => undefined),
-      );
-    }
-    const values = found.map((stored, i) => this.#read(name, keys[i] as string, stored, wires[i] as string, near?.[i]));
-    // Only a decoder that takes time makes promises.
-    return (values.some((value) => value instanceof Promise) ? Promise.all(values) : values) as Promise<(T | undefined)[]>;
   }
 
   /**
@@ -253,49 +133,6 @@ export class Cache {
     });
   }
 
-  /** Whether the key exists. Redis: EXISTS, so the cost does not depend on the size of the value. Fails open: `false`. */
-  has(key: string): Promise<boolean> {
-    return this.policy.open(
-      { name: 'has', key },
-      async () => {
-        const wire = this.#wire(key);
-        return this.#ifAlive(wire, this.parts.commands.has(wire), false);
-      },
-      false,
-    );
-  }
-
-  /** Whether each key exists, in order. Redis: EXISTS, pipelined. Fails open: `false` for all. */
-  hasMany(keys: readonly string[]): Promise<boolean[]> {
-    return this.policy.open(
-      { name: 'hasMany' },
-      async () => {
-        const wires = keys.map((key) => this.#wire(key));
-        return this.tags.exact ? this.#inTime(this.tags.living(wires), wires.length) : this.parts.commands.hasMany(wires);
-      },
-      keys.map(() => false),
-    );
-  }
-
-  /** Milliseconds until the key expires; `-1`: never; `-2`: there is no such key. Redis: PTTL. Fails open: `-2`. */
-  ttl(key: string): Promise<Milliseconds> {
-    return this.policy.open(
-      { name: 'ttl', key },
-      async () => {
-        const wire = this.#wire(key);
-        return this.#ifAlive(wire, this.parts.commands.pttl(wire), missing);
-      },
-      missing,
-    );
-  }
-
-  /** Milliseconds until the key expires; `null`: never; `undefined`: there is no such key. Redis: PTTL. Fails open: `undefined`. */
-  async remainingTtl(key: string): Promise<Milliseconds | null | undefined> {
-    const left = await this.ttl(key);
-    if (left === missing) return undefined;
-    return left === never ? null : left;
-  }
-
   /**
    * Gives the key a new time to live; the default where it is left out, which a `ttl` function has to give for `undefined`,
    * for the value is not read. Redis: PEXPIRE, or PERSIST for ever. Fails loud.
@@ -304,17 +141,17 @@ export class Cache {
    */
   touch(key: string, ttl?: Ttl): Promise<boolean> {
     return this.policy.loud({ name: 'touch', key }, async () => {
-      const wire = this.#wire(key);
+      const wire = this.wire(key);
       const time = this.parts.ttl(ttl);
-      return this.#ifAlive(wire, this.parts.commands.expire(wire, time), false);
+      return this.ifAlive(wire, this.parts.commands.expire(wire, time), false);
     });
   }
 
   /** Takes the time to live away, so that the entry never expires. Redis: PERSIST. Fails loud. @returns whether there was one to take away */
   persist(key: string): Promise<boolean> {
     return this.policy.loud({ name: 'persist', key }, async () => {
-      const wire = this.#wire(key);
-      return this.#ifAlive(wire, this.parts.commands.persist(wire), false);
+      const wire = this.wire(key);
+      return this.ifAlive(wire, this.parts.commands.persist(wire), false);
     });
   }
 
@@ -356,7 +193,7 @@ export class Cache {
    * @throws {FactoryTimeoutError} after `hardTimeout`
    */
   async getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
-    const wire = this.#wire(key);
+    const wire = this.wire(key);
     const plan = parseLoadOptions(options);
     const make = typeof value === 'function' ? observedLoad(value as Factory<unknown>, key, this.parts) : () => value;
     return (await this.#loader.load({ key, wire, lease: this.parts.keys.beside?.(wire, 'l'), make, plan })) as T;
@@ -375,9 +212,9 @@ export class Cache {
       let stored = await commands.getAndDelete(wire);
       // What was taken is never lost for that.
       if (stored === null) await ending;
-      if (this.tags.concern(stored)) stored = await this.#allowance(begun).within(this.tags.open(stored));
-      this.#saw.read(this.parts, 'getAndDelete', key, stored);
-      return (stored === null ? undefined : this.#values.decoded('getAndDelete', key, stored, wire)) as T | undefined;
+      if (this.tags.concern(stored)) stored = await this.allowance(begun).within(this.tags.open(stored));
+      this.saw.read(this.parts, 'getAndDelete', key, stored);
+      return (stored === null ? undefined : this.values.decoded('getAndDelete', key, stored, wire)) as T | undefined;
     });
   }
 
@@ -393,53 +230,15 @@ export class Cache {
     });
   }
 
-  /** The value that was read: a hit or a miss, which is counted and told of here. `near`: the near tier answered. */
-  #read(name: string, key: string, stored: Stored | null, wire: string, near = false): MaybePromise<unknown> {
-    this.#saw.read(this.parts, name, key, stored, near);
-    return stored === null ? undefined : this.#values.of(name, key, stored, wire);
-  }
-
   /** A value that Redis has no room for was to replace what is there: that goes all the same, for deletions need no room. */
   #leaveNothingOld(key: string, error: unknown): void {
-    if (error instanceof OutOfMemoryError) this.parts.commands.drop(this.#wire(key)).catch(() => {});
-  }
-
-  #wire(key: string): string {
-    return this.parts.keys.toWire(key);
-  }
-
-  /** What is left of the time of an operation that has asked for something already; `keys`: of so many, in batches. */
-  #allowance(begun: Milliseconds, keys = 1): Allowance {
-    return new Allowance(this.parts.timeout * Math.ceil(keys / batch), begun);
-  }
-
-  /** For several commands one after the other. */
-  #inTime<T>(work: Promise<T>, keys = 1): Promise<T> {
-    return answeredWithin(work, this.parts.timeout * Math.ceil(keys / batch));
-  }
-
-  #ifAlive<T>(wire: string, answer: Promise<T>, gone: T): Promise<T> {
-    return this.tags.exact ? this.#inTime(this.tags.ifAlive(wire, answer, gone)) : answer;
-  }
-
-  /** What an entry holds that may be stale, by its age or its tags, in what is left of the time since `begun`. */
-  async #opened(wire: string, found: Stored | null, begun: Milliseconds, ahead?: Promise<unknown>): Promise<Stored | null> {
-    const allowance = this.#allowance(begun);
-    const stored = mayBeStale(found) ? await allowance.within(this.#unstale(wire)) : found;
-    return this.tags.concern(stored) ? allowance.within(this.tags.open(stored, ahead)) : stored;
-  }
-
-  /** What an entry with a stale window holds, as long as it is not stale. Its time to live ends before its time in Redis. */
-  async #unstale(wire: string): Promise<Stored | null> {
-    const { stored, left } = await this.parts.commands.getWithTtl(wire);
-    const staleFor = stored === null ? 0 : (agingOf(stored)?.staleFor ?? 0);
-    return left < 0 || left > staleFor ? stored : null;
+    if (error instanceof OutOfMemoryError) this.parts.commands.drop(this.wire(key)).catch(() => {});
   }
 
   /** The wire keys, and those of the leases that a deletion ends. Who asks for these keys from now on shares no load begun before. */
   #leased(keys: readonly string[]): { wires: string[]; leases: Leases } {
     const { keys: space, flights } = this.parts;
-    const wires = keys.map((key) => this.#wire(key));
+    const wires = keys.map((key) => this.wire(key));
     for (const wire of wires) flights.forget(wire);
     return { wires, leases: wires.map((wire) => space.beside?.(wire, 'l')) };
   }
@@ -451,7 +250,7 @@ export class Cache {
     how: Ttl | WriteOptions,
     earlier?: Stamps,
   ): (Entry<MaybePromise<Stored>> & { readonly tagged: boolean }) | undefined {
-    const wire = this.#wire(key);
+    const wire = this.wire(key);
     const { ttl, tags: given } = written(how);
     const time = this.parts.ttl(ttl, value);
     if (value === undefined || !this.parts.isCacheable(value)) return undefined;
@@ -467,7 +266,7 @@ export class Cache {
       if (!Number.isSafeInteger(delta)) throw new ArgumentError(expected('delta', 'an integer', delta));
       if (initial !== undefined && !Number.isSafeInteger(initial)) throw new ArgumentError(expected('initial', 'an integer', initial));
       const time = initial === undefined ? undefined : this.parts.ttl(ttl, initial);
-      const sum = await this.parts.commands.incrBy(this.#wire(key), delta, initial, time);
+      const sum = await this.parts.commands.incrBy(this.wire(key), delta, initial, time);
       if (sum === undefined) throw new MissingKeyError();
       return sum;
     });

@@ -1,4 +1,4 @@
-import { Cache, type CacheParts, type Wired } from './cache.js';
+import { Cache } from './cache.js';
 import { isTagged } from './codec/tag-header.js';
 import type { Page } from './commands/commands.js';
 import type { CallOptions } from './connection/guard.js';
@@ -7,6 +7,7 @@ import { OneAtATime } from './extras/one-at-a-time.js';
 import { type ReencodeOptions, type ReencodeProgress, rewrite, slice } from './extras/reencode.js';
 import { allVersions, type KeySpace } from './keys/keyspace.js';
 import { keptCommands } from './near/kept-commands.js';
+import type { CacheParts, Wired } from './reads.js';
 import { sawHits } from './telemetry/observed.js';
 
 export interface ScopeParts extends CacheParts {
