@@ -66,7 +66,7 @@ describe('`near: { freeze: true }`', () => {
   it('shares one value of an entry with a stale window while it is fresh, and none when it is stale', async () => {
     const store = open({ near: { freeze: true } });
     for (const tags of [[], ['t']]) {
-      await store.getOrSet('k', () => value(1), { ttl: 1500, staleFor: 60_000, tags });
+      await store.getOrSet('k', () => value(1), { ttl: 800, staleFor: 60_000, tags });
       let first: unknown;
       await until(async () => {
         const before = first;

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createClientPool, createCluster, createSentinel } from '@redis/client';
 import { expect } from 'chai';
 import type { RedisStore, StoreOptions } from '../../src/index.js';
 import { type ClusterNode, RedisCluster } from '../support/cluster.js';
+import { sharedServer } from '../support/hooks.js';
 import { openStore } from '../support/open.js';
 import { random } from '../support/random.js';
-import type { RedisServer } from '../support/redis.js';
+import { RedisServer } from '../support/redis.js';
 import { RedisSentinels } from '../support/sentinel.js';
 import { until } from '../support/until.js';
 import { commandStats, rawClient } from '../support/wire.js';
@@ -75,6 +77,52 @@ async function untilEqual(near: RedisStore, plain: RedisStore): Promise<void> {
   for (let i = 0; i < 3; i++) expect(await near.mget(...names), `seed ${seed}`).to.deep.equal(truth);
 }
 
+/** Reads what others have just written, as often as it likes, and has been told of in one warning that it is so. */
+async function isOff(options: StoreOptions, others: StoreOptions, why: RegExp): Promise<void> {
+  const warned = warnings();
+  try {
+    const [near, plain] = [openStore({ ...options, near: {}, prefix: 'off' }), openStore({ ...others, prefix: 'off' })];
+    // What replicas answer lags behind.
+    const shows = async (read: () => Promise<unknown>, value: unknown): Promise<void> => {
+      if (options.readFrom === 'replica') await until(async () => (await read()) === value);
+      else expect(await read()).to.equal(value);
+    };
+    for (let i = 0; i < 10; i++) {
+      for (const name of ['a', 'b', 'c']) {
+        await plain.set(name, i);
+        await shows(() => near.get(name), i);
+        await shows(async () => (await near.mget(name))[0], i);
+        await plain.del(name);
+        await shows(() => near.has(name), false);
+      }
+    }
+    await sleep(10);
+    expect(warned.texts).to.have.length(1);
+    expect(warned.texts[0])
+      .to.match(/^REDIS_TIER_NEAR the near cache is off, every read goes to Redis: /)
+      .and.match(why);
+    expect(near.errors).to.deep.equal([]);
+    await near.disconnect();
+  } finally {
+    warned.stop();
+  }
+}
+
+describe('near cache on one server', () => {
+  it('is off, with one warning, where what stands before the server knows no CLIENT', async () => {
+    const server = await RedisServer.start(['--rename-command', 'CLIENT', '']);
+    await isOff({ location: server.location }, { location: server.location }, /unknown command/i);
+    await server.stop();
+  });
+
+  it('is off, with one warning, on a client pool of node-redis’s', async () => {
+    const { location, url } = sharedServer();
+    const client = createClientPool({ url });
+    await isOff({ client }, { location }, /does not tell what changes/);
+    client.destroy();
+  });
+});
+
 describe('near cache of a cluster', function () {
   this.timeout(60_000);
   let cluster: RedisCluster;
@@ -110,6 +158,29 @@ describe('near cache of a cluster', function () {
     }
     await plain.clear();
     await until(async () => (await near.mget(...names)).every((value) => value === undefined));
+  });
+
+  const offCases: Record<string, { options: () => Promise<StoreOptions>; why: RegExp }> = {
+    'it speaks RESP 2': { options: async () => ({ RESP: 2 }), why: /RESP 3/ },
+    'replicas are read': { options: async () => ({ readFrom: 'replica' }), why: /readFrom/ },
+    'the user may not see who serves what': { options: () => user('viewless', '-cluster|nodes', () => true), why: /cluster\|nodes/ },
+    'one node does not let the user track': { options: () => user('tracked', '-client|tracking', (i) => i === 1), why: /client\|tracking/ },
+  };
+  /** A user who may do all but one thing, on some of the nodes. */
+  async function user(username: string, rule: string, where: (node: number) => boolean): Promise<StoreOptions> {
+    for (const [i, { redis }] of cluster.nodes.entries()) {
+      await redis.sendCommand(['ACL', 'SETUSER', username, 'on', '>pw', '~*', '&*', '+@all', ...(where(i) ? [rule] : [])]);
+    }
+    return { username, password: 'pw' };
+  }
+  for (const [title, { options, why }] of Object.entries(offCases)) {
+    it(`is off, with one warning, where ${title}`, async () => isOff({ ...where, ...(await options()) }, where, why));
+  }
+
+  it('is off, with one warning, on a cluster of node-redis’s', async () => {
+    const client = createCluster({ rootNodes: cluster.rootNodes });
+    await isOff({ client: client as never }, where, /does not tell what changes/);
+    client.destroy();
   });
 
   /** A primary, and a key of its own with its slot. */
@@ -212,16 +283,6 @@ describe('near cache of a cluster', function () {
     await untilEqual(near, plain);
     await untilKept(near, servers);
   });
-
-  it('is off, with a warning, where replicas are read', async () => {
-    const warned = warnings();
-    const store = openStore({ ...where, near: {}, readFrom: 'replica' });
-    await store.get('k');
-    await store.get('k');
-    warned.stop();
-    expect(warned.texts).to.have.length(1);
-    expect(warned.texts[0]).to.match(/^REDIS_TIER_NEAR .*readFrom/);
-  });
 });
 
 describe('near cache behind sentinels', function () {
@@ -235,6 +296,29 @@ describe('near cache behind sentinels', function () {
     where = { sentinel: { name: nodes.name, sentinelRootNodes: nodes.rootNodes } };
   });
   after(() => nodes.stop());
+
+  const offCases: Record<string, { options: () => Promise<StoreOptions>; why: RegExp }> = {
+    'it speaks RESP 2': { options: async () => ({ RESP: 2 }), why: /RESP 3/ },
+    'replicas are read': { options: async () => ({ readFrom: 'replica' }), why: /readFrom/ },
+    'the user may not track': {
+      async options() {
+        for (const { port } of nodes.servers) {
+          await nodes.ask(['ACL', 'SETUSER', 'tracked', 'on', '>pw', '~*', '&*', '+@all', '-client|tracking'], port);
+        }
+        return { username: 'tracked', password: 'pw' };
+      },
+      why: /client\|tracking/,
+    },
+  };
+  for (const [title, { options, why }] of Object.entries(offCases)) {
+    it(`is off, with one warning, where ${title}`, async () => isOff({ ...where, ...(await options()) }, where, why));
+  }
+
+  it('is off, with one warning, on a sentinel of node-redis’s', async () => {
+    const client = createSentinel({ name: nodes.name, sentinelRootNodes: nodes.rootNodes });
+    await isOff({ client: client as never }, where, /does not tell what changes/);
+    await client.destroy();
+  });
 
   it('answers without a round trip, sees what others write, and loses no change when they are told to fail over', async () => {
     const [near, plain] = await openBoth(where, servers());
