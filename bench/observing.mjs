@@ -1,6 +1,6 @@
 // What it costs that a store can be watched: the build against the same build with its eyes taken out (no counters, no events, no
-// channels). Pairs of the two in one process, in interleaved rounds; a new process for each start; medians of the ratios within each
-// round. `npm run bench:observing -- [--starts 5] [--rounds 9] [--ms 100]`; `-- --work 'near hit' --against nobody` for
+// channels). Pairs of the two in one process, in interleaved rounds; medians of the ratios within each round. A start is two processes:
+// in each the other of the two is loaded first. `npm run bench:observing -- [--starts 3] [--rounds 5] [--ms 80]`; `-- --work 'near hit' --against nobody` for
 // some of it. Writes docs/observing.json, where it measured all of it.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const value = (name, standard) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : standard);
-const plan = { starts: Number(value('--starts', 5)), rounds: Number(value('--rounds', 9)), milliseconds: Number(value('--ms', 100)) };
+const plan = { starts: Number(value('--starts', 3)), rounds: Number(value('--rounds', 5)), milliseconds: Number(value('--ms', 80)) };
 const [work, against] = [value('--work', ''), new RegExp(value('--against', ''))];
 
 /** What the modules that see are replaced by. */
@@ -48,9 +48,11 @@ try {
   const found = new Map();
   for (let start = 0; start < plan.starts; start++) {
     for (const [title, contender] of Object.entries(contenders).filter(([title]) => against.test(title))) {
-      for (const { work: name, rounds } of await measured({ ...contender, without, port, work, ...plan })) {
+      const asked = { ...contender, without, port, work, ...plan };
+      const [one, other] = [await measured({ ...asked, swapped: false }), await measured({ ...asked, swapped: true })];
+      for (const [i, { work: name, rounds }] of one.entries()) {
         const starts = found.get(`${name}|${title}`) ?? [];
-        found.set(`${name}|${title}`, [...starts, rounds]);
+        found.set(`${name}|${title}`, [...starts, [rounds, other[i].rounds]]);
       }
     }
     if (process.stderr.isTTY) process.stderr.write(`\rstart ${start + 1} of ${plan.starts} `);
@@ -87,9 +89,10 @@ async function measured(message) {
   return answer.works;
 }
 
-/** The median over the rounds of all starts; the least and the most of the medians of the starts. */
+/** Of a start, the mean of the medians of its two processes; the median of the starts, the least and the most. */
 function summary(starts, figure) {
   const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
-  const each = starts.map((rounds) => median(rounds.map((round) => round[figure])));
-  return { median: median(starts.flat().map((round) => round[figure])), least: Math.min(...each), most: Math.max(...each) };
+  const mean = (one, other) => (figure === 'more' ? (one + other) / 2 : Math.sqrt(one * other));
+  const each = starts.map((pair) => mean(...pair.map((rounds) => median(rounds.map((round) => round[figure])))));
+  return { median: median(each), least: Math.min(...each), most: Math.max(...each) };
 }
