@@ -1,6 +1,7 @@
 import { RESP_TYPES } from '@redis/client';
 import { ClosedError, type ConnectionError, ReadOnlyError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
+import { Aside } from './aside.js';
 import { reconnectStrategy } from './backoff.js';
 import type { Argument, Caller, Connection, Reply, Route, Status } from './connection.js';
 import { endClient } from './end-client.js';
@@ -49,8 +50,7 @@ export class ClientConnection implements Connection {
   #handshake: NodeJS.Timeout | undefined;
   #lastError: unknown;
   #lastRenewal = Number.NEGATIVE_INFINITY;
-  /** Clients of ours beside the one in use: on their way in, or out. */
-  readonly #aside = new Set<GivenClient>();
+  readonly #aside: Aside;
   #tracking: ClientTracking | undefined;
 
   private constructor(
@@ -63,6 +63,7 @@ export class ClientConnection implements Connection {
     this.#client = client;
     this.#make = make;
     this.#patience = patience;
+    this.#aside = new Aside(patience);
     this.#commandTimeout = commandTimeout;
     this.#onError = onError;
     this.#silence = new Silence(patience, () => {
@@ -132,7 +133,7 @@ export class ClientConnection implements Connection {
     this.#status = 'closed';
     this.#silence.stop();
     this.#settle?.reject(new ClosedError());
-    for (const other of this.#aside) this.#discard(other);
+    this.#aside.end();
     try {
       if (this.#make && wasReady && client.isOpen) await settledWithin(client.close(), grace);
     } finally {
@@ -213,26 +214,14 @@ export class ClientConnection implements Connection {
     this.#lastRenewal = now;
     const old = this.#client;
     const next = this.#make();
-    const giveUp = (): void => this.#discard(next);
-    next.on('error', giveUp);
-    this.#aside.add(next);
-    const taken = next.connect().then(() => {
-      // Closed, replaced or given up meanwhile.
-      if (this.#status !== 'ready' || this.#client !== old || !this.#aside.delete(next)) return giveUp();
+    void this.#aside.connects(next).then((there) => {
+      if (!there) return;
+      // Closed or replaced meanwhile.
+      if (this.#status !== 'ready' || this.#client !== old) return endClient(next);
       this.#detach(old);
       this.#attach(next);
-      next.off('error', giveUp);
-      this.#aside.add(old);
-      void settledWithin(old.close(), this.#patience).finally(() => this.#discard(old));
+      this.#aside.retires(old);
     });
-    void settledWithin(taken, this.#patience).then(() => {
-      if (this.#client !== next) giveUp();
-    }, giveUp);
-  }
-
-  #discard(client: GivenClient): void {
-    this.#aside.delete(client);
-    endClient(client);
   }
 
   /** The socket is there. Whoever does not shake hands in time is as good as not there. */
