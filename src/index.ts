@@ -25,6 +25,7 @@ export type { BatchOptions } from './commands/batching.js';
 export type { BreakerOptions, BreakerState } from './connection/breaker.js';
 export type {
   Argument,
+  Caller,
   Connection,
   OpenConnection,
   Reply,
