@@ -5,6 +5,7 @@ import type { Stamps } from './codec/tag-header.js';
 import type { Entry, Leases } from './commands/commands.js';
 import { inOneTime } from './connection/in-one-time.js';
 import { ArgumentError, expected, MissingKeyError, OutOfMemoryError, UnsupportedError } from './errors.js';
+import { Allowance } from './extras/allowance.js';
 import type { Factory } from './extras/factory.js';
 import { Loader } from './extras/get-or-set.js';
 import { type GetOrSetOptions, parseLoadOptions } from './extras/load-options.js';
@@ -141,17 +142,17 @@ export class Cache extends Reads {
    */
   touch(key: string, ttl?: Ttl): Promise<boolean> {
     return this.policy.loud({ name: 'touch', key }, async () => {
-      const wire = this.wire(key);
+      const wire = this.#wire(key);
       const time = this.parts.ttl(ttl);
-      return this.ifAlive(wire, this.parts.commands.expire(wire, time), false);
+      return this.tags.ifAlive(wire, this.parts.commands.expire(wire, time), false);
     });
   }
 
   /** Takes the time to live away, so that the entry never expires. Redis: PERSIST. Fails loud. @returns whether there was one to take away */
   persist(key: string): Promise<boolean> {
     return this.policy.loud({ name: 'persist', key }, async () => {
-      const wire = this.wire(key);
-      return this.ifAlive(wire, this.parts.commands.persist(wire), false);
+      const wire = this.#wire(key);
+      return this.tags.ifAlive(wire, this.parts.commands.persist(wire), false);
     });
   }
 
@@ -193,7 +194,7 @@ export class Cache extends Reads {
    * @throws {FactoryTimeoutError} after `hardTimeout`
    */
   async getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
-    const wire = this.wire(key);
+    const wire = this.#wire(key);
     const plan = parseLoadOptions(options);
     const make = typeof value === 'function' ? observedLoad(value as Factory<unknown>, key, this.parts) : () => value;
     return (await this.#loader.load({ key, wire, lease: this.parts.keys.beside?.(wire, 'l'), make, plan })) as T;
@@ -212,7 +213,7 @@ export class Cache extends Reads {
       let stored = await commands.getAndDelete(wire);
       // What was taken is never lost for that.
       if (stored === null) await ending;
-      if (this.tags.concern(stored)) stored = await this.allowance(begun).within(this.tags.open(stored));
+      if (this.tags.concern(stored)) stored = await new Allowance(this.parts.timeout, begun).within(this.tags.open(stored));
       this.saw.read(this.parts, 'getAndDelete', key, stored);
       return (stored === null ? undefined : this.values.decoded('getAndDelete', key, stored, wire)) as T | undefined;
     });
@@ -232,13 +233,17 @@ export class Cache extends Reads {
 
   /** A value that Redis has no room for was to replace what is there: that goes all the same, for deletions need no room. */
   #leaveNothingOld(key: string, error: unknown): void {
-    if (error instanceof OutOfMemoryError) this.parts.commands.drop(this.wire(key)).catch(() => {});
+    if (error instanceof OutOfMemoryError) this.parts.commands.drop(this.#wire(key)).catch(() => {});
+  }
+
+  #wire(key: string): string {
+    return this.parts.keys.toWire(key);
   }
 
   /** The wire keys, and those of the leases that a deletion ends. Who asks for these keys from now on shares no load begun before. */
   #leased(keys: readonly string[]): { wires: string[]; leases: Leases } {
     const { keys: space, flights } = this.parts;
-    const wires = keys.map((key) => this.wire(key));
+    const wires = keys.map((key) => this.#wire(key));
     for (const wire of wires) flights.forget(wire);
     return { wires, leases: wires.map((wire) => space.beside?.(wire, 'l')) };
   }
@@ -250,7 +255,7 @@ export class Cache extends Reads {
     how: Ttl | WriteOptions,
     earlier?: Stamps,
   ): (Entry<MaybePromise<Stored>> & { readonly tagged: boolean }) | undefined {
-    const wire = this.wire(key);
+    const wire = this.#wire(key);
     const { ttl, tags: given } = written(how);
     const time = this.parts.ttl(ttl, value);
     if (value === undefined || !this.parts.isCacheable(value)) return undefined;
@@ -266,7 +271,7 @@ export class Cache extends Reads {
       if (!Number.isSafeInteger(delta)) throw new ArgumentError(expected('delta', 'an integer', delta));
       if (initial !== undefined && !Number.isSafeInteger(initial)) throw new ArgumentError(expected('initial', 'an integer', initial));
       const time = initial === undefined ? undefined : this.parts.ttl(ttl, initial);
-      const sum = await this.parts.commands.incrBy(this.wire(key), delta, initial, time);
+      const sum = await this.parts.commands.incrBy(this.#wire(key), delta, initial, time);
       if (sum === undefined) throw new MissingKeyError();
       return sum;
     });

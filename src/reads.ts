@@ -6,7 +6,6 @@ import { missing, never } from './commands/commands.js';
 import type { OrderedCommands } from './commands/in-order.js';
 import { batch } from './commands/redis.js';
 import type { CallOptions } from './connection/guard.js';
-import { answeredWithin } from './connection/in-one-time.js';
 import type { Events } from './events.js';
 import { Allowance } from './extras/allowance.js';
 import type { Background } from './extras/background.js';
@@ -76,7 +75,7 @@ export abstract class Reads {
     this.parts = { ...parts, commands: observed(parts.verbs(tracer(parts.keys, parts.source)), parts) };
     this.saw = parts.saw ?? sawReads;
     this.policy = new FailurePolicy(parts.events, parts.onFailure, parts.counters);
-    this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging);
+    this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging, parts.timeout);
     this.#near = parts.near && new NearReader(parts.near, parts.keys);
     const { keys, codec, near } = parts;
     this.values = new Values({ keys, codec, near, reader: this.#near, tags: this.tags, policy: this.policy });
@@ -99,7 +98,7 @@ export abstract class Reads {
       near = holdsValue(kept) && !mayBeStale(kept.stored);
       const begun = performance.now();
       const ahead = this.tags.ahead();
-      wire = this.wire(key);
+      wire = this.#wire(key);
       stored = await this.parts.commands.get(wire);
       if (mayBeStale(stored) || this.tags.concern(stored)) stored = await this.#opened(wire, stored, begun, ahead);
     } catch (error) {
@@ -117,10 +116,10 @@ export abstract class Reads {
     try {
       const begun = performance.now();
       const ahead = this.tags.ahead();
-      wires = keys.map((key) => this.wire(key));
+      wires = keys.map((key) => this.#wire(key));
       near = this.parts.near && wires.map((wire) => this.values.isNear(wire));
       found = await this.parts.commands.getMany(wires);
-      const allowance = this.allowance(begun, keys.length);
+      const allowance = this.#allowance(begun, keys.length);
       if (found.some(mayBeStale)) {
         const fresh = found.map((stored, i) => (mayBeStale(stored) ? this.#unstale(wires[i] as string) : stored));
         found = await allowance.within(Promise.all(fresh));
@@ -143,8 +142,8 @@ export abstract class Reads {
     return this.policy.open(
       { name: 'has', key },
       async () => {
-        const wire = this.wire(key);
-        return this.ifAlive(wire, this.parts.commands.has(wire), false);
+        const wire = this.#wire(key);
+        return this.tags.ifAlive(wire, this.parts.commands.has(wire), false);
       },
       false,
     );
@@ -155,8 +154,8 @@ export abstract class Reads {
     return this.policy.open(
       { name: 'hasMany' },
       async () => {
-        const wires = keys.map((key) => this.wire(key));
-        return this.tags.exact ? this.inTime(this.tags.living(wires), wires.length) : this.parts.commands.hasMany(wires);
+        const wires = keys.map((key) => this.#wire(key));
+        return this.tags.exact ? this.tags.living(wires) : this.parts.commands.hasMany(wires);
       },
       keys.map(() => false),
     );
@@ -167,8 +166,8 @@ export abstract class Reads {
     return this.policy.open(
       { name: 'ttl', key },
       async () => {
-        const wire = this.wire(key);
-        return this.ifAlive(wire, this.parts.commands.pttl(wire), missing);
+        const wire = this.#wire(key);
+        return this.tags.ifAlive(wire, this.parts.commands.pttl(wire), missing);
       },
       missing,
     );
@@ -187,29 +186,18 @@ export abstract class Reads {
     return stored === null ? undefined : this.values.of(name, key, stored, wire);
   }
 
-  /** @internal */
-  protected wire(key: string): string {
+  #wire(key: string): string {
     return this.parts.keys.toWire(key);
   }
 
-  /** What is left of the time of an operation that has asked for something already; `keys`: of so many, in batches. @internal */
-  protected allowance(begun: Milliseconds, keys = 1): Allowance {
+  /** What is left of the time of an operation that has asked for something already; `keys`: of so many, in batches. */
+  #allowance(begun: Milliseconds, keys = 1): Allowance {
     return new Allowance(this.parts.timeout * Math.ceil(keys / batch), begun);
-  }
-
-  /** For several commands one after the other. @internal */
-  protected inTime<T>(work: Promise<T>, keys = 1): Promise<T> {
-    return answeredWithin(work, this.parts.timeout * Math.ceil(keys / batch));
-  }
-
-  /** @internal */
-  protected ifAlive<T>(wire: string, answer: Promise<T>, gone: T): Promise<T> {
-    return this.tags.exact ? this.inTime(this.tags.ifAlive(wire, answer, gone)) : answer;
   }
 
   /** What an entry holds that may be stale, by its age or its tags, in what is left of the time since `begun`. */
   async #opened(wire: string, found: Stored | null, begun: Milliseconds, ahead?: Promise<unknown>): Promise<Stored | null> {
-    const allowance = this.allowance(begun);
+    const allowance = this.#allowance(begun);
     const stored = mayBeStale(found) ? await allowance.within(this.#unstale(wire)) : found;
     return this.tags.concern(stored) ? allowance.within(this.tags.open(stored, ahead)) : stored;
   }

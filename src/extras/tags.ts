@@ -3,10 +3,11 @@ import type { Stored } from '../codec/codec.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { isTagged, type Stamps, type TagHeader, tagHeader, withTags } from '../codec/tag-header.js';
 import type { OrderedCommands } from '../commands/in-order.js';
-import type { GoOn } from '../connection/in-one-time.js';
+import { batch } from '../commands/redis.js';
+import { answeredWithin, type GoOn } from '../connection/in-one-time.js';
 import { ArgumentError, expected, UnsupportedError } from '../errors.js';
 import type { KeySpace } from '../keys/keyspace.js';
-import type { WireTtl } from '../ttl.js';
+import type { Milliseconds, WireTtl } from '../ttl.js';
 
 /** The generation of the whole store, which every entry carries under `lazyClear`. No tag of a caller's is empty. */
 const all = '';
@@ -32,13 +33,15 @@ export class Tags {
   readonly exact: boolean;
   readonly #commands: OrderedCommands;
   readonly #keys: KeySpace;
+  readonly #timeout: Milliseconds;
   /** The stamps that were asked for in this tick. */
   readonly #asked = new Map<string, Promise<string>>();
   /** What is being stamped now: a tag that this process invalidates meanwhile is to be stale in it. */
   readonly #stamping = new Set<{ readonly tags: readonly string[]; readonly stale: Set<string> }>();
 
-  constructor(commands: OrderedCommands, keys: KeySpace, { lazy, exact }: TagSettings) {
+  constructor(commands: OrderedCommands, keys: KeySpace, { lazy, exact }: TagSettings, timeout: Milliseconds) {
     this.#commands = commands;
+    this.#timeout = timeout;
     this.#keys = keys;
     this.lazy = lazy;
     this.exact = exact;
@@ -138,8 +141,12 @@ export class Tags {
     return this.#commands.add(key, value, ttl);
   }
 
-  /** Which of the entries are there and count. Redis: GETRANGE of their beginnings, pipelined, and GET of their tags. */
-  async living(wires: readonly string[]): Promise<boolean[]> {
+  /** Which of the entries are there and count, within one deadline. Redis: GETRANGE of their beginnings, pipelined, and GET of their tags. */
+  living(wires: readonly string[]): Promise<boolean[]> {
+    return answeredWithin(this.#living(wires), this.#timeout * Math.ceil(wires.length / batch));
+  }
+
+  async #living(wires: readonly string[]): Promise<boolean[]> {
     const heads = await this.#heads(wires);
     return Promise.all(
       heads.map(async ({ key, head, header }) => {
