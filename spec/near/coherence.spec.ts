@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import { admin, minimalEverywhere } from '../support/acl.js';
 import { compiled } from '../support/compiled.js';
 import type { Observation, Orders } from '../support/near-process.js';
 import { random } from '../support/random.js';
@@ -138,6 +139,7 @@ class Monitor {
   private constructor(port: number) {
     this.#socket = connect(port, '127.0.0.1');
     this.#socket.setEncoding('latin1').on('data', (chunk) => this.#read(String(chunk)));
+    if (minimalEverywhere) this.#socket.write(`AUTH ${admin.username} ${admin.password}\r\n`);
     this.#socket.write('MONITOR\r\n');
   }
 
