@@ -84,6 +84,17 @@ export class RedisCluster {
     }
   }
 
+  /** Resolves when every node has said for a moment that every slot is served: right after a pause they do not know yet who was missed. */
+  async served(): Promise<void> {
+    const ok = async ({ redis }: ClusterNode): Promise<boolean> =>
+      redis.isReady &&
+      /cluster_state:ok.*cluster_slots_ok:16384/s.test(String(await redis.sendCommand(['CLUSTER', 'INFO']).catch(() => '')));
+    for (let inARow = 0; inARow < 4; inARow++) {
+      if (!(await Promise.all(this.nodes.map(ok))).every(Boolean)) inARow = -1;
+      await pause(40);
+    }
+  }
+
   /** Whether every node says that all is well and the same of every slot, with a connected replica for every primary. */
   async whole(): Promise<boolean> {
     const said = this.nodes.map(async ({ redis }) => {
