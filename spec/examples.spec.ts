@@ -26,11 +26,12 @@ import { main as stampede } from '../examples/stampede.js';
 import { main as tagged } from '../examples/tags.js';
 import { type Files, main as tls } from '../examples/tls.js';
 import { main as unixSocket } from '../examples/unix-socket.js';
+import { unrestricted } from './support/acl.js';
 import { certificates } from './support/certificates.js';
 import { RedisCluster } from './support/cluster.js';
 import { compiled } from './support/compiled.js';
 import { sharedServer } from './support/hooks.js';
-import { freePort, type RedisServer } from './support/redis.js';
+import { freePort, RedisServer } from './support/redis.js';
 import { tlsServer } from './support/settings.js';
 import { type RawClient, rawClient } from './support/wire.js';
 
@@ -41,6 +42,8 @@ const names = readdirSync(join(root, 'examples'))
 
 describe('examples', () => {
   let raw: RawClient;
+  /** For the examples that show more than a store may: what Redis holds, what it is sent, who is connected. */
+  let free: RedisServer;
   let secure: RedisServer;
   let secureUrl: string;
   let nodes: RedisCluster;
@@ -50,6 +53,7 @@ describe('examples', () => {
 
   before(async () => {
     raw = await rawClient(sharedServer());
+    free = await RedisServer.start(unrestricted);
     const { ca, server, client } = await certificates();
     const port = await freePort();
     secure = await tlsServer(port, ca.cert, server);
@@ -64,7 +68,7 @@ describe('examples', () => {
   });
   after(async () => {
     raw.destroy();
-    await Promise.all([secure.stop(), nodes.stop()]);
+    await Promise.all([secure.stop(), free.stop(), nodes.stop()]);
     rmSync(folder, { recursive: true, force: true });
   });
   beforeEach(() => {
@@ -169,7 +173,7 @@ describe('examples', () => {
   });
 
   it('custom-serializer: what JSON cannot hold comes back, smaller where it is compressed, and only to its serializer', async () => {
-    const { report, read, bytes, errors } = await run(customSerializer);
+    const { report, read, bytes, errors } = await run(customSerializer, free.location);
     expect(read).to.deep.equal({ plain: report, small: report, other: undefined });
     expect(bytes.plain).to.be.greaterThan(8_000);
     expect(bytes.small).to.be.within(1, 1_000);
@@ -249,15 +253,15 @@ describe('examples', () => {
   });
 
   it('demo: computes each answer once while it is kept, watched or not', async () => {
-    const watched = { location: sharedServer().url, about: 'the specs’ Redis', watch: true };
+    const watched = { location: free.url, about: 'the specs’ Redis', watch: true };
     for (const where of [sharedServer().url, watched, 'memory:']) expect(await demo(where)).to.deep.equal({ computed: 7 });
   });
 
   it('unix-socket: the connection is one over the socket', async () => {
-    const { greeting, status, clientAddress } = await run(unixSocket, sharedServer().unixSocket);
+    const { greeting, status, clientAddress } = await run(unixSocket, free.unixSocket);
     expect(greeting).to.equal('hello over a unix socket');
     expect(status).to.equal('ready');
-    expect(clientAddress).to.equal(`${sharedServer().unixSocket}:0`);
+    expect(clientAddress).to.equal(`${free.unixSocket}:0`);
   });
 
   it('tls: connects with the private authority, and not without it', async () => {
@@ -275,7 +279,7 @@ describe('examples', () => {
       env: {
         ...process.env,
         REDIS_URL: name === 'tls.ts' ? secureUrl : url,
-        REDIS_SOCKET: sharedServer().unixSocket,
+        REDIS_SOCKET: free.unixSocket,
         REDIS_CLUSTER: rootUrls().join(),
         REDIS_CA: files.ca,
         REDIS_CERT: files.cert,
@@ -294,7 +298,7 @@ describe('examples', () => {
   for (const name of names) {
     it(`${name} runs as a program, prints what it does, and ends by itself`, async function () {
       this.timeout(60_000);
-      const { code, stdout, stderr } = await alone(name, sharedServer().url);
+      const { code, stdout, stderr } = await alone(name, name === 'custom-serializer.ts' ? free.url : sharedServer().url);
       expect(stderr).to.equal('');
       expect(code).to.equal(0);
       expect(stdout).not.to.equal('');

@@ -8,16 +8,19 @@ import * as keyv6 from 'keyv6';
 import { jsonSerializer, plainKeys, redisStore } from '../src/index.js';
 import { createKeyvOf } from '../src/keyv/create-keyv.js';
 import { createKeyv, KeyvRedisStoreV5 } from '../src/keyv.js';
-import { sharedServer } from './support/hooks.js';
+import { anyLayout } from './support/acl.js';
 import { closing, openStore } from './support/open.js';
-import { type RawClient, rawClient } from './support/wire.js';
+import type { RedisServer } from './support/redis.js';
+import { onOwnServer, type RawClient } from './support/wire.js';
 
 describe('migration', () => {
+  let server: RedisServer;
   let redis: RawClient;
-  before(async () => {
-    redis = await rawClient(sharedServer());
-  });
-  after(() => redis.destroy());
+  // Some of what was written has no prefix.
+  onOwnServer((started, client) => {
+    server = started;
+    redis = client;
+  }, anyLayout());
 
   const values = [0, 1.5, true, '', 'text', ':colon', '::two', ':base64:AAAA', [1, { a: null }], { a: { b: ['ü', '"'] } }];
 
@@ -25,7 +28,7 @@ describe('migration', () => {
     it('takes its options object as it is', async () => {
       const prefix = randomUUID();
       const options = {
-        socket: { host: '127.0.0.1', port: sharedServer().port, connectTimeout: 2000, reconnectStrategy: () => 100 },
+        socket: { host: '127.0.0.1', port: server.port, connectTimeout: 2000, reconnectStrategy: () => 100 },
         database: 0,
         name: 'from-redis-yet',
         pingInterval: 10_000,
@@ -52,9 +55,9 @@ describe('migration', () => {
     ] as const) {
       it(`reads what it wrote and writes what it reads, ${title}`, async () => {
         const prefix = randomUUID();
-        const peer = await redisYet({ url: sharedServer().url, database: 7, ...theirs(prefix) });
+        const peer = await redisYet({ url: server.adminUrl, database: 7, ...theirs(prefix) });
         for (const serializer of [undefined, jsonSerializer]) {
-          const store = openStore({ database: 7, serializer, ...ours(prefix) });
+          const store = openStore({ location: server.location, database: 7, serializer, ...ours(prefix) });
           for (const [i, value] of values.entries()) {
             await peer.set(`theirs:${i}`, value, 60_000);
             expect(await store.get(`theirs:${i}`)).to.deep.equal(value);
@@ -80,8 +83,8 @@ describe('migration', () => {
     for (const [version, module] of Object.entries(majors)) {
       it(`reads what createKeyv wrote and writes what it reads, in the same namespace, under Keyv ${version}`, async () => {
         const namespace = randomUUID();
-        const peer = createPeer(sharedServer().url, { namespace });
-        const options = { location: sharedServer().location, namespace };
+        const peer = createPeer(server.adminUrl, { namespace });
+        const options = { location: server.location, namespace };
         const keyv = closing((module ? createKeyvOf(module as never, options) : createKeyv(options)) as ReturnType<typeof createKeyv>);
         for (const [i, value] of values.entries()) {
           // Keyv 4 and 6 have serializers of their own, which do not agree with Keyv 5's on strings that begin with a colon.
@@ -102,8 +105,8 @@ describe('migration', () => {
     }
 
     it('does so without a namespace where the prefix is empty', async () => {
-      const peer = createPeer(`${sharedServer().url}/8`);
-      const keyv = closing(createKeyv({ location: `${sharedServer().url}/8`, prefix: '' }));
+      const peer = createPeer(`${server.adminUrl}/8`);
+      const keyv = closing(createKeyv({ location: `${server.url}/8`, prefix: '' }));
       await peer.set('theirs', { a: 1 });
       expect(await keyv.get('theirs')).to.deep.equal({ a: 1 });
       await keyv.set('ours', { b: 1 });
@@ -115,7 +118,7 @@ describe('migration', () => {
 
   it('passes what Keyv has serialized through untouched, and bytes with it', async () => {
     const namespace = randomUUID();
-    const adapter = closing(new KeyvRedisStoreV5({ location: sharedServer().location, namespace }));
+    const adapter = closing(new KeyvRedisStoreV5({ location: server.location, namespace }));
     for (const text of ['{"value":1,"expires":123}', 'not json', '', 'ü🙂\0\n', '\ud800 lone', ':base64:AA==', '42']) {
       await adapter.set('k', text);
       expect(await adapter.get('k')).to.equal(text);

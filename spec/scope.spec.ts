@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { type ReencodeProgress, v8Serializer } from '../src/index.js';
+import { anyLayout } from './support/acl.js';
 import { openStore, rejection } from './support/open.js';
 import type { RedisServer } from './support/redis.js';
 import { commandStats, onOwnServer, type RawClient } from './support/wire.js';
@@ -8,10 +9,11 @@ import { commandStats, onOwnServer, type RawClient } from './support/wire.js';
 describe('the scope of a store', () => {
   let server: RedisServer;
   let redis: RawClient;
+  // Some of its stores have keys as they are.
   onOwnServer((started, client) => {
     server = started;
     redis = client;
-  });
+  }, anyLayout());
   beforeEach(async () => {
     await redis.flushDb();
   });

@@ -4,16 +4,25 @@ import { expect } from 'chai';
 import { type CacheError, createPool, RoundRobinPool, redisStore, type Serializer, type StoreOptions, v8Serializer } from '../src/index.js';
 import { createKeyv, KeyvRedisStore, KeyvRedisStoreV5 } from '../src/keyv.js';
 import { onlyUser } from './support/acl.js';
+import { RedisCluster } from './support/cluster.js';
 import { closing, rejection } from './support/open.js';
 import { freePort, RedisServer } from './support/redis.js';
+import { RedisSentinels } from './support/sentinel.js';
 import { rawClient } from './support/wire.js';
 
 const password = 'hunter2-the-password';
 const key = Buffer.from('hunter3-the-encryption-key-32-by');
 const value = 'hunter4-the-value';
+/** That of the sentinels, which is not the servers'. */
+const ofSentinels = 'hunter5-the-sentinels-password';
 
 /** All the ways in which a secret could be written down. */
-const forms = [password, value, ...[key].flatMap((bytes) => [bytes.toString(), bytes.toString('base64'), bytes.toString('hex')])];
+const forms = [
+  password,
+  ofSentinels,
+  value,
+  ...[key].flatMap((bytes) => [bytes.toString(), bytes.toString('base64'), bytes.toString('hex')]),
+];
 const asBytes = inspect(key).slice(8, 40);
 
 function shows(text: string): string[] {
@@ -120,6 +129,87 @@ describe('secrets', () => {
     expect(errors.length).to.be.above(0);
     for (const error of errors) expect(shows(written(error)), inspect(error)).to.deep.equal([]);
   };
+
+  /** `app` is the only one there is, and the nodes are `app` to each other. */
+  const users = ['--user', 'app', 'on', `>${password}`, '~*', '&*', '+@all', '--user', 'default', 'off'];
+  const nodes = [...users, '--masteruser', 'app', '--masterauth', password];
+  const credentials = { username: 'app', password };
+  const nobody = { host: '127.0.0.1', port: 1 };
+
+  const several: Record<string, () => Promise<{ options: StoreOptions[]; refused: StoreOptions[]; stop(): Promise<void> }>> = {
+    async 'a cluster'() {
+      const cluster = await RedisCluster.start({ args: nodes, client: credentials });
+      const { rootNodes } = cluster;
+      const port = cluster.nodes[0]?.port;
+      return {
+        options: [
+          { cluster: { rootNodes }, ...credentials },
+          { cluster: { rootNodes, defaults: credentials } },
+          { cluster: { rootNodes: [{ url: `redis://app:${password}@127.0.0.1:${port}` }], useReplicas: true } },
+        ],
+        refused: [
+          { cluster: { rootNodes, defaults: { username: 'app', password: `${password}x` } } },
+          { cluster: { rootNodes: [{ url: `redis://app:${password}x@127.0.0.1:${port}` }] } },
+          { cluster: { rootNodes: [{ socket: nobody }], defaults: credentials } },
+        ],
+        stop: () => cluster.stop(),
+      };
+    },
+    async sentinels() {
+      const sentinelClientOptions = { username: 'app', password: ofSentinels };
+      const started = await RedisSentinels.start({
+        args: nodes,
+        sentinelClient: { ...credentials, password: ofSentinels },
+        sentinelLines: [
+          `user app on >${ofSentinels} >${password} ~* &* +@all`,
+          'user default off',
+          'sentinel auth-user cache app',
+          `sentinel auth-pass cache ${password}`,
+          'sentinel sentinel-user app',
+          `sentinel sentinel-pass ${ofSentinels}`,
+        ],
+      });
+      const sentinel = { name: started.name, sentinelRootNodes: started.rootNodes };
+      return {
+        options: [
+          { sentinel: { ...sentinel, sentinelClientOptions }, ...credentials },
+          { sentinel: { ...sentinel, sentinelClientOptions, nodeClientOptions: credentials, replicaPoolSize: 1 } },
+        ],
+        refused: [
+          { sentinel: { ...sentinel, sentinelClientOptions: { username: 'app', password: `${ofSentinels}x` } }, ...credentials },
+          { sentinel: { ...sentinel, sentinelClientOptions }, username: 'app', password: `${password}x` },
+          { sentinel: { ...sentinel, sentinelRootNodes: [nobody], sentinelClientOptions }, ...credentials },
+        ],
+        stop: () => started.stop(),
+      };
+    },
+  };
+  for (const [title, start] of Object.entries(several)) {
+    it(`of ${title} do not stand in stores, adapters and their clients, nor in errors where they are refused`, async () => {
+      const { options: all, refused, stop } = await start();
+      for (const options of all) {
+        const store = closing(redisStore(options));
+        const keyv = closing(createKeyv({ ...options, namespace: 'n' }));
+        const v5 = closing(new KeyvRedisStoreV5(options));
+        const things = { store, keyv, v5, parts: (store as unknown as { parts: unknown }).parts, opts: v5.opts };
+        const look = (): void => {
+          for (const [name, thing] of Object.entries({ ...things, status: store.status, client: store.client })) {
+            expect(shows(written(thing)), name).to.deep.equal([]);
+          }
+        };
+        look();
+        await store.set('k', { value });
+        await keyv.set('k', { value });
+        await v5.set('k', value);
+        expect(await store.get('k')).to.deep.equal({ value });
+        look();
+        await store.disconnect();
+        look();
+      }
+      for (const options of refused) nothingIn(await errorsOf(options));
+      await stop();
+    });
+  }
 
   for (const parser of [undefined, 'auto'] as const) {
     const client = parser ? 'our own parser' : 'node-redis';

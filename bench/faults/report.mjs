@@ -69,10 +69,9 @@ function table(about, { name, title, about: what, topology }, results) {
   ].join('\n');
 }
 
-const [from, to] = ['<!-- bench:faults -->', '<!-- /bench:faults -->'];
-
-/** The page with what is between the markers replaced. */
-export function between(page, markdown) {
+/** The page with what is between the markers of this name replaced. */
+export function between(page, markdown, name = 'bench:faults') {
+  const [from, to] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const [start, end] = [page.indexOf(from), page.indexOf(to)];
   if (start === -1 || end < start) throw new Error(`expected ${from} and ${to} in the page`);
   return `${page.slice(0, start + from.length)}\n\n${markdown.trim()}\n\n${page.slice(end)}`;

@@ -1,5 +1,6 @@
 import { createClientPool, createCluster, createSentinel } from '@redis/client';
 import { expect } from 'chai';
+import { minimalEverywhere } from '../support/acl.js';
 import { pause, RedisCluster } from '../support/cluster.js';
 import { sharedServer } from '../support/hooks.js';
 import { openStore, rejection } from '../support/open.js';
@@ -42,7 +43,7 @@ describe('several nodes behind a client of the user’s own', () => {
   });
 
   it('hold every call to its deadline with the primary of the sentinels frozen', async () => {
-    const nodes = await RedisSentinels.start();
+    const nodes = await RedisSentinels.start({ minimal: minimalEverywhere && 'servers' });
     const sentinel = createSentinel({ name: nodes.name, sentinelRootNodes: nodes.rootNodes, reserveClient: true });
     sentinel.on('error', () => {});
     const store = openStore({ client: sentinel, timeout, onFailure: 'throw' });

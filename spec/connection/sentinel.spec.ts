@@ -91,9 +91,7 @@ describe('sentinels', () => {
     await store.set('k', 1);
     const old = await nodes.primary();
     await pause(300);
-    const sentinel = await rawClient(nodes.sentinels[0]?.server as RedisServer);
-    await sentinel.sendCommand(['SENTINEL', 'FAILOVER', nodes.name]);
-    sentinel.destroy();
+    await nodes.ask(['SENTINEL', 'FAILOVER', nodes.name]);
     const now = await nodes.promoted(old);
     const promoted = performance.now();
     const redis = await rawClient(now.server);

@@ -123,7 +123,7 @@ describe('getOrSet', () => {
     });
 
     it('waits for nobody with lease: false, and where a key function leaves no place for a lease', async () => {
-      for (const options of [{}, { keyFunction: (key: string) => `own-${key}` }]) {
+      for (const options of [{}, { keyFunction: (key: string) => `own:${key}` }]) {
         const { one, other } = two(options);
         await one.del('k');
         const made = gate<string>();

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { type LockError, nullStore, redisStore } from '../../src/index.js';
+import { anyLayout } from '../support/acl.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
@@ -128,7 +129,7 @@ describe('locks', () => {
 
   it('stay when the cache is emptied, and are no keys of it', async () => {
     for (const prefix of [`lock-${Math.random()}`, '']) {
-      const server = await RedisServer.start();
+      const server = await RedisServer.start(prefix === '' ? anyLayout() : []);
       const store = openStore({ location: server.location, prefix });
       await store.set('k', 1);
       const lock = await store.lock('k');

@@ -329,9 +329,7 @@ describe('near cache behind sentinels', function () {
     await until(async () => (await near.get('k1')) === 2);
     const old = await nodes.primary();
     await busy(near, plain, async () => {
-      const sentinel = await rawClient(nodes.sentinels[0]?.server as RedisServer);
-      await sentinel.sendCommand(['SENTINEL', 'FAILOVER', nodes.name]);
-      sentinel.destroy();
+      await nodes.ask(['SENTINEL', 'FAILOVER', nodes.name]);
       await nodes.promoted(old);
       await sleep(1000);
     });

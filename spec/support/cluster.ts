@@ -1,4 +1,5 @@
 import { createClient, type RedisClientOptions } from '@redis/client';
+import { admin, minimalEverywhere, minimalUsers } from './acl.js';
 import { RedisServer } from './redis.js';
 
 type RawNode = ReturnType<typeof createClient>;
@@ -6,6 +7,8 @@ type RawNode = ReturnType<typeof createClient>;
 export interface ClusterSetup {
   /** Arguments for every server. */
   readonly args?: readonly string[];
+  /** Whether its default user may do no more than a store needs. Only where `client` is not given. Default: as everywhere. */
+  readonly minimal?: boolean;
   /** What a client needs to get in: credentials, TLS. */
   readonly client?: RedisClientOptions;
   /** Servers that speak nothing but TLS. */
@@ -31,12 +34,13 @@ export class RedisCluster {
   readonly #servers: RedisServer[] = [];
 
   private constructor(setup: ClusterSetup) {
-    this.#setup = setup;
+    this.#setup =
+      setup.minimal && !setup.client ? { ...setup, args: [...minimalUsers('cluster'), ...(setup.args ?? [])], client: admin } : setup;
   }
 
   static async start(setup: ClusterSetup = {}): Promise<RedisCluster> {
     for (let attempt = 1; ; attempt++) {
-      const cluster = new RedisCluster(setup);
+      const cluster = new RedisCluster({ minimal: minimalEverywhere, ...setup });
       try {
         await cluster.#form(3, setup.spare ?? 0);
         return cluster;
@@ -51,6 +55,13 @@ export class RedisCluster {
   /** Where a client may begin: two of the nodes, for the others have to be discovered. */
   get rootNodes(): { socket: { host: string; port: number } }[] {
     return this.nodes.slice(0, 2).map(({ port }) => ({ socket: { host: '127.0.0.1', port } }));
+  }
+
+  /** What MIGRATE needs to be let in at the other node. */
+  get auth(): string[] {
+    const { username, password } = this.#setup.client ?? {};
+    if (password === undefined) return [];
+    return username === undefined ? ['AUTH', String(password)] : ['AUTH2', username, String(password)];
   }
 
   /** The nodes that serve slots now, as one of those that still answer says. */
@@ -70,6 +81,17 @@ export class RedisCluster {
       const now = (await this.primaries()).find(({ slots }) => slots.some(([from, to]) => from <= slot && slot <= to));
       if (now && now.node !== instead) return now.node;
       await pause(20);
+    }
+  }
+
+  /** Resolves when every node has said for a moment that every slot is served: right after a pause they do not know yet who was missed. */
+  async served(): Promise<void> {
+    const ok = async ({ redis }: ClusterNode): Promise<boolean> =>
+      redis.isReady &&
+      /cluster_state:ok.*cluster_slots_ok:16384/s.test(String(await redis.sendCommand(['CLUSTER', 'INFO']).catch(() => '')));
+    for (let inARow = 0; inARow < 4; inARow++) {
+      if (!(await Promise.all(this.nodes.map(ok))).every(Boolean)) inARow = -1;
+      await pause(40);
     }
   }
 
@@ -99,10 +121,7 @@ export class RedisCluster {
     for (;;) {
       const keys = (await from.redis.sendCommand(['CLUSTER', 'GETKEYSINSLOT', String(slot), '1'])) as unknown as string[];
       if (keys.length === 0) break;
-      const { username, password } = this.#setup.client ?? {};
-      const auth =
-        password === undefined ? [] : username === undefined ? ['AUTH', String(password)] : ['AUTH2', username, String(password)];
-      await from.redis.sendCommand(['MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', 'REPLACE', ...auth, 'KEYS', ...keys]);
+      await from.redis.sendCommand(['MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', 'REPLACE', ...this.auth, 'KEYS', ...keys]);
       if (linger > 0) await pause(linger);
     }
     for (const node of [to, from]) await node.redis.sendCommand(['CLUSTER', 'SETSLOT', String(slot), 'NODE', to.id]);

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { admin, minimalEverywhere } from './acl.js';
 import { tagOf } from './near-process.js';
 
 /** What became of a key at its server. */
@@ -27,6 +28,7 @@ export class Monitors {
     this.#sockets = ports.map((port, i) => {
       const socket = connect(port, '127.0.0.1');
       socket.setEncoding('latin1').on('data', (chunk) => this.#heard[i]?.push(String(chunk)));
+      if (minimalEverywhere) socket.write(`AUTH ${admin.username} ${admin.password}\r\n`);
       socket.write('MONITOR\r\n');
       return socket;
     });

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { admin, minimalEverywhere, minimalUsers } from './acl.js';
 
 /** The server under test: any build that takes redis-server's command line. */
 export const serverBinary = process.env['REDIS_SERVER'] ?? 'redis-server';
@@ -32,7 +33,9 @@ export class RedisServer {
     const listening = args.includes('--tls-port') ? Number(args[args.indexOf('--tls-port') + 1]) : chosen;
     // A replica leaves what it was synchronized with on disk otherwise, and has that again, however old, when it is restarted.
     const forgetful = ['--save', '', '--appendonly', 'no', '--rdb-del-sync-files', 'yes'];
-    return RedisServer.startWith([...own, ...forgetful, ...args], listening, chosen, folder);
+    // Who says who may come in is not overruled.
+    const open = !minimalEverywhere || args.includes('--user') || args.includes('--requirepass');
+    return RedisServer.startWith([...own, ...forgetful, ...(open ? [] : minimalUsers()), ...args], listening, chosen, folder);
   }
 
   /** Starts a server with these arguments and no others, and waits until it accepts connections on `listening`. */
@@ -71,6 +74,12 @@ export class RedisServer {
 
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** As who may do everything, for the specs themselves: where the stores may not, that is somebody else. */
+  get adminUrl(): string {
+    const { username, password } = admin;
+    return this.#args.includes(username) ? `redis://${username}:${password}@${this.location}` : this.url;
   }
 
   get location(): string {

@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, type RedisClientOptions } from '@redis/client';
+import { admin, adminRules, documentedListener, minimalEverywhere, minimalUsers } from './acl.js';
 import { pause } from './cluster.js';
 import { freePort, RedisServer } from './redis.js';
 
@@ -13,6 +14,11 @@ export interface SentinelSetup {
   readonly sentinelLines?: readonly string[];
   /** The sentinels speak TLS as well, with the files of `tls`. */
   readonly sentinelTls?: boolean;
+  /**
+   * Whether the default users may do no more than a store needs: everywhere, or on the servers alone, for a client of somebody
+   * else's, which asks more of sentinels. Only where `sentinelClient` is not given. Default: as everywhere.
+   */
+  readonly minimal?: boolean | 'servers';
   /** What a client needs to get in at a sentinel. */
   readonly sentinelClient?: RedisClientOptions;
   readonly tls?: (port: number, args: readonly string[]) => Promise<RedisServer>;
@@ -31,11 +37,11 @@ export class RedisSentinels {
   readonly #setup: SentinelSetup;
 
   private constructor(setup: SentinelSetup) {
-    this.#setup = setup;
+    this.#setup = setup.minimal && !setup.sentinelClient ? minimally(setup) : setup;
   }
 
   static async start(setup: SentinelSetup = {}): Promise<RedisSentinels> {
-    const made = new RedisSentinels(setup);
+    const made = new RedisSentinels({ minimal: minimalEverywhere, ...setup });
     await made.#form();
     return made;
   }
@@ -149,4 +155,17 @@ export class RedisSentinels {
       client.destroy();
     }
   }
+}
+
+function minimally({ minimal, args = [], sentinelLines = [], ...setup }: SentinelSetup): SentinelSetup {
+  const { username, password } = admin;
+  const users = [
+    ...(minimal === 'servers' ? [] : [`user default reset on nopass ${documentedListener().join(' ')}`]),
+    `user ${username} ${adminRules.join(' ')}`,
+    `sentinel auth-user cache ${username}`,
+    `sentinel auth-pass cache ${password}`,
+    `sentinel sentinel-user ${username}`,
+    `sentinel sentinel-pass ${password}`,
+  ];
+  return { ...setup, args: [...minimalUsers('sentinel'), ...args], sentinelLines: [...users, ...sentinelLines], sentinelClient: admin };
 }

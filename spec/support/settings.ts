@@ -17,10 +17,10 @@ import {
   v8Serializer,
   zstdCompressor,
 } from '../../src/index.js';
-import { documentedRules, onlyUser } from './acl.js';
+import { admin, adminRules, documentedListener, documentedRules, minimalRules, minimalUsers, onlyUser } from './acl.js';
 import { certificates } from './certificates.js';
 import { RedisCluster } from './cluster.js';
-import { sharedServer } from './hooks.js';
+import { restrictedServer } from './hooks.js';
 import { freePort, RedisServer } from './redis.js';
 import { RedisSentinels } from './sentinel.js';
 import { SimpleParser } from './simple-parser.js';
@@ -42,7 +42,7 @@ export interface Setting {
 
 const local = (title: string, more: () => StoreOptions = () => ({})): Setting => ({
   title,
-  options: async () => ({ location: sharedServer().location, ...more() }),
+  options: async () => ({ location: (await restrictedServer()).location, ...more() }),
 });
 
 /** Secrets of the specs: 32 bytes each. */
@@ -81,21 +81,13 @@ function onNodes<T extends { stop(): Promise<void> }>(
   };
 }
 
-/** `app` may do what docs/security.md and docs/topologies.md say it needs and nothing else; `admin` is for the nodes themselves. */
-const minimal =
-  '-@all +get +mget +getrange +set +unlink +getdel +exists +pttl +pexpire +persist +eval +evalsha +incrby +decrby +del +rename +scan +ping +time ' +
-  '+cluster|slots +asking +readonly +dump +restore +role +select';
-const aclOf = (rules: string): string[] => [
-  ...['--user', 'app', 'on', '>s3cret', '~*', 'resetchannels', ...rules.split(' ')],
-  ...['--user', 'admin', 'on', '>adm1n', '~*', '&*', '+@all'],
-  ...['--user', 'default', 'off'],
-  ...['--masteruser', 'admin', '--masterauth', 'adm1n'],
-];
-const listener =
-  'user listener on >l1sten resetchannels &+switch-master &+promoted-slave -@all +sentinel|master +sentinel|get-master-addr-by-name +sentinel|replicas +sentinel|sentinels +subscribe +ping';
-const acl = aclOf(minimal);
 const credentials = { username: 'app', password: 's3cret' };
-const admin = { username: 'admin', password: 'adm1n' };
+/** As a user of its own, where the default one is off. */
+const asUser = (...rules: readonly string[]): string[] => [
+  ...['--user', 'app', 'on', '>s3cret', ...rules],
+  ...['--user', admin.username, ...adminRules, '--masteruser', admin.username, '--masterauth', admin.password],
+  ...['--user', 'default', 'off'],
+];
 
 /** Servers that speak nothing but TLS, to each other too, and the options of who connects to them. */
 async function behindTls(): Promise<{
@@ -134,12 +126,12 @@ const ownClient = <T extends { stop(): Promise<void> }>(
 export const plainTopologies: readonly Setting[] = [
   onNodes(
     'cluster',
-    () => RedisCluster.start(),
+    () => RedisCluster.start({ minimal: true }),
     ({ rootNodes }) => ({ cluster: { rootNodes } }),
   ),
   onNodes(
     'sentinel',
-    () => RedisSentinels.start(),
+    () => RedisSentinels.start({ minimal: true }),
     ({ name, rootNodes }) => ({ sentinel: { name, sentinelRootNodes: rootNodes } }),
   ),
 ];
@@ -151,7 +143,7 @@ export const topologies: readonly Setting[] = [
     'cluster over TLS, as an ACL user with the least it needs',
     async () => {
       const { tls, socket } = await behindTls();
-      const args = ['--tls-cluster', 'yes', '--tls-replication', 'yes', ...acl];
+      const args = ['--tls-cluster', 'yes', '--tls-replication', 'yes', ...asUser(...minimalRules('cluster'))];
       const nodes = await RedisCluster.start({ tls, args, client: { ...admin, socket } });
       return { ...nodes, rootNodes: nodes.rootNodes, socket, stop: () => nodes.stop() };
     },
@@ -159,13 +151,13 @@ export const topologies: readonly Setting[] = [
   ),
   onNodes(
     'cluster with a password that is said of one node',
-    () => RedisCluster.start({ args: ['--requirepass', 's3cret', '--masterauth', 's3cret'], client: { password: 's3cret' } }),
+    () => RedisCluster.start({ args: minimalUsers('cluster', 's3cret'), client: admin }),
     ({ nodes }) => ({ cluster: { rootNodes: [{ url: `redis://:s3cret@127.0.0.1:${nodes[0]?.port}` }] } }),
   ),
   onNodes(
-    'cluster with a near cache, as an ACL user with the least it needs',
-    () => RedisCluster.start({ args: aclOf(`${minimal} +client|tracking +client|trackinginfo +cluster|nodes`), client: admin }),
-    ({ rootNodes }) => ({ cluster: { rootNodes }, ...credentials, near: {} }),
+    'cluster with a near cache',
+    () => RedisCluster.start({ minimal: true }),
+    ({ rootNodes }) => ({ cluster: { rootNodes }, near: {} }),
   ),
   onNodes(
     'sentinel over TLS, as an ACL user with the least it needs, database 1, the sentinels with a password of their own',
@@ -173,7 +165,7 @@ export const topologies: readonly Setting[] = [
       const { tls, socket } = await behindTls();
       const nodes = await RedisSentinels.start({
         tls,
-        args: ['--tls-replication', 'yes', ...acl],
+        args: ['--tls-replication', 'yes', ...asUser(...minimalRules('sentinel'))],
         sentinelTls: true,
         sentinelLines: [
           'sentinel auth-user cache admin',
@@ -181,7 +173,7 @@ export const topologies: readonly Setting[] = [
           'requirepass other',
           'sentinel sentinel-pass other',
           'tls-replication yes',
-          listener,
+          `user listener on >l1sten ${documentedListener().join(' ')}`,
         ],
         sentinelClient: { password: 'other', socket },
       });
@@ -200,17 +192,17 @@ export const topologies: readonly Setting[] = [
   ),
   ownClient(
     'a cluster of node-redis, as client',
-    () => RedisCluster.start(),
+    () => RedisCluster.start({ minimal: true }),
     ({ rootNodes }) => createCluster({ rootNodes }),
   ),
   ownClient(
     'a sentinel of node-redis, as client',
-    () => RedisSentinels.start(),
+    () => RedisSentinels.start({ minimal: 'servers' }),
     ({ name, rootNodes }) => createSentinel({ name, sentinelRootNodes: rootNodes, reserveClient: true }),
   ),
   ownClient(
     'a client pool of node-redis, as client',
-    () => RedisServer.start(),
+    () => RedisServer.start(minimalUsers()),
     ({ url }) => createClientPool({ url }, { maximum: 5 }),
   ),
 ];
@@ -218,20 +210,20 @@ export const topologies: readonly Setting[] = [
 /** Kinds of connection. */
 export const connections: readonly Setting[] = [
   local('TCP'),
-  { title: 'unix socket', options: async () => ({ location: sharedServer().unixSocket }) },
+  { title: 'unix socket', options: async () => ({ location: (await restrictedServer()).unixSocket }) },
   onServer('TLS', async () => {
     const { ca, server: own, client } = await certificates();
     const port = await freePort();
-    const server = await tlsServer(port, ca.cert, own);
+    const server = await tlsServer(port, ca.cert, own, minimalUsers());
     const socket = { ca: ca.cert, cert: client.cert, key: client.key } as NonNullable<StoreOptions['socket']>;
     return { server, options: { location: `rediss://127.0.0.1:${port}`, socket } };
   }),
   onServer('password and database 1', async () => {
-    const server = await RedisServer.start(['--requirepass', 's3cret']);
+    const server = await RedisServer.start(minimalUsers('server', 's3cret'));
     return { server, options: { location: server.location, password: 's3cret', database: 1 } };
   }),
   onServer('ACL user in a URL', async () => {
-    const server = await RedisServer.start(['--user', 'app', 'on', '>p:w/d', '~*', '&*', '+@all']);
+    const server = await RedisServer.start(onlyUser('app', 'p:w/d', minimalRules()));
     return { server, options: { location: `redis://app:${encodeURIComponent('p:w/d')}@127.0.0.1:${server.port}/2` } };
   }),
   local('shared connection, named', () => ({ pool: { class: SharedConnection } })),
@@ -249,12 +241,12 @@ export const connections: readonly Setting[] = [
   onServer('our own parser over TLS, with password and database 1', async () => {
     const { ca, server: own, client } = await certificates();
     const port = await freePort();
-    const server = await tlsServer(port, ca.cert, own, ['--requirepass', 's3cret']);
+    const server = await tlsServer(port, ca.cert, own, minimalUsers('server', 's3cret'));
     const socket = { ca: ca.cert, cert: client.cert, key: client.key } as NonNullable<StoreOptions['socket']>;
     return { server, options: { location: `rediss://:s3cret@127.0.0.1:${port}/1`, socket, parser: 'auto' } };
   }),
   onServer('our own parser over a unix socket, as an ACL user', async () => {
-    const server = await RedisServer.start(['--user', 'app', 'on', '>s3cret', '~*', '&*', '+@all']);
+    const server = await RedisServer.start(onlyUser('app', 's3cret', minimalRules()));
     return { server, options: { location: server.unixSocket, username: 'app', password: 's3cret', name: 'direct', parser: 'auto' } };
   }),
   ...(['node-redis', 'our own parser'] as const).map((client) => ({

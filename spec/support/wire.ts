@@ -2,9 +2,9 @@ import { createClient } from '@redis/client';
 import { RedisServer } from './redis.js';
 
 /** A client beside the code under test, to look at what is really in Redis. */
-export async function rawClient(server: RedisServer, database = 0) {
+export async function rawClient(server: Pick<RedisServer, 'url'> & Partial<RedisServer>, database = 0) {
   const client = createClient({
-    url: server.url,
+    url: server.adminUrl ?? server.url,
     database,
     commandOptions: { timeout: 10_000 },
   });
@@ -22,11 +22,11 @@ export async function commandStats(client: RawClient): Promise<Record<string, nu
 }
 
 /** For a suite that counts what a server does: one of its own, with a client beside it, for as long as the suite runs. */
-export function onOwnServer(use: (server: RedisServer, redis: RawClient) => void): void {
+export function onOwnServer(use: (server: RedisServer, redis: RawClient) => void, args: readonly string[] = []): void {
   let server: RedisServer;
   let redis: RawClient;
   before(async () => {
-    server = await RedisServer.start();
+    server = await RedisServer.start(args);
     redis = await rawClient(server);
     use(server, redis);
   });
