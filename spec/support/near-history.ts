@@ -1,6 +1,5 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { admin, minimalEverywhere } from './acl.js';
+import type { Socket } from 'node:net';
+import { monitor } from './monitor.js';
 import { tagOf } from './near-process.js';
 
 /** What became of a key at its server. */
@@ -21,23 +20,17 @@ export interface History {
 /** Writes down what every server is sent, to be read once all is over: it must not keep this process from what else it does. */
 export class Monitors {
   readonly #sockets: readonly Socket[];
-  readonly #heard: string[][];
+  readonly #heard: readonly string[][];
 
-  private constructor(ports: readonly number[]) {
-    this.#heard = ports.map(() => []);
-    this.#sockets = ports.map((port, i) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.setEncoding('latin1').on('data', (chunk) => this.#heard[i]?.push(String(chunk)));
-      if (minimalEverywhere) socket.write(`AUTH ${admin.username} ${admin.password}\r\n`);
-      socket.write('MONITOR\r\n');
-      return socket;
-    });
+  private constructor(sockets: readonly Socket[], heard: readonly string[][]) {
+    this.#sockets = sockets;
+    this.#heard = heard;
   }
 
   static async start(ports: readonly number[]): Promise<Monitors> {
-    const monitors = new Monitors(ports);
-    await Promise.all(monitors.#sockets.map((socket) => once(socket, 'data')));
-    return monitors;
+    const heard = ports.map((): string[] => []);
+    const sockets = await Promise.all(ports.map((port, i) => monitor(port, (text) => heard[i]?.push(text))));
+    return new Monitors(sockets, heard);
   }
 
   stop(): void {
