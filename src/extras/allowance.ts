@@ -31,13 +31,13 @@ export class Allowance {
 
   /**
    * The same for a look at what somebody else is making. What is asked again and again while the other works takes nothing from
-   * the rest, as long as it is answered as usual. But where no more than the whole has passed altogether, the other need not
-   * have worked at all, and an answer that hangs is waited for no longer than the whole, or a quarter of it.
+   * the rest, as long as it is answered as usual. But the other need not have worked at all, it may be held up as this call is: so an
+   * answer that hangs is waited for until the whole has passed, and where it has, or nearly so, for a quarter of it.
    */
   async aside<T>(work: Promise<T>): Promise<T> {
     const begun = performance.now();
     const rest = this.#whole - (begun - this.#begun);
-    const bound = rest > 0 ? Math.min(this.#left, Math.max(rest, this.#whole / 4)) : this.#left;
+    const bound = Math.min(this.#left, Math.max(rest, this.#whole / 4));
     try {
       return await this.#bounded(work, bound);
     } finally {

@@ -15,6 +15,8 @@ import type { Tags } from './tags.js';
 export interface ReaderParts {
   readonly commands: OrderedCommands;
   readonly tags: Pick<Tags, 'concern' | 'open'>;
+  /** The bound of the commands, and of all of a call together. */
+  readonly timeout: Milliseconds;
   /** Whether a tier in this process will answer a GET of this key. */
   readonly near: (wire: string) => boolean;
   /** The value of these bytes, made anew each time; `undefined` where they cannot be read, which has been told of then. */
@@ -84,11 +86,11 @@ export class EntryReader {
    * @returns what the key holds; `undefined` where the lease is free
    */
   async news({ wire, lease, plan }: Load, seen: Seen, allowance: Allowance, idle: boolean): Promise<Seen | undefined> {
-    const { commands } = this.#parts;
+    const { commands, timeout } = this.#parts;
     const keys = [wire, lease as string];
     const end = idle ? performance.now() + plan.soft : Number.POSITIVE_INFINITY;
     let gap = 0;
-    for (const delay of backoff(80, 3, 1000)) {
+    for (const delay of backoff(80, 3, Math.min(1000, timeout / 2))) {
       const watch = commands.tracked?.watch(keys);
       try {
         if (!watch) await pause(delay, { idle });

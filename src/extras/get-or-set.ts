@@ -15,8 +15,6 @@ import type { Tags } from './tags.js';
 /** What loading needs of the cache around it. */
 export interface LoaderParts extends ReaderParts, MakerParts {
   readonly flights: SingleFlight;
-  /** The bound of the commands, and of all of a call together. */
-  readonly timeout: Milliseconds;
   readonly counters: Pick<Counters, 'staleServed' | 'leaseWaits'>;
   readonly tags: Pick<Tags, 'ahead' | 'concern' | 'open' | 'stamps'>;
   /** Tells of a read: what was found, `null` where it was nothing that may be served. */
