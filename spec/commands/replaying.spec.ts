@@ -162,7 +162,8 @@ describe("invalidations: 'queue'", () => {
     await store.del('a');
     expect((await rejection(store.add('a', 2))).code).to.be.oneOf(['ERR_TIMEOUT', 'ERR_CONNECTION', 'ERR_BREAKER_OPEN']);
     server.thaw();
-    await until(async () => (await store.add('a', 2).catch(() => false)) === true);
+    // One that was answered too late may have been carried out.
+    await until(async () => (await store.add('a', 2).catch(() => false)) || (await store.get('a')) === 2);
     expect(await store.get('a')).to.equal(2);
   });
 
