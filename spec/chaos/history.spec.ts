@@ -37,7 +37,7 @@ describe('the checker of the chaos suite', () => {
     history.stored(a);
     history.stored(b);
     history.stored(history.beginWrite('a'));
-    history.erased(history.beginErasure('b'));
+    history.erased('b', history.beginErasure());
     expect(read('a', history.valueOf(a))).to.have.length(1);
     expect(read('b', history.valueOf(b))).to.have.length(2);
   });
@@ -49,7 +49,7 @@ describe('the checker of the chaos suite', () => {
     expect(read('a', history.valueOf(first))).to.deep.equal([]);
     expect(read('a', history.valueOf(second))).to.deep.equal([]);
     const early = history.beginRead('a');
-    history.erased(history.beginErasure('a'));
+    history.erased('a', history.beginErasure());
     history.endRead(early, history.valueOf(second), 'get');
     expect(history.violations).to.deep.equal([]);
   });
@@ -60,20 +60,20 @@ describe('the checker of the chaos suite', () => {
     expect(read('a', history.valueOf(lost))).to.deep.equal([]);
     history.settle();
     expect(read('a', history.valueOf(lost))).to.deep.equal([]);
-    history.erased(history.beginErasure('a'));
+    history.erased('a', history.beginErasure());
     expect(read('a', history.valueOf(lost))).to.have.length(1);
   });
 
   it('lets a deletion of unknown outcome supersede nothing', () => {
     const write = history.beginWrite('a');
     history.stored(write);
-    history.beginErasure('a');
+    history.beginErasure();
     history.settle();
     expect(read('a', history.valueOf(write))).to.deep.equal([]);
   });
 
   it('refuses a value past its time to live', () => {
-    const write = history.beginWrite('a', 1000);
+    const write = history.beginWrite('a', { ttl: 1000 });
     history.stored(write);
     now = 1000;
     expect(read('a', history.valueOf(write))).to.deep.equal([]);
@@ -87,9 +87,9 @@ describe('the checker of the chaos suite', () => {
       return history.violations;
     };
     expect(has()).to.have.length(1);
-    history.stored(history.beginWrite('a', 1000));
+    history.stored(history.beginWrite('a', { ttl: 1000 }));
     expect(has()).to.have.length(1);
-    history.erased(history.beginErasure('a'));
+    history.erased('a', history.beginErasure());
     expect(has()).to.have.length(2);
     const meanwhile = history.beginRead('a');
     history.beginWrite('a');
@@ -98,12 +98,13 @@ describe('the checker of the chaos suite', () => {
   });
 
   it('takes older values from a reader of replicas, and no others', () => {
+    const behind = { title: 'behind', staleness: 0, behind: true };
     const old = history.beginWrite('a');
     history.stored(old);
     history.stored(history.beginWrite('a'));
-    history.endRead(history.beginRead('a'), history.valueOf(old), 'get', true);
+    history.endRead(history.beginRead('a', behind), history.valueOf(old), 'get');
     expect(history.violations).to.deep.equal([]);
-    history.endRead(history.beginRead('b'), history.valueOf(old), 'get', true);
+    history.endRead(history.beginRead('b', behind), history.valueOf(old), 'get');
     expect(history.violations).to.have.length(1);
   });
 
@@ -118,5 +119,67 @@ describe('the checker of the chaos suite', () => {
     expect(read('a', history.valueOf(old))).to.deep.equal([]);
     history.stored(history.beginWrite('a'));
     expect(read('a', history.valueOf(old))).to.have.length(1);
+  });
+
+  it('takes from a near cache what others have overwritten a moment ago, and not what it has itself', () => {
+    const near = { title: 'near', staleness: 1000, behind: false };
+    const get = (value: unknown): number => {
+      history.endRead(history.beginRead('a', near), value, 'get');
+      return history.violations.length;
+    };
+    const old = history.beginWrite('a');
+    history.stored(old);
+    now = 5000;
+    history.stored(history.beginWrite('a'));
+    now = 5999;
+    expect(get(history.valueOf(old))).to.equal(0);
+    const own = history.beginWrite('a');
+    history.stored(own, near);
+    expect(get(history.valueOf(old))).to.equal(1);
+    now = 7000;
+    history.erased('a', history.beginErasure());
+    history.settle();
+    expect(get(history.valueOf(own))).to.equal(1);
+    now = 8001;
+    expect(get(history.valueOf(own))).to.equal(2);
+  });
+
+  it('refuses from a store whose deletion waits what others may still read', () => {
+    const queue = { title: 'queue', staleness: 0, behind: false };
+    const write = history.beginWrite('a');
+    history.stored(write);
+    history.erasedFor(queue, 'a', history.beginErasure());
+    expect(read('a', history.valueOf(write))).to.deep.equal([]);
+    history.endRead(history.beginRead('a', queue), history.valueOf(write), 'get');
+    expect(history.violations).to.have.length(1);
+  });
+
+  it('refuses what was written with a tag that was invalidated since, and nothing else', () => {
+    const [tagged, other] = [history.beginWrite('a', { tags: ['t', 'u'] }), history.beginWrite('b', { tags: ['t'] })];
+    history.stored(tagged);
+    history.stored(other);
+    const early = history.beginRead('a');
+    history.invalidated(['u'], history.beginErasure());
+    history.endRead(early, history.valueOf(tagged), 'get');
+    expect(read('b', history.valueOf(other))).to.deep.equal([]);
+    expect(read('a', history.valueOf(tagged))).to.have.length(1);
+    const invalidation = history.beginErasure();
+    const during = history.beginWrite('b', { tags: ['t'] });
+    history.stored(during);
+    history.invalidated(['t'], invalidation);
+    expect(read('b', history.valueOf(during))).to.have.length(1);
+  });
+
+  it('takes a value in its stale window from a reader that serves those, and from no other', () => {
+    const write = history.beginWrite('a', { ttl: 1000, staleFor: 500 });
+    history.stored(write);
+    now = 1500;
+    history.endRead(history.beginRead('a'), history.valueOf(write), 'getOrSet', true);
+    history.endHas(history.beginRead('a'), true, 'has');
+    expect(history.violations).to.deep.equal([]);
+    expect(read('a', history.valueOf(write))).to.have.length(1);
+    now = 1700;
+    history.endRead(history.beginRead('a'), history.valueOf(write), 'getOrSet', true);
+    expect(history.violations).to.have.length(2);
   });
 });

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import slotOf from 'cluster-key-slot';
 import { type ClusterNode, RedisCluster } from '../cluster.js';
-import { all, aside, busy, type Fault, killClients, Nodes, network, repeated } from './nodes.js';
-import type { FaultProxy } from './proxy.js';
+import type { RedisServer } from '../redis.js';
+import { all, aside, badNetworks, type Fault, killClients, Nodes } from './nodes.js';
 import type { Random } from './random.js';
-import type { Topology, TopologyKind } from './topology.js';
+import { nearStaleness, type Topology, type TopologyKind } from './topology.js';
 
 /** The cluster may replace a primary meanwhile, by a replica that has not heard of everything. */
 const replacing: Record<string, Fault<Cluster>> = {
@@ -27,20 +27,20 @@ const replacing: Record<string, Fault<Cluster>> = {
   async 'a primary is restarted without its data'(it, random) {
     const { node } = await it.primary(random);
     await node.server.restart();
-    return () => it.served();
+    return () => it.cluster.served();
   },
   async 'all nodes are frozen'(it) {
     for (const { server } of it.cluster.nodes) server.freeze();
     return () => {
       for (const { server } of it.cluster.nodes) server.thaw();
-      return it.served();
+      return it.cluster.served();
     };
   },
   async 'all nodes are dead'(it) {
     await Promise.all(it.cluster.nodes.map(({ server }) => server.kill()));
     return async () => {
       await Promise.all(it.cluster.nodes.map(({ server }) => server.restart()));
-      await it.served();
+      await it.cluster.served();
     };
   },
 };
@@ -54,7 +54,6 @@ const keeping: Record<string, Fault<Cluster>> = {
   },
   'all nodes kill their clients again and again': (it, random) =>
     all(it.cluster.nodes.map(({ server }) => aside(server, (client) => killClients(client, random.integer(20, 150))))),
-  'a primary is busy with scripts': async (it, random) => aside((await it.primary(random)).node.server, busy),
   async 'slots move from a primary to another'(it, random) {
     const stop = new AbortController();
     const moved = it.moveSlots(random, stop.signal);
@@ -73,21 +72,7 @@ const keeping: Record<string, Fault<Cluster>> = {
     await takeOver();
     return takeOver;
   },
-  'the network to a primary is frozen': async (it, random) => network([await it.proxyOfPrimary(random)], { kind: 'frozen' }),
-  'the network to a primary loses replies': async (it, random) =>
-    network([await it.proxyOfPrimary(random)], { kind: 'swallow', way: 'replies' }),
-  'connections are cut in the middle of replies': (it, random) =>
-    network(it.proxies, { kind: 'cut', from: 1, to: random.pick([500, 5000]) }),
-  'the network is late': (it, random) =>
-    network(it.proxies, { kind: 'late', by: random.integer(20, 150), jitter: random.integer(50, 200) }),
-  async 'connections to a primary are refused'(it, random) {
-    const proxy = await it.proxyOfPrimary(random);
-    await proxy.refuse();
-    return () => proxy.accept();
-  },
-  async 'connections are reset again and again'(it, random) {
-    return repeated(random.integer(10, 150), () => random.pick(it.proxies).reset());
-  },
+  ...badNetworks<Cluster>('a primary'),
 };
 
 /** Three primaries with a replica each, every one behind a proxy. */
@@ -122,6 +107,8 @@ class Cluster extends Nodes<Cluster> {
       { title: 'cluster', options },
       { title: 'cluster by RESP 2, unbatched', options: { ...options, RESP: 2, batch: false } },
       { title: 'cluster with reads from replicas', options: { ...options, readFrom: 'replica' }, behind: true },
+      { title: 'cluster with a near cache', options: { ...options, near: {} }, staleness: nearStaleness },
+      { title: 'cluster with deletions that wait', options: { ...options, invalidations: 'queue' } },
       { title: 'Keyv', face: 'keyv', options },
     ];
   }
@@ -131,8 +118,8 @@ class Cluster extends Nodes<Cluster> {
     return { node, slot: (slots[0] as [number, number])[0] };
   }
 
-  async proxyOfPrimary(random: Random): Promise<FaultProxy> {
-    return this.proxyOf((await this.primary(random)).node.port);
+  async primaryServer(random: Random): Promise<RedisServer> {
+    return (await this.primary(random)).node.server;
   }
 
   async replicas(): Promise<ClusterNode[]> {
@@ -144,17 +131,6 @@ class Cluster extends Nodes<Cluster> {
     const replicas = await this.replicas();
     const lines = String(await (replicas[0] as ClusterNode).redis.sendCommand(['CLUSTER', 'REPLICAS', id]));
     return replicas.find((each) => lines.includes(each.id)) as ClusterNode;
-  }
-
-  /** Resolves when every node has said for a moment that every slot is served: right after a pause they do not know yet who was missed. */
-  async served(): Promise<void> {
-    const ok = async ({ redis }: ClusterNode): Promise<boolean> =>
-      redis.isReady &&
-      /cluster_state:ok.*cluster_slots_ok:16384/s.test(String(await redis.sendCommand(['CLUSTER', 'INFO']).catch(() => '')));
-    for (let inARow = 0; inARow < 4; inARow++) {
-      if (!(await Promise.all(this.cluster.nodes.map(ok))).every(Boolean)) inARow = -1;
-      await sleep(40);
-    }
   }
 
   /** Moves slots that hold keys from one primary to another. Not back again: nodes have to hear of a move before the next owner is named. */

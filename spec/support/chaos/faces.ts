@@ -1,10 +1,19 @@
 import { type RedisStore, redisStore, type StoreOptions } from '../../../src/index.js';
 import { createKeyv, type KeyvRedisOptions } from '../../../src/keyv.js';
-import type { Value } from './history.js';
+import type { Reader, Terms, Value } from './history.js';
 import type { StoreUnderLoad } from './topology.js';
 
+/** What only a store has: entries with tags, and such as are served past their time while a new one is made. */
+export interface Dependent {
+  readonly keys: readonly string[];
+  readonly tags: readonly string[];
+  set(key: string, value: Value, terms: Terms): Promise<boolean>;
+  getOrSet(key: string, make: () => Value, terms: Terms): Promise<unknown>;
+  invalidate(tags: readonly string[]): Promise<unknown>;
+}
+
 /** What the load needs of a store or a Keyv: writes and deletions say whether they happened. */
-export interface Face {
+export interface Face extends Reader {
   readonly title: string;
   /** The keys it is asked for. A Keyv has entries of its own, so it has other keys than a store. */
   readonly keys: readonly string[];
@@ -12,8 +21,6 @@ export interface Face {
   readonly throwing: boolean;
   /** How many operations of ours one read may take. Keyv deletes what expires on its way here before it answers. */
   readonly operations: number;
-  /** Whether it reads what is behind, see {@link StoreUnderLoad.behind}. */
-  readonly behind: boolean;
   get(key: string): Promise<unknown>;
   getMany(keys: readonly string[]): Promise<readonly unknown[]>;
   has(key: string): Promise<boolean>;
@@ -23,31 +30,44 @@ export interface Face {
   /** A rejection: it is not known whether it is gone. */
   delete(key: string): Promise<unknown>;
   getOrSet?(key: string, make: () => Value, ttl?: number): Promise<unknown>;
-  /** How often `getOrSet` of this key has told of a failure. */
-  failures(key: string): number;
+  readonly dependent?: Dependent;
+  /** How often an operation has told of a failure, of this key where it has one. */
+  failures(operation: string, key?: string): number;
+  /** How often a load has waited for another store to make the value. */
+  leaseWaits(): number;
   status(): string;
   disconnect(): Promise<void>;
 }
 
 /** Opens it. Every other store throws what fails, the rest answer with misses. */
 export function openFace(
-  { title, face, options, behind = false }: StoreUnderLoad,
+  { title, face, options, behind = false, staleness = 0 }: StoreUnderLoad,
   own: StoreOptions & { prefix: string },
   throwing: boolean,
 ): Face {
   if (face === 'keyv') return keyvFace(title, { ...options, ...own, namespace: own.prefix });
   const store = redisStore({ ...options, ...own, onFailure: throwing ? 'throw' : 'miss' });
-  return { ...storeFace(store, throwing), title, throwing, keys: keysOf('store'), operations: 1, behind };
+  return { ...storeFace(store, throwing), title, throwing, keys: keysOf('store', 12), operations: 1, behind, staleness };
 }
 
-const keysOf = (face: string): string[] => Array.from({ length: 12 }, (_, i) => `${face}${i}`);
+const keysOf = (face: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${face}${i}`);
 
-function storeFace(store: RedisStore, throwing: boolean): Omit<Face, 'title' | 'keys' | 'throwing' | 'operations' | 'behind'> {
+type Own = 'title' | 'keys' | 'throwing' | 'operations' | 'behind' | 'staleness';
+
+function storeFace(store: RedisStore, throwing: boolean): Omit<Face, Own> {
   const failures = new Map<string, number>();
-  store.on('error', ({ operation, key = '' }) => {
-    if (operation === 'getOrSet') failures.set(key, (failures.get(key) ?? 0) + 1);
-  });
+  const named = (operation = '', key = ''): string => `${operation} ${key}`;
+  store.on('error', ({ operation, key }) => failures.set(named(operation, key), (failures.get(named(operation, key)) ?? 0) + 1));
   return {
+    dependent: {
+      keys: keysOf('dependent', 6),
+      tags: ['red', 'green', 'blue'],
+      set: throwing
+        ? (key, value, { ttl, tags }) => store.set(key, value, { ttl, tags }).then(() => true)
+        : (key, value, { ttl, tags }) => store.put(key, value, { ttl, tags }),
+      getOrSet: (key, make, terms) => store.getOrSet(key, make, terms),
+      invalidate: (tags) => store.invalidateTags(tags),
+    },
     get: (key) => store.get(key),
     getMany: (keys) => store.mget(...keys),
     has: (key) => store.has(key),
@@ -57,7 +77,8 @@ function storeFace(store: RedisStore, throwing: boolean): Omit<Face, 'title' | '
       : (entries, ttl) => store.putMany(entries.map(([key, value]) => [key, value, ttl] as const)),
     delete: (key) => store.del(key),
     getOrSet: (key, make, ttl) => store.getOrSet(key, make, ttl),
-    failures: (key) => failures.get(key) ?? 0,
+    failures: (operation, key) => failures.get(named(operation, key)) ?? 0,
+    leaseWaits: () => store.stats().leaseWaits,
     status: () => store.status,
     disconnect: () => store.disconnect(),
   };
@@ -68,10 +89,11 @@ function keyvFace(title: string, options: KeyvRedisOptions): Face {
   keyv.on('error', () => {});
   return {
     title,
-    keys: keysOf('keyv'),
+    keys: keysOf('keyv', 12),
     throwing: false,
     operations: 2,
     behind: false,
+    staleness: 0,
     get: (key) => keyv.get(key),
     getMany: (keys) => keyv.getMany([...keys]),
     has: (key) => keyv.has(key),
@@ -80,6 +102,7 @@ function keyvFace(title: string, options: KeyvRedisOptions): Face {
       (await keyv.setMany(entries.map(([key, value]) => ({ key, value, ...(ttl && { ttl }) })))) as boolean[],
     delete: (key) => keyv.delete(key),
     failures: () => 0,
+    leaseWaits: () => 0,
     status: () => (keyv.store as { status: string }).status,
     disconnect: () => keyv.disconnect(),
   };

@@ -1,8 +1,9 @@
+import { Floor } from './floor.js';
+
 /** What was written, so that it is known afterwards whether a value that was read may be there. */
-export interface Write {
+export interface Write extends Terms {
   readonly key: string;
   readonly seq: number;
-  readonly ttl: number | undefined;
   readonly began: number;
   /** The latest moment at which it may have taken effect. Never, where nothing is known of its outcome. */
   latest: number;
@@ -10,15 +11,33 @@ export interface Write {
   gone: number;
 }
 
+/** For how long an entry counts, and on what it depends. */
+export interface Terms {
+  readonly ttl?: number | undefined;
+  /** For so long beyond `ttl` it may be served to who says so. */
+  readonly staleFor?: number;
+  readonly tags?: readonly string[];
+}
+
 export interface Erasure {
-  readonly key: string;
   readonly began: number;
+}
+
+/** Who reads. */
+export interface Reader {
+  readonly title: string;
+  /** How old an answer may be, in milliseconds: what others have written since need not be known. What he has written himself is. */
+  readonly staleness: number;
+  /** He reads from replicas: whatever was written once may be there. */
+  readonly behind: boolean;
 }
 
 /** What was known when a read began. */
 export interface Read {
   readonly key: string;
+  readonly reader: Reader;
   readonly floor: number;
+  readonly tags: ReadonlyMap<string, number>;
   readonly at: number;
   readonly mayBeThere: boolean;
   readonly writes: number;
@@ -33,17 +52,25 @@ export interface Value {
 }
 
 interface Key {
-  /** The writes that may still be read. Superseded ones leave it at the next `settle`. */
+  /** The writes that may still be read. Superseded ones leave it at a `settle`, once nobody may be so far behind. */
   readonly writes: Map<number, Write>;
   seq: number;
   /** When the latest of the acknowledged writes and deletions began: what had taken effect by then is not there any more. */
-  floor: number;
+  readonly floor: Floor;
+  /** The same for one reader alone: what he has deleted is gone for him before it is for others. */
+  readonly own: Map<string, number>;
   /** Acknowledgements may be undone, so anything of before may be there. */
   rolledBack: boolean;
+  /** When that was over, by the clock. */
+  certain: number;
 }
 
 /** Redis expires by its own clock. */
 const clockSlack = 100;
+/** Nobody is further behind than this. */
+const furthest = 2000;
+
+const someone: Reader = { title: 'somebody', staleness: 0, behind: false };
 
 const padOf = (seq: number): string => (seq % 50 === 0 ? 'x'.repeat(40_000 + seq) : 'x'.repeat(seq % 200));
 
@@ -51,28 +78,30 @@ const padOf = (seq: number): string => (seq % 50 === 0 ? 'x'.repeat(40_000 + seq
  * The checker. A value that was read must have been written under that key, and must not have been superseded before the read
  * began: by a write or deletion that was acknowledged before the read began, and began after the value's own write had taken
  * effect. A write whose outcome is unknown (it failed, it timed out) may take effect at any time until {@link settle}; so may a
- * deletion, which therefore supersedes nothing. A miss is always right: it is a cache.
+ * deletion, which therefore supersedes nothing. An invalidated tag deletes all that was written with it. A miss is always
+ * right: it is a cache.
  *
  * Order is that of the events in this process, which is one thread: a counter, not a clock.
  */
 export class History {
   readonly violations: string[] = [];
   readonly #keys = new Map<string, Key>();
+  readonly #tags = new Map<string, Floor>();
   #events = 0;
   #unsure = false;
 
   constructor(readonly now: () => number = () => performance.now()) {}
 
-  beginWrite(key: string, ttl?: number): Write {
+  beginWrite(key: string, terms: Terms = {}): Write {
     const state = this.#of(key);
     const unknown = Number.POSITIVE_INFINITY;
-    const write: Write = { key, seq: state.seq++, ttl, began: ++this.#events, latest: unknown, gone: unknown };
+    const write: Write = { ...terms, key, seq: state.seq++, began: ++this.#events, latest: unknown, gone: unknown };
     state.writes.set(write.seq, write);
     return write;
   }
 
-  beginErasure(key: string): Erasure {
-    return { key, began: ++this.#events };
+  beginErasure(): Erasure {
+    return { began: ++this.#events };
   }
 
   valueOf({ key, seq }: Write): Value {
@@ -80,38 +109,57 @@ export class History {
   }
 
   /** The write is in Redis: what was there before is not. */
-  stored(write: Write): void {
+  stored(write: Write, by: Reader = someone): void {
     this.tookEffect(write);
-    this.#supersede(this.#of(write.key), write.began);
+    this.#supersede(write.key, write.began);
+    this.erasedFor(by, write.key, write);
   }
 
   /** The write is over, in Redis or not: it supersedes nothing, but can be superseded. */
   tookEffect(write: Write): void {
     write.latest = ++this.#events;
-    if (write.ttl !== undefined) write.gone = this.now() + write.ttl + clockSlack;
+    this.#expires(write);
   }
 
-  erased({ key, began }: Erasure): void {
+  erased(key: string, { began }: Erasure, by: Reader = someone): void {
     this.#events++;
-    this.#supersede(this.#of(key), began);
+    this.#supersede(key, began);
+    this.erasedFor(by, key, { began });
   }
 
-  beginRead(key: string): Read {
+  /** One reader must not see any more what was there before. Others may. */
+  erasedFor({ title }: Reader, key: string, { began }: Erasure): void {
+    if (this.#unsure) return;
+    const { own } = this.#of(key);
+    own.set(title, Math.max(own.get(title) ?? 0, began));
+  }
+
+  invalidated(tags: readonly string[], { began }: Erasure): void {
+    this.#events++;
+    if (!this.#unsure) for (const tag of tags) this.#tag(tag).raise(began, this.now());
+  }
+
+  beginRead(key: string, reader = someone): Read {
     const state = this.#of(key);
     const at = this.now();
-    const mayBeThere = state.rolledBack || [...state.writes.values()].some(({ latest, gone }) => latest > state.floor && gone >= at);
-    return { key, floor: state.floor, at, mayBeThere, writes: state.seq, rolledBack: state.rolledBack };
+    const known = at - reader.staleness;
+    const floor = Math.max(state.floor.asOf(known), state.own.get(reader.title) ?? 0);
+    const rolledBack = state.rolledBack || (reader.staleness > 0 && known < state.certain);
+    const inTime = ({ gone, staleFor = 0 }: Write): boolean => gone + staleFor >= at;
+    const mayBeThere = rolledBack || [...state.writes.values()].some((write) => write.latest > floor && inTime(write));
+    const tags = new Map([...this.#tags].map(([tag, each]) => [tag, each.asOf(known)]));
+    return { key, reader, floor, tags, at, mayBeThere, writes: state.seq, rolledBack };
   }
 
-  /** `behind`: read where older values may be. */
-  endRead(read: Read, value: unknown, by: string, behind = false): void {
-    const wrong = value === undefined || value === null ? undefined : this.#wrong(read, value as Value, behind);
+  /** `ageing`: takes what is past its time, within the stale window. */
+  endRead(read: Read, value: unknown, by: string, ageing = false): void {
+    const wrong = value === undefined || value === null ? undefined : this.#wrong(read, value as Value, ageing);
     if (wrong) this.violation(`${by} of ${read.key}: ${wrong}`);
   }
 
   endHas(read: Read, there: unknown, by: string): void {
     const state = this.#of(read.key);
-    if (there === true && !read.mayBeThere && !state.rolledBack && state.seq === read.writes) {
+    if (there === true && !read.reader.behind && !read.mayBeThere && !state.rolledBack && state.seq === read.writes) {
       this.violation(`${by} of ${read.key}: there, although deleted or expired before`);
     }
   }
@@ -121,13 +169,14 @@ export class History {
     this.#unsure = true;
     for (const state of this.#keys.values()) {
       state.rolledBack = true;
-      state.floor = 0;
+      state.floor.forget();
+      state.own.clear();
     }
+    for (const floor of this.#tags.values()) floor.forget();
   }
 
   /** Nothing is under way, and nothing sent earlier can arrive any more: what has not taken effect by now never will. */
   settle(): void {
-    const now = this.now();
     const settled = ++this.#events;
     this.#unsure = false;
     for (const state of this.#keys.values()) {
@@ -135,9 +184,9 @@ export class History {
       for (const write of state.writes.values()) {
         if (write.latest === Number.POSITIVE_INFINITY || state.rolledBack) {
           write.latest = settled;
-          write.gone = write.ttl === undefined ? write.gone : now + write.ttl + clockSlack;
+          this.#expires(write);
         }
-        if (!state.rolledBack && write.latest <= state.floor) state.writes.delete(write.seq);
+        if (!state.rolledBack && write.latest <= state.floor.asOf(this.now() - furthest)) state.writes.delete(write.seq);
       }
     }
   }
@@ -147,29 +196,45 @@ export class History {
   }
 
   /** What is wrong with a value that was read, in words. */
-  #wrong(read: Read, { key, seq, pad }: Value, behind: boolean): string | undefined {
+  #wrong(read: Read, { key, seq, pad }: Value, ageing: boolean): string | undefined {
     const state = this.#of(read.key);
     if (key !== read.key) return `a value of another key, ${String(key)}`;
     if (!Number.isInteger(seq) || seq < 0 || seq >= state.seq) return `number ${String(seq)} was never written`;
     if (pad !== padOf(seq)) return `number ${seq} is damaged`;
-    if (behind || state.rolledBack || read.rolledBack) return undefined;
+    if (read.reader.behind || state.rolledBack || read.rolledBack) return undefined;
     const write = state.writes.get(seq);
     if (!write || write.latest <= read.floor) return `number ${seq} was overwritten or deleted before, the last is ${state.seq - 1}`;
-    return write.gone < read.at ? `number ${seq} expired ${Math.round(read.at - write.gone)} ms before` : undefined;
+    const invalid = write.tags?.find((tag) => write.latest <= (read.tags.get(tag) ?? 0));
+    if (invalid !== undefined) return `number ${seq} has the tag ${invalid}, which was invalidated before`;
+    const late = read.at - write.gone - (ageing ? (write.staleFor ?? 0) : 0);
+    return late > 0 ? `number ${seq} expired ${Math.round(late)} ms before` : undefined;
   }
 
-  #supersede(state: Key, began: number): void {
+  #expires(write: Write): void {
+    if (write.ttl !== undefined) write.gone = this.now() + write.ttl + clockSlack;
+  }
+
+  #supersede(key: string, began: number): void {
     if (this.#unsure) return;
-    state.floor = Math.max(state.floor, began);
+    const state = this.#of(key);
+    state.floor.raise(began, this.now());
+    if (state.rolledBack) state.certain = this.now();
     state.rolledBack = false;
   }
 
   #of(key: string): Key {
     let state = this.#keys.get(key);
     if (!state) {
-      state = { writes: new Map(), seq: 0, floor: 0, rolledBack: false };
+      const [writes, floor, own] = [new Map<number, Write>(), new Floor(), new Map<string, number>()];
+      state = { writes, seq: 0, floor, own, rolledBack: false, certain: Number.NEGATIVE_INFINITY };
       this.#keys.set(key, state);
     }
     return state;
+  }
+
+  #tag(tag: string): Floor {
+    const floor = this.#tags.get(tag) ?? new Floor();
+    this.#tags.set(tag, floor);
+    return floor;
   }
 }

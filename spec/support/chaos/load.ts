@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Face } from './faces.js';
-import type { History, Read } from './history.js';
+import type { Dependent, Face } from './faces.js';
+import type { History, Read, Terms, Value, Write } from './history.js';
 import { Lag } from './lag.js';
 import type { Random } from './random.js';
 
@@ -27,6 +27,12 @@ export interface Figures {
 
 type Operation = (face: Face, random: Random) => Promise<void>;
 
+/** What rejects where it fails, whatever `onFailure` says. */
+const loud = ['delete', 'invalidateTags'];
+
+/** The longest that a load pauses between two looks at what another store is making: to who waits, the time of its function is known no better. */
+const longestPause = (timeout: number): number => (timeout / 2) * 1.25;
+
 /** Mixed calls on a few hot keys: a constant number of loops over every store, and what the answers say goes to the history. */
 export class Load {
   readonly figures: Figures = { calls: 0, failed: 0, hits: 0, slowest: 0 };
@@ -34,7 +40,7 @@ export class Load {
   readonly #options: LoadOptions;
   readonly #lag = new Lag();
   readonly #underWay = new Map<symbol, { name: string; began: number; lag: number }>();
-  readonly #flights = new Map<string, { read: Read; callers: number }>();
+  readonly #flights = new Map<string, { read: Read; waits: number; callers: number }>();
   #running = false;
   #loops: Promise<void>[] = [];
 
@@ -74,6 +80,7 @@ export class Load {
 
   #pick(random: Random, face: Face): Operation {
     const dice = random.integer(1, 100);
+    if (face.dependent && random.next() < 0.25) return this.#pickDependent(random, face.dependent);
     if (dice <= 28) return this.#get;
     if (dice <= 38) return this.#getMany;
     if (dice <= 46) return this.#has;
@@ -83,92 +90,167 @@ export class Load {
     return this.#getOrSet;
   }
 
-  readonly #get: Operation = async (face, random) => {
-    const key = random.pick(face.keys);
-    const read = this.#history.beginRead(key);
-    const value = await this.#call(face, 'get', () => face.get(key));
-    this.#endRead(face, read, value, 'get');
-  };
+  #pickDependent(random: Random, dependent: Dependent): Operation {
+    const dice = random.integer(1, 100);
+    if (dice <= 25) return this.#getDependent;
+    if (dice <= 35) return this.#getManyDependent;
+    if (dice <= 55) return this.#setDependent(dependent);
+    if (dice <= 85) return this.#serveStale(dependent);
+    if (dice <= 90) return this.#deleteDependent;
+    return this.#invalidate(dependent);
+  }
 
-  readonly #getMany: Operation = async (face, random) => {
-    const reads = random.some(face.keys, random.integer(2, 6)).map((key) => this.#history.beginRead(key));
-    const values = await this.#call(face, 'getMany', () => face.getMany(reads.map(({ key }) => key)));
-    if (values && values.length !== reads.length)
-      this.#history.violation(`getMany, ${face.title}: ${values.length} of ${reads.length} values`);
-    for (const [i, read] of reads.entries()) this.#endRead(face, read, values?.[i], 'getMany');
-  };
+  readonly #get: Operation = (face, random) => this.#readOne(face, 'get', random.pick(face.keys));
+
+  readonly #getMany: Operation = (face, random) => this.#readMany(face, 'getMany', random.some(face.keys, random.integer(2, 6)));
 
   readonly #has: Operation = async (face, random) => {
-    const key = random.pick(face.keys);
-    const read = this.#history.beginRead(key);
-    const there = await this.#call(face, 'has', () => face.has(key));
-    if (!face.behind) this.#history.endHas(read, there, `has, ${face.title}`);
+    const read = this.#history.beginRead(random.pick(face.keys), face);
+    const there = await this.#call(face, 'has', () => face.has(read.key));
+    this.#history.endHas(read, there, `has, ${face.title}`);
   };
 
   readonly #set: Operation = async (face, random) => {
     const ttl = this.#ttl(random);
-    const write = this.#history.beginWrite(random.pick(face.keys), ttl);
+    const write = this.#history.beginWrite(random.pick(face.keys), { ttl });
     const stored = await this.#call(face, 'set', () => face.set(write.key, this.#history.valueOf(write), ttl));
-    if (stored === true) this.#history.stored(write);
-    else this.figures.failed += stored === false ? 1 : 0;
+    this.#endWrite(face, write, stored);
   };
 
   readonly #setMany: Operation = async (face, random) => {
     const ttl = this.#ttl(random);
-    const writes = random.some(face.keys, random.integer(2, 5)).map((key) => this.#history.beginWrite(key, ttl));
+    const writes = random.some(face.keys, random.integer(2, 5)).map((key) => this.#history.beginWrite(key, { ttl }));
     const entries = writes.map((write) => [write.key, this.#history.valueOf(write)] as const);
     const stored = await this.#call(face, 'setMany', () => face.setMany(entries, ttl));
-    for (const [i, write] of writes.entries()) if (stored?.[i] === true) this.#history.stored(write);
+    for (const [i, write] of writes.entries()) if (stored?.[i] === true) this.#history.stored(write, face);
     if (stored?.includes(false)) this.figures.failed++;
   };
 
-  readonly #delete: Operation = async (face, random) => {
-    const erasure = this.#history.beginErasure(random.pick(face.keys));
-    const done = await this.#call(face, 'delete', async () => {
-      await face.delete(erasure.key);
-      return true;
-    });
-    if (done) this.#history.erased(erasure);
+  readonly #delete: Operation = (face, random) => this.#erase(face, random.pick(face.keys));
+
+  readonly #getOrSet: Operation = (face, random) => {
+    const { getOrSet } = face as Required<Face>;
+    return this.#load(face, 'getOrSet', random.pick(face.keys), { ttl: this.#ttl(random) }, getOrSet);
   };
 
-  readonly #getOrSet: Operation = async (face, random) => {
-    const key = random.pick(face.keys);
-    const ttl = this.#ttl(random);
+  readonly #getDependent: Operation = (face, random) =>
+    this.#readOne(face, 'get with tags', random.pick((face.dependent as Dependent).keys));
+
+  readonly #getManyDependent: Operation = (face, random) => {
+    const { keys } = face.dependent as Dependent;
+    return this.#readMany(face, 'getMany with tags', [...random.some(keys, 2), ...random.some(face.keys, 2)]);
+  };
+
+  #setDependent({ keys, tags, set }: Dependent): Operation {
+    return async (face, random) => {
+      const terms = { ttl: this.#ttl(random), tags: random.some(tags, random.integer(0, 2)) };
+      const write = this.#history.beginWrite(random.pick(keys), terms);
+      const stored = await this.#call(face, 'set with tags', () => set(write.key, this.#history.valueOf(write), terms));
+      this.#endWrite(face, write, stored);
+    };
+  }
+
+  #serveStale({ keys, tags, getOrSet }: Dependent): Operation {
+    return (face, random) => {
+      const terms = { ttl: random.integer(20, 400), staleFor: random.integer(100, 1000), tags: random.some(tags, random.integer(0, 2)) };
+      return this.#load(face, 'getOrSet with staleFor', random.pick(keys), terms, (key, make) => getOrSet(key, make, terms));
+    };
+  }
+
+  readonly #deleteDependent: Operation = (face, random) => this.#erase(face, random.pick((face.dependent as Dependent).keys));
+
+  #invalidate({ tags, invalidate }: Dependent): Operation {
+    return async (face, random) => {
+      const erasure = this.#history.beginErasure();
+      const tag = random.pick(tags);
+      const before = face.failures('del');
+      const done = await this.#call(face, 'invalidateTags', () => invalidate([tag]).then(() => true));
+      if (done && face.failures('del') === before) this.#history.invalidated([tag], erasure);
+    };
+  }
+
+  async #readOne(face: Face, operation: string, key: string): Promise<void> {
+    const read = this.#history.beginRead(key, face);
+    const value = await this.#call(face, operation, () => face.get(key));
+    this.#endRead(face, read, value, operation);
+  }
+
+  async #readMany(face: Face, operation: string, keys: readonly string[]): Promise<void> {
+    const reads = keys.map((key) => this.#history.beginRead(key, face));
+    const values = await this.#call(face, operation, () => face.getMany(keys));
+    if (values && values.length !== reads.length)
+      this.#history.violation(`${operation}, ${face.title}: ${values.length} of ${reads.length} values`);
+    for (const [i, read] of reads.entries()) this.#endRead(face, read, values?.[i], operation);
+  }
+
+  async #erase(face: Face, key: string): Promise<void> {
+    const erasure = this.#history.beginErasure();
+    const before = face.failures('del');
+    const done = await this.#call(face, 'delete', async () => {
+      await face.delete(key);
+      return true;
+    });
+    if (!done) return;
+    // One that waits has not happened yet, but for this store. Its event does not name the key.
+    if (face.failures('del') !== before) this.#history.erasedFor(face, key, erasure);
+    else this.#history.erased(key, erasure, face);
+  }
+
+  async #load(
+    face: Face,
+    operation: string,
+    key: string,
+    terms: Terms,
+    load: (key: string, make: () => Value, ttl?: number) => Promise<unknown>,
+  ): Promise<void> {
     // Callers of one store share a flight, so the read may have begun with the first of them.
     const flightOf = `${face.title} ${key}`;
-    const flight = this.#flights.get(flightOf) ?? { read: this.#history.beginRead(key), callers: 0 };
+    const flight = this.#flights.get(flightOf) ?? { read: this.#history.beginRead(key, face), waits: face.leaseWaits(), callers: 0 };
     this.#flights.set(flightOf, flight);
     flight.callers++;
-    const before = face.failures(key);
-    let made: ReturnType<History['beginWrite']> | undefined;
+    const before = face.failures('getOrSet', key);
+    let made: Write | undefined;
     const make = () => {
-      made = this.#history.beginWrite(key, ttl);
+      made = this.#history.beginWrite(key, terms);
       return this.#history.valueOf(made);
     };
     let rejected = true;
-    const value = await this.#call(face, 'getOrSet', async () => {
-      const got = await (face.getOrSet as NonNullable<Face['getOrSet']>)(key, make, ttl);
-      rejected = false;
-      return got;
-    });
-    if (rejected || value === undefined) this.#history.violation(`getOrSet, ${face.title}: did not give the function's value`);
-    this.#endRead(face, flight.read, value, 'getOrSet');
+    const began = performance.now();
+    const value = (await this.#call(
+      face,
+      operation,
+      async () => {
+        const got = await load(key, make, terms.ttl);
+        rejected = false;
+        return got;
+      },
+      flight.waits,
+    )) as Value | undefined;
+    if (rejected || value === undefined) this.#history.violation(`${operation}, ${face.title}: did not give the function's value`);
+    this.#endRead(face, flight.read, value, operation, terms.staleFor !== undefined);
     if (--flight.callers === 0) this.#flights.delete(flightOf);
-    // Its answer does not say whether the value was stored; an `error` event says where it was not.
-    if (made && face.failures(key) === before) this.#history.tookEffect(made);
-  };
+    // Its answer does not say whether the value was stored; an `error` event says where it was not. Where time was up it may be under way still,
+    // and so may what is made while an old value is served.
+    const over = performance.now() - began < this.#options.timeout && value?.seq === made?.seq;
+    if (made && over && face.failures('getOrSet', key) === before) this.#history.tookEffect(made);
+  }
 
-  #endRead(face: Face, read: Read, value: unknown, operation: string): void {
+  #endWrite(face: Face, write: Write, stored: boolean | undefined): void {
+    if (stored === true) this.#history.stored(write, face);
+    else this.figures.failed += stored === false ? 1 : 0;
+  }
+
+  #endRead(face: Face, read: Read, value: unknown, operation: string, ageing = false): void {
     if (value !== undefined) this.figures.hits++;
-    this.#history.endRead(read, value, `${operation}, ${face.title}`, face.behind);
+    this.#history.endRead(read, value, `${operation}, ${face.title}`, ageing);
   }
 
   #ttl(random: Random): number | undefined {
     return random.next() < 0.5 ? undefined : random.integer(50, 3000);
   }
 
-  /** One call, timed. Gives `undefined` where it rejects. */
-  async #call<T>(face: Face, operation: string, call: () => Promise<T>): Promise<T | undefined> {
+  /** One call, timed. Gives `undefined` where it rejects. `waits`: how often the store had waited for another when a load began. */
+  async #call<T>(face: Face, operation: string, call: () => Promise<T>, waits?: number): Promise<T | undefined> {
     const name = `${operation}, ${face.title}`;
     const id = Symbol(name);
     const began = performance.now();
@@ -180,7 +262,7 @@ export class Load {
     } catch (error) {
       this.figures.failed++;
       const { code } = error as { code?: unknown };
-      if (!face.throwing && operation !== 'delete') this.#history.violation(`${name} rejected: ${String(error)}`);
+      if (!face.throwing && !loud.includes(operation)) this.#history.violation(`${name} rejected: ${String(error)}`);
       if (typeof code !== 'string' || !code.startsWith('ERR_'))
         this.#history.violation(`${name} rejected with no error of ours: ${String(error)}`);
       return undefined;
@@ -189,7 +271,8 @@ export class Load {
       const took = performance.now() - began - (this.#lag.total - lag);
       this.figures.slowest = Math.max(this.figures.slowest, took);
       const { timeout, slack } = this.#options;
-      if (took > timeout * face.operations + slack)
+      const paused = waits === undefined || face.leaseWaits() === waits ? 0 : longestPause(timeout);
+      if (took > timeout * face.operations + slack + paused)
         this.#history.violation(`${name} took ${Math.round(took)} ms, with a timeout of ${timeout} ms`);
     }
   }

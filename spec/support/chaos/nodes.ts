@@ -3,7 +3,7 @@ import type { RedisServer } from '../redis.js';
 import { type RawClient, rawClient } from '../wire.js';
 import { type Condition, FaultProxy } from './proxy.js';
 import type { Random } from './random.js';
-import type { Topology } from './topology.js';
+import { type Topology, timeout } from './topology.js';
 
 /** Ends a fault: resolves when the servers are there again, or a replica has been promoted. */
 export type End = () => Promise<unknown>;
@@ -29,7 +29,7 @@ export abstract class Nodes<T> implements Topology {
     this.#proxies = new Map(await Promise.all(pairs));
   }
 
-  /** Where a store finds the proxy of a node. Sentinels have none. */
+  /** Where a store finds the proxy of a node. */
   readonly addressMap = (address: string): { host: string; port: number } | undefined => {
     const proxy = this.#proxies.get(Number(address.split(':').at(-1)));
     return proxy && { host: '127.0.0.1', port: Number(proxy.location.split(':')[1]) };
@@ -89,6 +89,47 @@ export async function network(proxies: readonly FaultProxy[], condition: Conditi
   };
 }
 
+/**
+ * What can happen to the network before several servers, and what one of them says of itself: to a primary, or to all of them.
+ * Whoever watches over the servers sees none of it.
+ */
+export function badNetworks<T extends Nodes<T> & { primaryServer(random: Random): Promise<RedisServer> }>(
+  primary: string,
+): Record<string, Fault<T>> {
+  const before = async (it: T, random: Random): Promise<FaultProxy> => it.proxyOf((await it.primaryServer(random)).port);
+  const one =
+    (condition: Condition): Fault<T> =>
+    async (it, random) =>
+      network([await before(it, random)], condition);
+  const every =
+    (condition: (random: Random) => Condition): Fault<T> =>
+    async (it, random) =>
+      network(it.proxies, condition(random));
+  return {
+    [`the network to ${primary} is frozen`]: one({ kind: 'frozen' }),
+    [`the network to ${primary} loses requests`]: one({ kind: 'swallow', way: 'requests' }),
+    [`the network to ${primary} loses replies`]: one({ kind: 'swallow', way: 'replies' }),
+    async [`connections to ${primary} are refused`](it, random) {
+      const proxy = await before(it, random);
+      await proxy.refuse();
+      return () => proxy.accept();
+    },
+    'the whole network is frozen': every(() => ({ kind: 'frozen' })),
+    'the whole network loses requests': every(() => ({ kind: 'swallow', way: 'requests' })),
+    'connections are cut in the middle of replies': every((random) => ({ kind: 'cut', from: 1, to: random.pick([500, 5000]) })),
+    'the network is late': every((random) => ({ kind: 'late', by: random.integer(20, 150), jitter: random.integer(50, 200) })),
+    'the network is almost too late': every(() => ({ kind: 'late', by: 0.39 * timeout, jitter: 0.05 * timeout })),
+    'bytes drip': every((random) => ({ kind: 'drip', bytes: random.integer(1, 64), every: random.integer(1, 10) })),
+    async 'connections are reset again and again'(it, random) {
+      return repeated(random.integer(10, 150), () => {
+        for (const proxy of it.proxies) if (random.next() < 0.4) proxy.reset();
+      });
+    },
+    [`${primary} is busy with scripts`]: async (it, random) => aside(await it.primaryServer(random), busy),
+    [`${primary} answers that it is busy`]: async (it, random) => aside(await it.primaryServer(random), busyAndSaysSo),
+  };
+}
+
 /** Something that happens again and again. */
 export function repeated(milliseconds: number, work: () => unknown): End {
   const timer = setInterval(work, milliseconds);
@@ -109,6 +150,19 @@ export async function aside(server: RedisServer, begin: (client: RawClient) => E
 export function busy(client: RawClient): End {
   const script = 'local start = os.clock(); while os.clock() - start < 0.3 do end';
   return repeated(450, () => client.sendCommand(['EVAL', script, '0']).catch(() => {}));
+}
+
+/** The same, and whoever asks meanwhile is told. */
+function busyAndSaysSo(client: RawClient): End {
+  const limit = (milliseconds: string): Promise<unknown> =>
+    client.sendCommand(['CONFIG', 'SET', 'lua-time-limit', milliseconds]).catch(() => undefined);
+  void limit('50');
+  const end = busy(client);
+  return async () => {
+    await end();
+    // Refused as long as a script runs.
+    while (!(await limit('5000')));
+  };
 }
 
 /** Ends all connections but those of sentinels, which would take the server for dead, and of this client. */

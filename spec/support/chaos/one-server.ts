@@ -3,7 +3,7 @@ import { RedisServer } from '../redis.js';
 import { type RawClient, rawClient } from '../wire.js';
 import { type Condition, FaultProxy } from './proxy.js';
 import type { Random } from './random.js';
-import { type Topology, type TopologyKind, timeout } from './topology.js';
+import { nearStaleness, type Topology, type TopologyKind, timeout } from './topology.js';
 
 type Inject = (it: OneServer, random: Random) => Promise<void>;
 
@@ -70,6 +70,8 @@ class OneServer implements Topology {
       { title: 'round-robin pool', options: { location, pool: { class: RoundRobinPool, size: 2 }, batch: false } },
       { title: 'blocking pool', options: { location, pool: { class: BlockingPool, max: 3, timeout: 200 } } },
       { title: 'RESP 2', options: { location, RESP: 2 } },
+      { title: 'near cache', options: { location, near: {} }, staleness: nearStaleness },
+      { title: 'deletions that wait', options: { location, invalidations: 'queue' } },
       { title: 'Keyv', face: 'keyv', options: { location } },
     ];
   }

@@ -107,7 +107,8 @@ class Link {
   }
 
   reset(): void {
-    for (const end of this.#ends) end.resetAndDestroy();
+    // One that is still connecting would keep its handle for good: Node waits for the connection, which is then destroyed.
+    for (const end of this.#ends) end.connecting ? end.destroy() : end.resetAndDestroy();
   }
 }
 

@@ -29,7 +29,7 @@ const recovery = 2000;
 /** Keys that have to be written and read in a row, for a store to count as working. */
 const probes = 16;
 /** Load before the first fault and after each, without any. */
-const calm = 500;
+const calm = 300;
 /** After a fault: what is still in the kernel's and the proxy's buffers arrives within this. */
 const quiet = 300;
 

@@ -1,8 +1,9 @@
+import type { RedisServer } from '../redis.js';
 import { RedisSentinels, type Server } from '../sentinel.js';
-import { all, aside, busy, type Fault, killClients, Nodes, network, repeated } from './nodes.js';
+import { all, aside, badNetworks, type Fault, killClients, Nodes, network, repeated } from './nodes.js';
 import type { FaultProxy } from './proxy.js';
 import type { Random } from './random.js';
-import type { Topology, TopologyKind } from './topology.js';
+import { nearStaleness, type Topology, type TopologyKind } from './topology.js';
 
 /** Another primary takes over, which may not have heard of everything. */
 const replacing: Record<string, Fault<Sentinels>> = {
@@ -76,18 +77,20 @@ const keeping: Record<string, Fault<Sentinels>> = {
   },
   'all nodes kill their clients again and again': (it, random) =>
     all(it.nodes.servers.map(({ server }) => aside(server, (client) => killClients(client, random.integer(20, 150))))),
-  'the primary is busy with scripts': async (it) => aside((await it.nodes.primary()).server, busy),
-  'the network to the primary is frozen': async (it) => network([await it.proxyOfPrimary()], { kind: 'frozen' }),
-  'the network to the primary loses replies': async (it) => network([await it.proxyOfPrimary()], { kind: 'swallow', way: 'replies' }),
-  'connections are cut in the middle of replies': (it, random) =>
-    network(it.proxies, { kind: 'cut', from: 1, to: random.pick([500, 5000]) }),
-  'the network is late': (it, random) =>
-    network(it.proxies, { kind: 'late', by: random.integer(20, 150), jitter: random.integer(50, 200) }),
+  ...badNetworks<Sentinels>('the primary'),
+  async 'everything is frozen'(it) {
+    // Sentinels that look on would promote a replica the moment one is back. Frozen as well, they have missed nothing.
+    for (const { server } of [...it.nodes.sentinels, ...it.nodes.servers]) server.freeze();
+    return async () => {
+      for (const { server } of [...it.nodes.servers, ...it.nodes.sentinels]) server.thaw();
+    };
+  },
+  'the sentinels are cut off': async (it) => network(it.beforeSentinels, { kind: 'frozen' }),
 };
 
 const replicaOf = ({ port }: Server): string[] => ['--replicaof', '127.0.0.1', String(port)];
 
-/** Three sentinels, a primary and two replicas; primary and replicas behind a proxy each. */
+/** Three sentinels, a primary and two replicas, every one behind a proxy. */
 export const sentinels: TopologyKind = {
   title: 'sentinels',
   faults: [...Object.keys(replacing), ...Object.keys(keeping)],
@@ -112,21 +115,27 @@ class Sentinels extends Nodes<Sentinels> {
 
   async begin(random: Random): Promise<void> {
     await this.open(
-      this.nodes.servers.map(({ port }) => port),
+      [...this.nodes.servers, ...this.nodes.sentinels].map(({ port }) => port),
       random,
     );
-    const { name, rootNodes } = this.nodes;
-    const options = { sentinel: { name, sentinelRootNodes: rootNodes, nodeAddressMap: this.addressMap } };
+    const sentinelRootNodes = this.nodes.sentinels.map(({ port }) => this.addressMap(`:${port}`) as { host: string; port: number });
+    const options = { sentinel: { name: this.nodes.name, sentinelRootNodes, nodeAddressMap: this.addressMap } };
     this.stores = [
       { title: 'sentinel', options },
       { title: 'sentinel by RESP 2, unbatched', options: { ...options, RESP: 2, batch: false } },
       { title: 'sentinel with reads from replicas', options: { ...options, readFrom: 'replica' }, behind: true },
+      { title: 'sentinel with a near cache', options: { ...options, near: {} }, staleness: nearStaleness },
+      { title: 'sentinel with deletions that wait', options: { ...options, invalidations: 'queue' } },
       { title: 'Keyv', face: 'keyv', options },
     ];
   }
 
-  async proxyOfPrimary(): Promise<FaultProxy> {
-    return this.proxyOf((await this.nodes.primary()).port);
+  async primaryServer(): Promise<RedisServer> {
+    return (await this.nodes.primary()).server;
+  }
+
+  get beforeSentinels(): FaultProxy[] {
+    return this.nodes.sentinels.map(({ port }) => this.proxyOf(port));
   }
 
   /** The sentinels that act. One that was frozen only looks on, for half a minute (`tilt`). */

@@ -4,6 +4,9 @@ import type { Random } from './random.js';
 /** Deadline of the stores under load, in milliseconds. */
 export const timeout = 500;
 
+/** How old a near cache may be, by docs/near-cache.md: as long as it takes to find that a connection is dead. The timer is at most so late. */
+export const nearStaleness = timeout + Math.min(1000, timeout) + 100;
+
 /** A Redis of some shape, and what can go wrong with it. */
 export interface TopologyKind {
   readonly title: string;
@@ -37,6 +40,8 @@ export interface StoreUnderLoad {
   readonly face?: 'store' | 'keyv';
   /** It reads from replicas, which are behind: what it reads was written once, and that is all there is to check. */
   readonly behind?: boolean;
+  /** How old an answer may be that it gives without asking Redis, in milliseconds. Default: 0. */
+  readonly staleness?: number;
   /** Where it is and how it connects; prefix, timeout and failure policy are the runner's. */
   readonly options: StoreOptions;
 }
