@@ -46,15 +46,13 @@ describe('an operation of several commands over a slow network', () => {
       await near.invalidateTags(['gone']);
       await near.set('tagged', 1, tagged);
       await near.getOrSet('aging', () => 1, { ttl: 60_000, staleFor: 60_000 });
-      for (const by of [150, 240]) {
-        const store = openStore({ location: proxy.location, prefix: near.source.prefix, timeout, ...options });
-        proxy.become({ kind: 'open' });
-        await store.ready();
-        proxy.become({ kind: 'late', by, jitter: 0 });
-        const begun = performance.now();
-        await operation(store).catch(() => {});
-        expect(performance.now() - begun).to.be.below(timeout + slack);
-      }
+      const store = openStore({ location: proxy.location, prefix: near.source.prefix, timeout, ...options });
+      await store.ready();
+      // The first answer is in time, a second is not.
+      proxy.become({ kind: 'late', by: 240, jitter: 0 });
+      const begun = performance.now();
+      await operation(store).catch(() => {});
+      expect(performance.now() - begun).to.be.below(timeout + slack);
     });
   }
 
