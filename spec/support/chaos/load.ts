@@ -30,8 +30,11 @@ type Operation = (face: Face, random: Random) => Promise<void>;
 /** What rejects where it fails, whatever `onFailure` says. */
 const loud = ['delete', 'invalidateTags'];
 
-/** The longest that a load pauses between two looks at what another store is making: to who waits, the time of its function is known no better. */
-const longestPause = (timeout: number): number => (timeout / 2) * 1.25;
+/**
+ * How much longer a call may take that waits for what another store is making: as long as that one may, which is held up by the same fault and has the
+ * same timeout, and a pause between two looks at it.
+ */
+const longestWait = (timeout: number): number => timeout + (timeout / 2) * 1.25;
 
 /** Mixed calls on a few hot keys: a constant number of loops over every store, and what the answers say goes to the history. */
 export class Load {
@@ -271,9 +274,11 @@ export class Load {
       const took = performance.now() - began - (this.#lag.total - lag);
       this.figures.slowest = Math.max(this.figures.slowest, took);
       const { timeout, slack } = this.#options;
-      const paused = waits === undefined || face.leaseWaits() === waits ? 0 : longestPause(timeout);
-      if (took > timeout * face.operations + slack + paused)
-        this.#history.violation(`${name} took ${Math.round(took)} ms, with a timeout of ${timeout} ms`);
+      const waited = waits !== undefined && face.leaseWaits() !== waits;
+      if (took > timeout * face.operations + slack + (waited ? longestWait(timeout) : 0))
+        this.#history.violation(
+          `${name} took ${Math.round(took)} ms, with a timeout of ${timeout} ms${waited ? ', waiting for another' : ''}`,
+        );
     }
   }
 }
