@@ -107,8 +107,9 @@ class Link {
   }
 
   reset(): void {
-    // One that is still connecting would keep its handle for good: Node waits for the connection, which is then destroyed.
-    for (const end of this.#ends) end.connecting ? end.destroy() : end.resetAndDestroy();
+    // One that is still connecting would keep its handle for good: Node waits for the connection, which is then destroyed. So would one that
+    // is being ended: libuv does not reset what it shuts down, and Node does not close what was not reset.
+    for (const end of this.#ends) end.connecting || end.writableEnded ? end.destroy() : end.resetAndDestroy();
   }
 }
 
