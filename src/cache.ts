@@ -32,11 +32,12 @@ export class Cache extends Reads {
   /** @internal */
   constructor(parts: CacheParts) {
     super(parts);
-    const { commands, flights, background, codec, timeout, counters } = this.parts;
+    const { commands, flights, background, returns, codec, timeout, counters } = this.parts;
     this.#loader = new Loader({
       commands,
       flights,
       background,
+      returns,
       timeout,
       counters,
       tags: this.tags,

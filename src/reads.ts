@@ -9,6 +9,7 @@ import type { CallOptions } from './connection/guard.js';
 import type { Events } from './events.js';
 import { Allowance } from './extras/allowance.js';
 import type { Background } from './extras/background.js';
+import { Returns } from './extras/returns.js';
 import type { SingleFlight } from './extras/single-flight.js';
 import { type TagSettings, Tags } from './extras/tags.js';
 import { Values } from './extras/values.js';
@@ -49,12 +50,14 @@ export interface CacheParts {
   readonly flights: SingleFlight;
   /** What goes on when no caller waits for it. */
   readonly background: Background;
+  /** Leases and locks that are to be given back. Left out: a new one. */
+  readonly returns?: Returns | undefined;
   /** Draws when `getOrSet` renews early. Default: Math.random. No option: a spec that needs a seed makes a cache of another's parts. */
   readonly random?: (() => number) | undefined;
 }
 
 /** The parts, and the verbs as the cache uses them: counted, told of, traced. */
-export type Wired<Parts> = Parts & { readonly commands: OrderedCommands };
+export type Wired<Parts> = Parts & { readonly commands: OrderedCommands; readonly returns: Returns };
 
 /** What can be read of single entries, and what every operation needs: the other half of {@link Cache}. */
 export abstract class Reads {
@@ -72,7 +75,8 @@ export abstract class Reads {
 
   /** @internal */
   constructor(parts: CacheParts) {
-    this.parts = { ...parts, commands: observed(parts.verbs(tracer(parts.keys, parts.source)), parts) };
+    const commands = observed(parts.verbs(tracer(parts.keys, parts.source)), parts);
+    this.parts = { ...parts, commands, returns: parts.returns ?? new Returns(commands, parts.background) };
     this.saw = parts.saw ?? sawReads;
     this.policy = new FailurePolicy(parts.events, parts.onFailure, parts.counters);
     this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging, parts.timeout);

@@ -115,12 +115,13 @@ export class RedisStore extends ScopedCache {
    */
   lock(key: string, options: LockOptions = {}): Promise<Lock> {
     return this.policy.loud({ name: 'lock', key }, async () => {
-      const { commands, background, keysOf } = this.parts;
+      const { commands, background, returns, keysOf } = this.parts;
       const space = keysOf?.(undefined);
       if (!space?.beside) throw new UnsupportedError('locks have no place beside the keys of a `keyFunction` or a `keyPrefix` with `:`');
       const wire = space.toWire(key);
       const [lock, fence] = [space.beside(wire, 'k'), space.beside(wire, 'f')];
-      return acquireLock({ commands, background, key, lock, fence, loud: (name, work) => this.policy.loud({ name, key }, work) }, options);
+      const loud = <T>(name: string, work: () => Promise<T>) => this.policy.loud({ name, key }, work);
+      return acquireLock({ commands, background, returns, key, lock, fence, loud }, options);
     });
   }
 

@@ -1,13 +1,5 @@
-import {
-  CommandError,
-  ConnectionError,
-  OverloadedError,
-  ReadOnlyError,
-  TimeoutError,
-  UnavailableError,
-  WriteRefusedError,
-} from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
+import { worthAnotherAttempt } from './another-attempt.js';
 import { type Commands, type Entry, type Leases, missing } from './commands.js';
 
 /** The most deletions that may wait, 10 000 keys with their leases; one more fails loud, as all do without the queue. */
@@ -57,7 +49,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     const leases = ending.filter((lease) => lease !== undefined);
     const names = [...leases, ...keys.map(String)];
     const room = waiting.size + names.filter((key) => !waiting.has(key)).length <= most;
-    if (!unsent(error) || stopped || !room) throw error;
+    if (!worthAnotherAttempt(error) || stopped || !room) throw error;
     // A new entry each time: what is under way now, a write or a replay, comes before this deletion and does not settle it.
     for (const [i, key] of names.entries()) waiting.set(key, { writes: 0, lease: i < leases.length, refused: false });
     onKept(error as Error, keys.map(String));
@@ -90,7 +82,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
         await base.drop(key);
         settled(key, entry);
       } catch (error) {
-        if (unsent(error)) return;
+        if (worthAnotherAttempt(error)) return;
         refusal = error;
         if (!entry.refused && !entry.lease) refused.push(key);
         entry.refused = true;
@@ -154,7 +146,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   }
 
   function replace(error: unknown, key: string): void {
-    if (!unsent(error) || stopped || waiting.has(key) || waiting.size === most) return;
+    if (!worthAnotherAttempt(error) || stopped || waiting.has(key) || waiting.size === most) return;
     waiting.set(key, { writes: 0, lease: false, refused: false });
     soon();
   }
@@ -234,12 +226,4 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
       return [...waiting.values()].filter(({ lease }) => !lease).length;
     },
   };
-}
-
-/** Whether another attempt may fare better: Redis was not reached, or is in no state to write (a replica after a failover, a disk that is full). */
-function unsent(error: unknown): boolean {
-  if (error instanceof CommandError) {
-    return error instanceof UnavailableError || error instanceof ReadOnlyError || error instanceof WriteRefusedError;
-  }
-  return error instanceof ConnectionError || error instanceof TimeoutError || error instanceof OverloadedError;
 }

@@ -9,12 +9,14 @@ import type { Load, Outcome } from './load.js';
 import { Maker, type MakerParts, MakingFailed } from './maker.js';
 import { pause } from './pause.js';
 import { Refresher } from './refresher.js';
+import type { Returns } from './returns.js';
 import type { SingleFlight } from './single-flight.js';
 import type { Tags } from './tags.js';
 
 /** What loading needs of the cache around it. */
 export interface LoaderParts extends ReaderParts, MakerParts {
   readonly flights: SingleFlight;
+  readonly returns: Returns;
   readonly counters: Pick<Counters, 'staleServed' | 'leaseWaits'>;
   readonly tags: Pick<Tags, 'ahead' | 'concern' | 'open' | 'stamps'>;
   /** Tells of a read: what was found, `null` where it was nothing that may be served. */
@@ -34,11 +36,11 @@ export class Loader {
   readonly #left = new WeakSet<Promise<Outcome>>();
 
   constructor(parts: LoaderParts) {
-    const { commands, background, counters, flights, report } = parts;
+    const { commands, background, returns, counters, flights, report } = parts;
     this.#parts = parts;
     this.#reader = new EntryReader(parts);
     this.#maker = new Maker(parts);
-    this.#refresher = new Refresher({ commands, background, counters, flights, report, reader: this.#reader, maker: this.#maker });
+    this.#refresher = new Refresher({ commands, background, returns, counters, flights, report, reader: this.#reader, maker: this.#maker });
     this.#random = parts.random ?? Math.random;
   }
 

@@ -4,6 +4,7 @@ import { AbortedError, ArgumentError, expected, LockError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Background } from './background.js';
 import { backoff, pause } from './pause.js';
+import type { Returns } from './returns.js';
 
 export interface LockOptions {
   /** After how many milliseconds the lock of a holder that died is free, ≥ 100. It is renewed three times in that time. Default 10 000. */
@@ -20,6 +21,7 @@ export interface LockOptions {
 export interface LockParts {
   readonly commands: Pick<Commands, 'acquire' | 'renew' | 'release'>;
   readonly background: Background;
+  readonly returns: Returns;
   readonly key: string;
   /** Keys in Redis: of the lock, and of the counter of fencing tokens. */
   readonly lock: string;
@@ -34,10 +36,10 @@ export async function acquireLock(parts: LockParts, options: LockOptions = {}): 
     throw new ArgumentError(expected('ttl', 'a number of milliseconds ≥ 100 and < 2^31', ttl));
   }
   if (!(typeof wait === 'number' && wait >= 0)) throw new ArgumentError(expected('wait', 'a number of milliseconds ≥ 0', wait));
-  const { commands, lock, fence: counter, background } = parts;
+  const { commands, lock, fence: counter, background, returns } = parts;
   const token = randomBytes(16).toString('base64url');
   const deadline = performance.now() + wait;
-  const giveBack = (): void => background.add(commands.release(lock, token));
+  const held = { key: lock, token, time: Math.ceil(ttl) };
   for (const delay of backoff(20, 1.5, 500)) {
     if (signal?.aborted) throw new AbortedError(signal.reason);
     const asked = performance.now();
@@ -45,12 +47,11 @@ export async function acquireLock(parts: LockParts, options: LockOptions = {}): 
     try {
       fence = await commands.acquire(lock, counter, token, Math.ceil(ttl));
     } catch (error) {
-      // An answer that is late may be that it is ours.
-      giveBack();
+      background.add(returns.addLost(held, error));
       throw error;
     }
     if (signal?.aborted) {
-      if (fence !== undefined) giveBack();
+      if (fence !== undefined) background.add(returns.add(held));
       throw new AbortedError(signal.reason);
     }
     if (fence !== undefined) return new Lock(parts, token, fence, Math.ceil(ttl), asked, renew);

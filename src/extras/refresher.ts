@@ -7,12 +7,14 @@ import { type EntryReader, freshness, type Seen, same } from './entry-reader.js'
 import { Lease } from './lease.js';
 import type { Load, Outcome } from './load.js';
 import { failedMaking, type Maker, MakingFailed } from './maker.js';
+import type { Returns } from './returns.js';
 import type { SingleFlight } from './single-flight.js';
 
 /** What renewing needs of the load around it. */
 export interface RefresherParts {
   readonly commands: OrderedCommands;
   readonly background: Background;
+  readonly returns: Returns;
   readonly counters: Pick<Counters, 'leaseWaits'>;
   readonly flights: SingleFlight;
   readonly reader: EntryReader;

@@ -46,6 +46,11 @@ export class FaultProxy {
   /** Changes the network, for the connections there are and for those to come. */
   become(condition: Condition): void {
     this.#condition = condition;
+    this.present(condition);
+  }
+
+  /** The same for the connections there are; those to come have the network as it was. */
+  present(condition: Condition): void {
     for (const link of this.#links) link.become(condition);
   }
 

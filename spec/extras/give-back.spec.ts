@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { FaultProxy } from '../support/chaos/proxy.js';
+import { Random } from '../support/chaos/random.js';
+import { sharedServer } from '../support/hooks.js';
+import { monitor } from '../support/monitor.js';
+import { openStore, rejection } from '../support/open.js';
+import { until } from '../support/until.js';
+
+const timeout = 300;
+/** For how long what nobody gives back is held, and far less: what somebody may wait for it. */
+const [held, soon] = [10_000, 4_000];
+
+type Store = ReturnType<typeof openStore>;
+
+describe('what was claimed, and nobody knows whether it was', () => {
+  let proxy: FaultProxy;
+
+  beforeEach(async () => {
+    proxy = await FaultProxy.start(sharedServer().port, new Random(1));
+  });
+  afterEach(() => proxy.stop());
+
+  /** How a claim is written at once and answered never, and how the same is then asked of another store. */
+  const claims: Readonly<Record<string, { claim(store: Store): Promise<unknown>; again(other: Store): Promise<unknown>; sent: RegExp }>> = {
+    'a lease': {
+      async claim(store) {
+        // The look before it is answered late, so that the network can freeze between the two.
+        proxy.present({ kind: 'late', by: 50, jitter: 0 });
+        setTimeout(() => proxy.present({ kind: 'frozen' }), 125);
+        expect(await store.getOrSet('k', () => 'own', { lease: held })).to.equal('own');
+      },
+      again: (other) => other.getOrSet('k', () => 'other', { lease: held }),
+      sent: /"SET" "[^"]+" "[^"]+" "NX"|"SET" "[^"]+" "[^"]+" "PX" "\d+" "NX"/,
+    },
+    'a lock': {
+      async claim(store) {
+        proxy.present({ kind: 'frozen' });
+        expect((await rejection(store.lock('k', { ttl: held }))).code).to.equal('ERR_TIMEOUT');
+      },
+      again: (other) => other.lock('k', { ttl: held, wait: held }),
+      sent: /"EVAL(SHA)?"[^\n]* "10000"/i,
+    },
+  };
+
+  for (const [title, { claim, again, sent }] of Object.entries(claims)) {
+    for (const [when, wait] of [
+      ['soon', 500],
+      ['after it would have ended', held + 1000],
+    ] as const) {
+      it(`${title} is given back where the command arrives ${when}, over a connection that was given up long before`, async () => {
+        // Nothing more is sent over the connection of the claim: what came after it there would give it back.
+        const store = openStore({ location: proxy.location, timeout, breaker: { threshold: 1, cooldown: 2000 } });
+        await store.put('warm', 1);
+        // The script is known to the server, and goes out as a hash.
+        await store.withLock('warm', () => {});
+        await claim(store);
+        // Meanwhile everything else works again, or nothing does.
+        if (wait > held) proxy.become({ kind: 'frozen' });
+        else await until(async () => (await store.get('warm')) === 1);
+        await sleep(wait);
+
+        let heard = '';
+        const socket = await monitor(sharedServer().port, (text) => {
+          heard += text;
+        });
+        proxy.become({ kind: 'open' });
+        await until(() => sent.test(heard));
+        socket.destroy();
+        const begun = performance.now();
+        await again(openStore({ prefix: store.source.prefix }));
+        expect(performance.now() - begun).to.be.below(soon);
+      });
+    }
+  }
+
+  it('is given back by a load whose caller gave it up', async () => {
+    const store = openStore();
+    const gone = new AbortController();
+    let end: ((value: string) => void) | undefined;
+    const given = store
+      .with({ signal: gone.signal })
+      .getOrSet('k', () => new Promise<string>((resolve) => (end = resolve)), { lease: held });
+    given.catch(() => {});
+    await until(() => end);
+    gone.abort();
+    end?.('late');
+    const begun = performance.now();
+    await openStore({ prefix: store.source.prefix }).getOrSet('k', () => 'other', { lease: held });
+    expect(performance.now() - begun).to.be.below(soon);
+  });
+});
