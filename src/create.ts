@@ -64,7 +64,7 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
   }
 
   const background = new Background();
-  const { verbs, link, within, near } =
+  const { link, ...engine } =
     commandsOf || settings.target.kind === 'memory'
       ? local(commandsOf?.() ?? memoryCommands(options.max), background)
       : remote(settings, options, events, counters, background);
@@ -74,9 +74,7 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
       keys,
       ttl,
       codec: face === 'keyv' ? codecs.raw : codecs.values,
-      verbs,
-      within,
-      near,
+      ...engine,
       timeout: settings.timeout,
       flights: new SingleFlight(),
       background,
@@ -116,7 +114,7 @@ function literalPrefix(options: StoreOptions): Pick<StoreOptions, 'hashLongKeys'
   );
 }
 
-type Engine = Pick<ScopeParts, 'verbs' | 'within' | 'near'> & Pick<Composition, 'link'>;
+type Engine = Pick<ScopeParts, 'verbs' | 'within' | 'near' | 'failedAt'> & Pick<Composition, 'link'>;
 
 function remote(
   settings: Settings,
@@ -148,6 +146,7 @@ function remote(
   };
   const within = (bounds: CallOptions): OrderedCommands => inOrder(bounded(pool, bounds), { timeout, ...bounds });
   const plain: Engine = {
+    failedAt: () => pool.failedAt,
     verbs: (tracer) => tracer(commands),
     link: remoteLink(pool, commands, timeout, background, queue && lastReplay(queue, events)),
     within: (bounds) => (tracer) => tracer(within(bounds)),
@@ -156,6 +155,7 @@ function remote(
 
   /** The tier in front of the verbs, filled over the pool that tracks. */
   const behind = (source: OrderedCommands, reads: GuardedPool, nearer: Link): Engine => ({
+    failedAt: () => Math.max(pool.failedAt, reads.failedAt),
     verbs: (tracer) => nearCommands(tracer(commands), near, tracer(source), queue?.waits),
     link: nearer,
     within: (bounds) => (tracer) => nearCommands(tracer(within(bounds)), near, tracer(bounded(reads, bounds)), queue?.waits),

@@ -46,6 +46,8 @@ export interface CacheParts {
   readonly saw?: SawReads | undefined;
   /** The bound of the commands. */
   readonly timeout: Milliseconds;
+  /** When Redis last failed this process, on the monotonic clock. Left out: never. */
+  readonly failedAt?: (() => Milliseconds) | undefined;
   /** The loads under way in this process. */
   readonly flights: SingleFlight;
   /** What goes on when no caller waits for it. */

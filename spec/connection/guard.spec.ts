@@ -2,9 +2,11 @@ import { getEventListeners } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { BlockingPool, type StoreOptions } from '../../src/index.js';
+import type { GuardedPool } from '../../src/connection/guard.js';
+import { BlockingPool, createPool, type Pool, RoundRobinPool, type StoreOptions } from '../../src/index.js';
 import { openStore, rejection } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
 import { rawClient } from '../support/wire.js';
 
 const kinds: Record<string, StoreOptions> = { 'node-redis': {}, 'a direct connection': { parser: 'auto' } };
@@ -37,6 +39,35 @@ describe('bounds of calls', () => {
     for (const bounds of [{ timeout: 0 }, { timeout: Number.NaN }, { signal: 'x' as never }]) {
       expect(() => store.with(bounds)).to.throw('expected `');
     }
+  });
+
+  it('tell a Redis that fails from one that is slow to answer somebody: silence for a whole deadline, or a connection that is lost', async () => {
+    const pool = createPool({ location: server.location, timeout: 200, pool: { class: RoundRobinPool, size: 2 } }) as GuardedPool;
+    const block = (of: Pool) => rejection(of.use((connection) => connection.send(['BLPOP', 'none', '0.5'])));
+    const ask = () => pool.use((connection) => connection.send(['GET', 'k']));
+    await Promise.all([ask(), ask()]);
+    const asking = setInterval(() => void ask().catch(() => {}), 20);
+    expect((await block(pool)).code).to.equal('ERR_TIMEOUT');
+    await sleep(700);
+    clearInterval(asking);
+    expect((await block(pool.within({ timeout: 50 }))).code).to.equal('ERR_TIMEOUT');
+    await sleep(700);
+    expect((await rejection(pool.use((connection) => connection.send(['GET'])))).code).to.equal('ERR_COMMAND');
+    expect(pool.failedAt).to.equal(Number.NEGATIVE_INFINITY);
+
+    let before = performance.now();
+    expect((await block(pool)).code).to.equal('ERR_TIMEOUT');
+    expect(pool.failedAt).to.be.within(before + 150, performance.now());
+    await sleep(700);
+
+    before = performance.now();
+    const blocked = block(pool);
+    const redis = await rawClient(server);
+    await until(async () => Number(await redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'])) > 0);
+    redis.destroy();
+    expect((await blocked).code).to.equal('ERR_CONNECTION');
+    expect(pool.failedAt).to.be.within(before, performance.now());
+    await pool.close(200);
   });
 
   it('send nothing more for a call whose caller gave up: it waits to connect, or for a connection of the pool', async () => {

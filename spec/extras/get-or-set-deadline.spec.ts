@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { GetOrSetOptions, StoreOptions } from '../../src/index.js';
+import type { GetOrSetOptions, RedisStore, StoreOptions } from '../../src/index.js';
 import { FaultProxy } from '../support/chaos/proxy.js';
 import { Random } from '../support/chaos/random.js';
 import { sharedServer } from '../support/hooks.js';
@@ -100,6 +100,54 @@ describe('getOrSet over a slow network', () => {
       expect(performance.now() - begun).to.be.below(longest + slack);
       proxy.become({ kind: 'open' });
       expect(await made).to.equal('other');
+    });
+  }
+
+  for (const [title, more] of [
+    ['polling', {}],
+    ['told by the server', { near: {} }],
+  ] as const) {
+    /** What a caller is given while another process makes the value for three seconds, and whether he waited for it. */
+    const waited = async (before: (store: RedisStore) => Promise<unknown>, meanwhile?: (store: RedisStore) => unknown) => {
+      const store = open(more);
+      const other = openStore({ prefix: store.source.prefix });
+      await store.ready();
+      await before(store);
+      await until(async () => (await store.put('warm', 1)) && (await store.get('warm')) === 1);
+      const made = other.getOrSet('k', () => sleep(3_000, 'other'));
+      await until(() => other.stats().loads > 0);
+      const begun = performance.now();
+      const given = store.getOrSet('k', () => 'own');
+      await meanwhile?.(store);
+      const value = await given;
+      const took = performance.now() - begun;
+      expect(await made).to.equal('other');
+      return { value, took };
+    };
+    /** Nothing that is asked is answered, for longer than it is waited for. */
+    const fail = async (store: RedisStore): Promise<void> => {
+      proxy.become({ kind: 'frozen' });
+      await store.get('unanswered');
+      proxy.become({ kind: 'open' });
+    };
+
+    it(`waits for what another process is making as long as that takes where Redis is well, ${title}`, async () => {
+      expect((await waited(async () => {})).value).to.equal('other');
+    });
+
+    it(`waits for it within its timeout where Redis failed this process just before, ${title}`, async () => {
+      const { value, took } = await waited(fail);
+      expect(value).to.equal('own');
+      expect(took).to.be.below(timeout + slack);
+    });
+
+    it(`waits for it no longer once Redis fails this process, ${title}`, async () => {
+      const { value, took } = await waited(
+        async () => {},
+        (store) => sleep(700).then(() => fail(store)),
+      );
+      expect(value).to.equal('own');
+      expect(took).to.be.below(700 + timeout + timeout + slack);
     });
   }
 

@@ -260,6 +260,20 @@ describe('tags', () => {
     expect(foreign.errors[0]).to.include({ code: 'ERR_UNSUPPORTED' });
   });
 
+  it('that cannot be read keep nobody else from making the value: it takes no lease, for it could not be stored', async () => {
+    const store = open();
+    await redis.lPush(`${prefix}#t:broken`, 'what is no generation');
+    let leases: unknown;
+    const make = async () => {
+      leases = await redis.keys(`${prefix}#l:*`);
+      return 'made';
+    };
+    expect(await store.getOrSet('k', make, { tags: ['broken'] })).to.equal('made');
+    expect([leases, await store.get('k')]).to.deep.equal([[], undefined]);
+    expect(await store.getOrSet('k', make, { tags: ['whole'] })).to.equal('made');
+    expect(leases).to.have.length(1);
+  });
+
   it('wrap what is encrypted, which stays bound to its key', async () => {
     const encryption = { keys: [{ id: 'a', key: Buffer.alloc(32, 7) }] };
     const store = open({ encryption, tags: true });

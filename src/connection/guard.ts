@@ -1,9 +1,9 @@
-import { ClosedError, OverloadedError } from '../errors.js';
+import { ClosedError, ConnectionError, OverloadedError, UnavailableError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { abortable } from './abortable.js';
 import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js';
 import type { Connection } from './connection.js';
-import { Deadlines, Tally } from './deadlines.js';
+import { type Call, Deadlines, Tally } from './deadlines.js';
 import { Lent } from './lent.js';
 import type { Pool } from './pool.js';
 import { settledWithin } from './settled-within.js';
@@ -28,6 +28,8 @@ export interface GuardedPool extends Pool {
   readonly breaker: BreakerState;
   /** How many uses are under way. */
   readonly pending: number;
+  /** When Redis last failed: nothing was answered in all the time of a use, or a connection was lost. On the monotonic clock; `-Infinity` for never. */
+  readonly failedAt: Milliseconds;
   /** Past the breaker: for those who want to know how Redis is. */
   probe<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
   /** The same pool, with other bounds for its calls. */
@@ -45,15 +47,25 @@ export function guard(pool: Pool, options: GuardOptions, owned = true): GuardedP
   const breaker = options.breaker === false ? undefined : new Breaker(options.breaker, status, onBreaker);
   const underWay = new Tally();
   const deadlinesOf = (timeout: Milliseconds): Deadlines =>
-    new Deadlines(timeout, underWay, (call, error) => breaker?.failed(error, call.mark));
+    new Deadlines(timeout, underWay, (call, error) => {
+      // A shorter deadline is its caller's haste.
+      if (timeout >= standard && (breaker?.answers ?? call.mark) === call.mark) failedAt = performance.now();
+      breaker?.failed(error, call.mark);
+    });
   const calls = deadlinesOf(standard);
   const outside = new Deadlines(standard, underWay);
+  let failedAt = Number.NEGATIVE_INFINITY;
   let closing: Promise<void> | undefined;
 
   async function drainAndClose(grace: Milliseconds): Promise<void> {
     const start = performance.now();
     await settledWithin(underWay.drained(), grace);
     if (owned) await pool.close(Math.max(0, grace - (performance.now() - start)));
+  }
+
+  function failed(error: unknown, { mark }: Call): void {
+    if (error instanceof ConnectionError || error instanceof UnavailableError) failedAt = performance.now();
+    breaker?.failed(error, mark);
   }
 
   function run<T>(
@@ -74,7 +86,7 @@ export function guard(pool: Pool, options: GuardOptions, owned = true): GuardedP
             resolve(value);
           },
           (error) => {
-            if (deadlines.end(call)) breaker?.failed(error, call.mark);
+            if (deadlines.end(call)) failed(error, call);
             reject(error);
           },
         );
@@ -97,6 +109,9 @@ export function guard(pool: Pool, options: GuardOptions, owned = true): GuardedP
     },
     get pending() {
       return underWay.count;
+    },
+    get failedAt() {
+      return failedAt;
     },
     get client() {
       return pool.client;

@@ -8,7 +8,7 @@ import { failed } from '../commands/leases.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Allowance } from './allowance.js';
 import { isObject, type Load, type Outcome } from './load.js';
-import { backoff, pause } from './pause.js';
+import { backoff } from './pause.js';
 import type { Tags } from './tags.js';
 
 /** What reading an entry needs of the cache around it. */
@@ -93,7 +93,7 @@ export class EntryReader {
     for (const delay of backoff(80, 3, Math.min(1000, timeout / 2))) {
       const watch = commands.tracked?.watch(keys);
       try {
-        if (!watch) await pause(delay, { idle });
+        if (!watch) await allowance.pause(delay, { idle });
         const at = performance.now();
         const [stored = null, holder = null] = await allowance.aside(watch ? watch.read() : commands.getMany(keys));
         // What has just been stored is fresh.
@@ -101,10 +101,10 @@ export class EntryReader {
         // Whoever has nothing to serve does not wait for the rest of a failed holder.
         if (!idle && holder !== null && String(holder) === failed) await allowance.aside(commands.release(lease as string, failed));
         else if (holder !== null && at < end) {
-          if (watch) await pause(Math.min(lapse(plan.lease as Milliseconds), end - at), { idle, signal: watch.signal });
+          if (watch) await allowance.pause(Math.min(lapse(plan.lease as Milliseconds), end - at), { idle, signal: watch.signal });
           // A server that has to forget what it tracks says so again and again.
           const rest = gap - (performance.now() - at);
-          if (watch && rest > 0) await pause(rest, { idle });
+          if (watch) await allowance.pause(rest, { idle });
           gap = Math.min(100, gap + 20);
           continue;
         }

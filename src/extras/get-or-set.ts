@@ -6,7 +6,7 @@ import { Allowance } from './allowance.js';
 import { EntryReader, freshness, type ReaderParts, type Seen, same } from './entry-reader.js';
 import { Lease, terms } from './lease.js';
 import type { Load, Outcome } from './load.js';
-import { Maker, type MakerParts, MakingFailed } from './maker.js';
+import { type Basis, Maker, type MakerParts, MakingFailed } from './maker.js';
 import { pause } from './pause.js';
 import { Refresher } from './refresher.js';
 import type { Returns } from './returns.js';
@@ -19,6 +19,8 @@ export interface LoaderParts extends ReaderParts, MakerParts {
   readonly returns: Returns;
   readonly counters: Pick<Counters, 'staleServed' | 'leaseWaits'>;
   readonly tags: Pick<Tags, 'ahead' | 'concern' | 'open' | 'stamps'>;
+  /** When Redis last failed this process, on the monotonic clock. */
+  readonly failedAt: () => Milliseconds;
   /** Tells of a read: what was found, `null` where it was nothing that may be served. */
   readonly saw: (key: string, stored: Stored | null, near: boolean) => void;
   /** Draws when to renew early. Default: Math.random. */
@@ -36,11 +38,10 @@ export class Loader {
   readonly #left = new WeakSet<Promise<Outcome>>();
 
   constructor(parts: LoaderParts) {
-    const { commands, background, returns, counters, flights, report } = parts;
     this.#parts = parts;
     this.#reader = new EntryReader(parts);
     this.#maker = new Maker(parts);
-    this.#refresher = new Refresher({ commands, background, returns, counters, flights, report, reader: this.#reader, maker: this.#maker });
+    this.#refresher = new Refresher({ ...parts, reader: this.#reader, maker: this.#maker });
     this.#random = parts.random ?? Math.random;
   }
 
@@ -55,7 +56,7 @@ export class Loader {
   async #answer(load: Load): Promise<Outcome> {
     const { report, saw, counters } = this.#parts;
     const { plan } = load;
-    const allowance = new Allowance(this.#parts.timeout);
+    const allowance = new Allowance(this.#parts.timeout, undefined, this.#parts.failedAt);
     const ahead = this.#parts.tags.ahead();
     let seen: Seen;
     let body: Stored | null;
@@ -66,7 +67,7 @@ export class Loader {
       if (error instanceof AbortedError) throw report(load.key, error);
       report(load.key, error);
       // A Redis that could not be read is not waited for a second time.
-      return this.#maker.make(load, undefined, allowance);
+      return this.#maker.make(load, allowance);
     }
     const { left, cost } = freshness(seen);
     const servable = left > 0 || (plan.staleFor > 0 && -left <= plan.staleFor);
@@ -88,11 +89,12 @@ export class Loader {
   /** The value where there was none: made here, or by whoever has the lease. */
   async #loaded(load: Load, seen: Seen, allowance: Allowance, unreadable = false): Promise<Outcome> {
     const { plan, lease: key } = load;
-    if (plan.lease === false || key === undefined) return this.#maker.make(load, seen, allowance);
     let now = seen;
     let waited = false;
     try {
       for (;;) {
+        const stamps = await this.#maker.stamps(load, allowance);
+        if (plan.lease === false || key === undefined) return await this.#made(load, allowance, { seen, stamps });
         const lease = await this.#claim(key, plan.lease, allowance);
         try {
           // Between looking and claiming, another holder may have stored and given back.
@@ -112,13 +114,13 @@ export class Loader {
           if (lease) this.#parts.background.add(lease.end());
           throw error;
         }
-        if (lease) return await this.#held(load, now, allowance, lease);
+        if (lease) return await this.#made(load, allowance, { seen: now, stamps, lease });
       }
     } catch (error) {
       if (error instanceof MakingFailed) throw error.cause;
       if (error instanceof AbortedError) throw this.#parts.report(load.key, error);
       this.#parts.report(load.key, error);
-      return this.#maker.make(load, undefined, allowance);
+      return this.#maker.make(load, allowance);
     }
   }
 
@@ -133,11 +135,11 @@ export class Loader {
     }
   }
 
-  async #held(load: Load, seen: Seen, allowance: Allowance, lease: Lease): Promise<Outcome> {
+  async #made(load: Load, allowance: Allowance, basis: Basis): Promise<Outcome> {
     try {
-      return await this.#maker.make(load, seen, allowance, lease);
+      return await this.#maker.make(load, allowance, basis);
     } catch (cause) {
-      this.#parts.background.add(lease.end());
+      if (basis.lease) this.#parts.background.add(basis.lease.end());
       throw new MakingFailed(cause);
     }
   }

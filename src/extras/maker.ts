@@ -29,6 +29,13 @@ export interface MakerParts {
   readonly encoded: (load: Load, value: unknown) => MaybePromise<Stored>;
 }
 
+/** What was known before the function ran: what it gives is stored on these terms. */
+export interface Basis {
+  readonly seen: Seen;
+  readonly stamps: Stamps;
+  readonly lease?: Lease | undefined;
+}
+
 /** Calls the function that makes a value, and stores what it gives. */
 export class Maker {
   readonly #parts: MakerParts;
@@ -37,12 +44,10 @@ export class Maker {
     this.#parts = parts;
   }
 
-  /** Calls the function and stores what it gives; on the terms of the lease, where there is one. Rejects as the function does. */
-  async make(load: Load, seen: Seen | undefined, allowance: Allowance, lease?: Lease, stale?: unknown): Promise<Outcome> {
+  /** Calls the function, and stores what it gives where there is a basis for that. Rejects as the function does. */
+  async make(load: Load, allowance: Allowance, { seen, stamps: before, lease }: Partial<Basis> = {}, stale?: unknown): Promise<Outcome> {
     const { key, plan } = load;
     const { background, commands, decoded, report, tags } = this.#parts;
-    // Before the function runs: an invalidation meanwhile wins.
-    const before = seen && (await this.#stamps(load, allowance));
     const making = new Making(key, background.signal, stale, plan.ttl, (later) => tags.stamps(later));
     if (load.flight) load.flight.making = true;
     const start = performance.now();
@@ -78,14 +83,9 @@ export class Maker {
     };
   }
 
-  /** The tags of the call as they are now; `undefined` where they cannot be read: then nothing is stored. */
-  async #stamps({ key, plan }: Load, allowance: Allowance): Promise<Stamps | undefined> {
-    try {
-      return await allowance.within(this.#parts.tags.stamps(plan.tags));
-    } catch (error) {
-      this.#parts.report(key, error);
-      return undefined;
-    }
+  /** The tags of the call as they are now. Before the function runs, so that an invalidation meanwhile wins; before a lease, which nobody holds who could not store. */
+  stamps({ plan }: Load, allowance: Allowance): Promise<Stamps> {
+    return allowance.within(this.#parts.tags.stamps(plan.tags));
   }
 
   /** Waits until it is stored, as long as there is time for it; then it goes on in the background. */

@@ -1,6 +1,7 @@
 import type { OrderedCommands } from '../commands/in-order.js';
 import { RefreshError } from '../errors.js';
 import type { Counters } from '../telemetry/counters.js';
+import type { Milliseconds } from '../ttl.js';
 import { Allowance } from './allowance.js';
 import type { Background } from './background.js';
 import { type EntryReader, freshness, type Seen, same } from './entry-reader.js';
@@ -19,6 +20,8 @@ export interface RefresherParts {
   readonly flights: SingleFlight;
   readonly reader: EntryReader;
   readonly maker: Maker;
+  /** The bound of the commands. */
+  readonly timeout: Milliseconds;
   /** Tells of a failure and gives it a name. */
   readonly report: (key: string, error: unknown) => Error;
 }
@@ -54,17 +57,20 @@ export class Refresher {
     const { plan, lease: key } = load;
     const { background, counters, reader, maker } = this.#parts;
     // Nobody waits for it, or only as long as he likes.
-    const allowance = new Allowance(Number.POSITIVE_INFINITY);
-    const stale = await reader.read(load, seen, allowance);
-    if (plan.lease === false || key === undefined) return maker.make(load, seen, allowance, undefined, stale?.value).catch(failedMaking);
+    const patient = new Allowance(Number.POSITIVE_INFINITY);
+    const stale = await reader.read(load, seen, patient);
+    const stamps = await maker.stamps(load, patient);
+    if (plan.lease === false || key === undefined) return maker.make(load, patient, { seen, stamps }, stale?.value).catch(failedMaking);
     const lease = await Lease.claim(this.#parts, key, plan.lease);
     if (!lease) {
       // Another process is at it: only somebody who waits asks how it went.
       if (plan.soft === 0) return undefined;
       counters.leaseWaits++;
-      const news = await reader.news(load, seen, allowance, true);
-      return news && reader.read(load, news, allowance);
+      const news = await reader.news(load, seen, patient, true);
+      return news && reader.read(load, news, patient);
     }
+    // Others wait for the lease.
+    const allowance = new Allowance(this.#parts.timeout);
     let now: Seen;
     try {
       now = await reader.look(load, allowance, true);
@@ -77,7 +83,7 @@ export class Refresher {
       throw error;
     }
     try {
-      return await maker.make(load, now, allowance, lease, stale?.value);
+      return await maker.make(load, allowance, { seen: now, stamps, lease }, stale?.value);
     } catch (error) {
       background.add(lease.end(plan.rest));
       throw new MakingFailed(error);

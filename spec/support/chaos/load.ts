@@ -30,12 +30,6 @@ type Operation = (face: Face, random: Random) => Promise<void>;
 /** What rejects where it fails, whatever `onFailure` says. */
 const loud = ['delete', 'invalidateTags'];
 
-/**
- * How much longer a call may take that waits for what another store is making: as long as that one may, which is held up by the same fault and has the
- * same timeout, and a pause between two looks at it.
- */
-const longestWait = (timeout: number): number => timeout + (timeout / 2) * 1.25;
-
 /** Mixed calls on a few hot keys: a constant number of loops over every store, and what the answers say goes to the history. */
 export class Load {
   readonly figures: Figures = { calls: 0, failed: 0, hits: 0, slowest: 0 };
@@ -275,7 +269,7 @@ export class Load {
       this.figures.slowest = Math.max(this.figures.slowest, took);
       const { timeout, slack } = this.#options;
       const waited = waits !== undefined && face.leaseWaits() !== waits;
-      if (took > timeout * face.operations + slack + (waited ? longestWait(timeout) : 0))
+      if (took > timeout * face.operations + slack)
         this.#history.violation(
           `${name} took ${Math.round(took)} ms, with a timeout of ${timeout} ms${waited ? ', waiting for another' : ''}`,
         );
