@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { memoryCommands } from '../../src/commands/memory.js';
 import { replaying } from '../../src/commands/replaying.js';
 import { ConnectionError } from '../../src/errors.js';
+import { BlockingPool } from '../../src/index.js';
 import { RedisCluster } from '../support/cluster.js';
 import { openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
@@ -38,6 +39,19 @@ describe("invalidations: 'queue'", () => {
     await until(async () => (await store.get('d')) === 4);
     await store.set('a', 5);
     expect(await store.get('a')).to.equal(5);
+  });
+
+  it('keeps also what gets no connection of its pool in time', async () => {
+    const store = open({ timeout: 2000, pool: { class: BlockingPool, max: 1, timeout: 100 } });
+    await store.set('k', 1);
+    // Long enough for the pool to give up, and not for the deadline.
+    await redis.sendCommand(['CLIENT', 'PAUSE', '800', 'ALL']);
+    const busy = store.get('other');
+    await store.del('k');
+    expect(store.errors.map(({ cause }) => (cause as { code?: string }).code)).to.include('ERR_POOL_TIMEOUT');
+    expect(await store.get('k')).to.equal(undefined);
+    await busy;
+    await until(async () => (await redis.dbSize()) === 0);
   });
 
   it('keeps nothing of a key near while its deletion waits: Redis was not asked, and tells nothing', async () => {
