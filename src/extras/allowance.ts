@@ -16,7 +16,7 @@ const doubtful: Milliseconds = 3000;
  *
  * Waiting for what somebody else is making takes nothing from it as long as Redis answers as usual. But the other need not be
  * working at all, it may be held up as this call is. So what still hangs after that is waited for a quarter of the whole at the most; and where Redis is in
- * doubt, because it failed this process lately or a look took long, waiting counts like everything else.
+ * doubt, because it failed this process lately or an answer took long, waiting counts like everything else.
  */
 export class Allowance {
   readonly #whole: Milliseconds;
@@ -43,8 +43,11 @@ export class Allowance {
     try {
       return await this.#bounded(work);
     } finally {
-      this.#mark = performance.now();
-      this.#left -= this.#mark - begun;
+      const now = performance.now();
+      // What comes first may have waited for the connection.
+      if (this.#left < this.#whole) this.#judge(now - begun);
+      this.#left -= now - begun;
+      this.#mark = now;
     }
   }
 
@@ -55,7 +58,7 @@ export class Allowance {
       return await this.#bounded(work);
     } finally {
       this.#account();
-      if (this.#mark - begun > this.#whole / 8) this.#slow = true;
+      this.#judge(this.#mark - begun);
     }
   }
 
@@ -88,6 +91,10 @@ export class Allowance {
   get #rest(): Milliseconds {
     const rest = this.#left - this.#waited;
     return this.#inDoubt ? rest : Math.min(this.#left, Math.max(rest, this.#whole / 4));
+  }
+
+  #judge(took: Milliseconds): void {
+    if (took > this.#whole / 8) this.#slow = true;
   }
 
   /** What has passed since was spent waiting. */
