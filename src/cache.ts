@@ -39,7 +39,7 @@ export class Cache extends Reads {
       background,
       returns,
       timeout,
-      failedAt: parts.failedAt ?? (() => Number.NEGATIVE_INFINITY),
+      failedAt: parts.failedAt,
       counters,
       tags: this.tags,
       random: parts.random,

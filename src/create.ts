@@ -155,7 +155,7 @@ function remote(
 
   /** The tier in front of the verbs, filled over the pool that tracks. */
   const behind = (source: OrderedCommands, reads: GuardedPool, nearer: Link): Engine => ({
-    failedAt: () => Math.max(pool.failedAt, reads.failedAt),
+    failedAt: () => Math.max(pool.failedAt, reads.failedAt, near.silentSince),
     verbs: (tracer) => nearCommands(tracer(commands), near, tracer(source), queue?.waits),
     link: nearer,
     within: (bounds) => (tracer) => nearCommands(tracer(within(bounds)), near, tracer(bounded(reads, bounds)), queue?.waits),

@@ -54,8 +54,11 @@ export class CacheError extends Error {
 
 /** The operation did not settle within `timeout` milliseconds; whatever Redis still does with it is ignored. */
 export class TimeoutError extends CacheError {
-  constructor(readonly timeout: number) {
-    super('ERR_TIMEOUT', `no answer from Redis within ${timeout} ms`);
+  constructor(
+    readonly timeout: number,
+    what = 'no answer from Redis',
+  ) {
+    super('ERR_TIMEOUT', `${what} within ${timeout} ms`);
   }
 }
 

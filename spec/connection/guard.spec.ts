@@ -41,33 +41,51 @@ describe('bounds of calls', () => {
     }
   });
 
-  it('tell a Redis that fails from one that is slow to answer somebody: silence for a whole deadline, or a connection that is lost', async () => {
-    const pool = createPool({ location: server.location, timeout: 200, pool: { class: RoundRobinPool, size: 2 } }) as GuardedPool;
-    const block = (of: Pool) => rejection(of.use((connection) => connection.send(['BLPOP', 'none', '0.5'])));
-    const ask = () => pool.use((connection) => connection.send(['GET', 'k']));
-    await Promise.all([ask(), ask()]);
-    const asking = setInterval(() => void ask().catch(() => {}), 20);
-    expect((await block(pool)).code).to.equal('ERR_TIMEOUT');
-    await sleep(700);
-    clearInterval(asking);
-    expect((await block(pool.within({ timeout: 50 }))).code).to.equal('ERR_TIMEOUT');
-    await sleep(700);
-    expect((await rejection(pool.use((connection) => connection.send(['GET'])))).code).to.equal('ERR_COMMAND');
-    expect(pool.failedAt).to.equal(Number.NEGATIVE_INFINITY);
+  for (const breaker of [{}, false] as const)
+    it(`tell a Redis that fails from one that is slow to answer somebody: silence for a whole deadline, or a connection that is lost${breaker ? '' : ', without a breaker'}`, async () => {
+      const pool = createPool({
+        location: server.location,
+        timeout: 200,
+        breaker,
+        pool: { class: RoundRobinPool, size: 2 },
+      }) as GuardedPool;
+      const block = (of: Pool) => rejection(of.use((connection) => connection.send(['BLPOP', 'none', '0.5'])));
+      const ask = () => pool.use((connection) => connection.send(['GET', 'k']));
+      await Promise.all([ask(), ask()]);
+      const asking = setInterval(() => void ask().catch(() => {}), 20);
+      expect((await block(pool)).code).to.equal('ERR_TIMEOUT');
+      await sleep(700);
+      clearInterval(asking);
+      expect((await block(pool.within({ timeout: 50 }))).code).to.equal('ERR_TIMEOUT');
+      await sleep(700);
+      expect((await rejection(pool.use((connection) => connection.send(['GET'])))).code).to.equal('ERR_COMMAND');
+      expect(pool.failedAt).to.equal(Number.NEGATIVE_INFINITY);
 
-    let before = performance.now();
-    expect((await block(pool)).code).to.equal('ERR_TIMEOUT');
-    expect(pool.failedAt).to.be.within(before + 150, performance.now());
-    await sleep(700);
+      let before = performance.now();
+      expect((await block(pool)).code).to.equal('ERR_TIMEOUT');
+      expect(pool.failedAt).to.be.within(before + 150, performance.now());
+      await sleep(700);
 
-    before = performance.now();
-    const blocked = block(pool);
-    const redis = await rawClient(server);
-    await until(async () => Number(await redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'])) > 0);
-    redis.destroy();
-    expect((await blocked).code).to.equal('ERR_CONNECTION');
-    expect(pool.failedAt).to.be.within(before, performance.now());
-    await pool.close(200);
+      before = performance.now();
+      const blocked = block(pool);
+      const redis = await rawClient(server);
+      await until(async () => Number(await redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'])) > 0);
+      redis.destroy();
+      expect((await blocked).code).to.equal('ERR_CONNECTION');
+      expect(pool.failedAt).to.be.within(before, performance.now());
+      await pool.close(200);
+    });
+
+  it('leave the breaker alone where somebody only wants to know how Redis is', async () => {
+    const own = await RedisServer.start();
+    const store = openStore({ location: own.location, timeout: 200 });
+    await store.ready();
+    await own.stop();
+    await until(() => store.status === 'reconnecting');
+    await rejection(store.ping());
+    expect(store.breaker).to.equal('closed');
+    await store.get('k');
+    expect(store.breaker).to.equal('open');
   });
 
   it('send nothing more for a call whose caller gave up: it waits to connect, or for a connection of the pool', async () => {

@@ -6,6 +6,7 @@ import { Random } from '../support/chaos/random.js';
 import { sharedServer } from '../support/hooks.js';
 import { openStore } from '../support/open.js';
 import { until } from '../support/until.js';
+import { rawClient } from '../support/wire.js';
 
 const timeout = 500;
 /** What scheduling and timers may take beside it. */
@@ -148,6 +149,43 @@ describe('getOrSet over a slow network', () => {
       );
       expect(value).to.equal('own');
       expect(took).to.be.below(700 + timeout + timeout + slack);
+    });
+  }
+
+  it('goes on waiting after the timeout where Redis, or this process, stops for a moment', async () => {
+    const prefix = openStore().source.prefix;
+    const [other, polling, told] = [openStore({ prefix }), openStore({ prefix, timeout }), openStore({ prefix, timeout, near: {} })];
+    const redis = await rawClient(sharedServer());
+    await Promise.all([polling.ready(), told.get('warm')]);
+    const made = other.getOrSet('k', () => sleep(3_000, 'other'));
+    await until(() => other.stats().loads > 0);
+    const given = [polling, told].map((store) => store.getOrSet('k', () => 'own'));
+    await sleep(timeout + 300);
+    await redis.sendCommand(['CLIENT', 'PAUSE', '150', 'ALL']);
+    await sleep(600);
+    for (const end = performance.now() + 150; performance.now() < end; );
+    expect(await Promise.all([...given, made])).to.deep.equal(['other', 'other', 'other']);
+    redis.destroy();
+  });
+
+  for (const [title, more] of [
+    ['polls', {}],
+    ['is told by the server', { near: {} }],
+  ] as const) {
+    it(`sees a network that freezes while it waits, and nothing else is asked: it ${title}`, async () => {
+      const store = open({ timeout: 1000, ...more });
+      const other = openStore({ prefix: store.source.prefix });
+      await store.get('warm');
+      const made = other.getOrSet('k', () => sleep(3_000, 'other'));
+      await until(() => other.stats().loads > 0);
+      const begun = performance.now();
+      const given = store.getOrSet('k', () => 'own');
+      await until(() => store.stats().leaseWaits > 0);
+      setTimeout(() => proxy.become({ kind: 'frozen' }), 20);
+      expect(await given).to.equal('own');
+      expect(performance.now() - begun).to.be.below(1000 * 1.25 + slack);
+      proxy.become({ kind: 'open' });
+      expect(await made).to.equal('other');
     });
   }
 

@@ -6,10 +6,11 @@ import { sharedServer } from '../support/hooks.js';
 import { monitor } from '../support/monitor.js';
 import { openStore, rejection } from '../support/open.js';
 import { until } from '../support/until.js';
+import { commandStats, rawClient } from '../support/wire.js';
 
 const timeout = 300;
 /** For how long what nobody gives back is held, and far less: what somebody may wait for it. */
-const [held, soon] = [10_000, 4_000];
+const [held, soon] = [4_000, 2_000];
 
 type Store = ReturnType<typeof openStore>;
 
@@ -39,14 +40,14 @@ describe('what was claimed, and nobody knows whether it was', () => {
         expect((await rejection(store.lock('k', { ttl: held }))).code).to.equal('ERR_TIMEOUT');
       },
       again: (other) => other.lock('k', { ttl: held, wait: held }),
-      sent: /"EVAL(SHA)?"[^\n]* "10000"/i,
+      sent: /"EVAL(SHA)?"[^\n]* "4000"/i,
     },
   };
 
   for (const [title, { claim, again, sent }] of Object.entries(claims)) {
     for (const [when, wait] of [
       ['soon', 500],
-      ['after it would have ended', held + 1000],
+      ['after it would have ended', held + 500],
     ] as const) {
       it(`${title} is given back where the command arrives ${when}, over a connection that was given up long before`, async () => {
         // Nothing more is sent over the connection of the claim: what came after it there would give it back.
@@ -73,6 +74,36 @@ describe('what was claimed, and nobody knows whether it was', () => {
       });
     }
   }
+
+  it('costs a few commands where nothing was claimed', async () => {
+    const store = openStore({ location: proxy.location, timeout });
+    await store.withLock('warm', () => {});
+    const redis = await rawClient(sharedServer());
+    const scripts = async () => (await commandStats(redis))['evalsha'] ?? 0;
+    proxy.become({ kind: 'swallow', way: 'requests' });
+    const codes = (await Promise.all(Array.from({ length: 50 }, (_, i) => rejection(store.lock(`k${i}`, { ttl: held }))))).map(
+      ({ code }) => code,
+    );
+    expect(new Set(codes)).to.deep.equal(new Set(['ERR_TIMEOUT']));
+    proxy.become({ kind: 'open' });
+    await until(() => store.put('warm', 1));
+    const before = await scripts();
+    await sleep(held + 2000);
+    const sent = (await scripts()) - before;
+    redis.destroy();
+    expect(sent / 50).to.be.within(1, 12);
+  });
+
+  it('is given back where the release of a lock was not answered, which rejects', async () => {
+    const store = openStore({ location: proxy.location, timeout });
+    const lock = await store.lock('k', { ttl: held });
+    proxy.become({ kind: 'swallow', way: 'requests' });
+    expect((await rejection(lock.release())).code).to.equal('ERR_TIMEOUT');
+    proxy.become({ kind: 'open' });
+    const begun = performance.now();
+    await openStore({ prefix: store.source.prefix }).lock('k', { wait: held });
+    expect(performance.now() - begun).to.be.below(soon);
+  });
 
   it('is given back by a load whose caller gave it up', async () => {
     const store = openStore();

@@ -32,7 +32,6 @@ export class Breaker {
   readonly #now: () => Milliseconds;
   #state: BreakerState = 'closed';
   #failures = 0;
-  #answers = 0;
   /** How long the next opening lasts; grows while trials fail. */
   #next: Milliseconds;
   #until = 0;
@@ -78,20 +77,15 @@ export class Breaker {
     return this.#error;
   }
 
-  /** To be handed to {@link failed}: a failure counts only where nothing was answered since the call began. */
-  get answers(): number {
-    return this.#answers;
-  }
-
   answered(): void {
-    this.#answers++;
     this.#failures = 0;
     if (this.#state === 'closed') return;
     this.#next = this.#cooldown;
     this.#become('closed');
   }
 
-  failed(error: unknown, answersBefore: number): void {
+  /** `silent`: nothing was answered since the call began. */
+  failed(error: unknown, silent: boolean): void {
     const unavailable = error instanceof UnavailableError;
     const lost = error instanceof ConnectionError && !(error instanceof BreakerOpenError);
     // Refused by Redis is answered by Redis.
@@ -101,7 +95,7 @@ export class Breaker {
     else if (this.#state === 'half-open' && lost && this.#status() === 'ready') this.#giveUpTrial();
     else if (this.#state === 'half-open' || (lost && this.#status() === 'reconnecting')) this.#open(error);
     // Where others were answered meanwhile, a shard or this one command is in trouble, not Redis.
-    else if (this.#answers === answersBefore && ++this.#failures >= this.#threshold) this.#open(error);
+    else if (silent && ++this.#failures >= this.#threshold) this.#open(error);
   }
 
   #open(cause: unknown): void {

@@ -1,9 +1,9 @@
-import { ClosedError, ConnectionError, OverloadedError, UnavailableError } from '../errors.js';
+import { ClosedError, CommandError, ConnectionError, OverloadedError, UnavailableError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { abortable } from './abortable.js';
 import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js';
 import type { Connection } from './connection.js';
-import { type Call, Deadlines, Tally } from './deadlines.js';
+import { Deadlines, Tally } from './deadlines.js';
 import { Lent } from './lent.js';
 import type { Pool } from './pool.js';
 import { settledWithin } from './settled-within.js';
@@ -28,7 +28,10 @@ export interface GuardedPool extends Pool {
   readonly breaker: BreakerState;
   /** How many uses are under way. */
   readonly pending: number;
-  /** When Redis last failed: nothing was answered in all the time of a use, or a connection was lost. On the monotonic clock; `-Infinity` for never. */
+  /**
+   * When Redis last failed: nothing was answered in all the time of a use, a connection was lost under one, or a node said that it cannot serve. On the monotonic
+   * clock; `-Infinity` for never.
+   */
   readonly failedAt: Milliseconds;
   /** Past the breaker: for those who want to know how Redis is. */
   probe<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
@@ -47,25 +50,21 @@ export function guard(pool: Pool, options: GuardOptions, owned = true): GuardedP
   const breaker = options.breaker === false ? undefined : new Breaker(options.breaker, status, onBreaker);
   const underWay = new Tally();
   const deadlinesOf = (timeout: Milliseconds): Deadlines =>
-    new Deadlines(timeout, underWay, (call, error) => {
+    new Deadlines(timeout, underWay, ({ mark }, error) => {
       // A shorter deadline is its caller's haste.
-      if (timeout >= standard && (breaker?.answers ?? call.mark) === call.mark) failedAt = performance.now();
-      breaker?.failed(error, call.mark);
+      if (timeout >= standard && mark === answers) failedAt = performance.now();
+      breaker?.failed(error, mark === answers);
     });
   const calls = deadlinesOf(standard);
   const outside = new Deadlines(standard, underWay);
   let failedAt = Number.NEGATIVE_INFINITY;
+  let answers = 0;
   let closing: Promise<void> | undefined;
 
   async function drainAndClose(grace: Milliseconds): Promise<void> {
     const start = performance.now();
     await settledWithin(underWay.drained(), grace);
     if (owned) await pool.close(Math.max(0, grace - (performance.now() - start)));
-  }
-
-  function failed(error: unknown, { mark }: Call): void {
-    if (error instanceof ConnectionError || error instanceof UnavailableError) failedAt = performance.now();
-    breaker?.failed(error, mark);
   }
 
   function run<T>(
@@ -75,18 +74,23 @@ export function guard(pool: Pool, options: GuardOptions, owned = true): GuardedP
     signal: AbortSignal | undefined,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const call = deadlines.begin(reject, breaker?.answers);
+      const call = deadlines.begin(reject, answers);
       pool
         .use((connection) => work(new Lent(connection, call, deadlines.timeout, signal)))
         .then(
           (value) => {
             // Late, but an answer.
+            answers++;
             breaker?.answered();
             deadlines.end(call);
             resolve(value);
           },
           (error) => {
-            if (deadlines.end(call)) failed(error, call);
+            if (error instanceof CommandError && !(error instanceof UnavailableError)) answers++;
+            if (deadlines.end(call)) {
+              if (error instanceof ConnectionError || error instanceof UnavailableError) failedAt = performance.now();
+              breaker?.failed(error, call.mark === answers);
+            }
             reject(error);
           },
         );

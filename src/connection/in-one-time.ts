@@ -1,16 +1,34 @@
 import { TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 
+/**
+ * Acts after so long, once what has arrived by then was read: where the process was busy, timers come before that.
+ * @returns ends it
+ */
+export function after(time: Milliseconds, act: () => void): () => void {
+  let immediate: NodeJS.Immediate | undefined;
+  const timer = setTimeout(
+    () => {
+      immediate = setImmediate(act);
+    },
+    Math.max(0, time),
+  );
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(immediate);
+  };
+}
+
 /** The answer, if it comes within `time`; else a TimeoutError, and the answer is nobody's. `timeout`: of what this time is the rest. */
 export async function answeredWithin<T>(work: Promise<T>, time: Milliseconds, timeout = time): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let end: (() => void) | undefined;
   const over = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new TimeoutError(timeout)), Math.max(0, time));
+    end = after(time, () => reject(new TimeoutError(timeout)));
   });
   try {
     return await Promise.race([work, over]);
   } finally {
-    clearTimeout(timer);
+    end?.();
   }
 }
 

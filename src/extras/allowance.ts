@@ -1,22 +1,26 @@
 import { performance } from 'node:perf_hooks';
-import { answeredWithin } from '../connection/in-one-time.js';
+import { setImmediate } from 'node:timers/promises';
+import { after, answeredWithin } from '../connection/in-one-time.js';
 import { TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { pause } from './pause.js';
 
 /**
- * For how long a failure of Redis casts doubt on what another process holds: one that was cut off by the same failure has found back by then, and given
+ * For how long a failure of Redis casts doubt on what another process holds: one that was cut off by the same failure has usually found back by then, and given
  * back what it held.
  */
 const doubtful: Milliseconds = 3000;
+
+/** For those who were never failed. */
+const never = (): Milliseconds => Number.NEGATIVE_INFINITY;
 
 /**
  * The time that one call has for all it asks of Redis. Each command has its own deadline; where one comes after another, this sees to it
  * that they have one together.
  *
- * Waiting for what somebody else is making takes nothing from it as long as Redis answers as usual. But the other need not be
- * working at all, it may be held up as this call is. So what still hangs after that is waited for a quarter of the whole at the most; and where Redis is in
- * doubt, because it failed this process lately or an answer took long, waiting counts like everything else.
+ * Waiting for what somebody else is making takes nothing from it as long as Redis answers as usual. But the other need not be working at all, it
+ * may be held up as this call is. So waiting counts like everything else where Redis is in doubt: it failed this process lately, or it answered this call slowly before the
+ * time was up. Later on, slow looks count, with the pauses before them.
  */
 export class Allowance {
   readonly #whole: Milliseconds;
@@ -24,12 +28,14 @@ export class Allowance {
   readonly #failedAt: () => Milliseconds;
   #left: Milliseconds;
   #waited = 0;
+  /** Since the last look. */
+  #paused = 0;
   /** Up to when the time is accounted for. */
   #mark: Milliseconds;
   #slow = false;
 
   /** `begun`: when the call did, where it has asked for something already. `failedAt`: when Redis last failed this process. */
-  constructor(time: Milliseconds, begun?: Milliseconds, failedAt: () => Milliseconds = () => Number.NEGATIVE_INFINITY) {
+  constructor(time: Milliseconds, begun?: Milliseconds, failedAt = never) {
     this.#mark = performance.now();
     this.#whole = time;
     this.#begun = begun ?? this.#mark;
@@ -41,36 +47,53 @@ export class Allowance {
   async within<T>(work: Promise<T>): Promise<T> {
     const begun = performance.now();
     try {
-      return await this.#bounded(work);
+      return await this.#bounded(work, this.#rest);
     } finally {
-      const now = performance.now();
-      // What comes first may have waited for the connection.
-      if (this.#left < this.#whole) this.#judge(now - begun);
-      this.#left -= now - begun;
-      this.#mark = now;
+      this.#mark = performance.now();
+      this.#left -= this.#mark - begun;
     }
+  }
+
+  /** The same for a single command, which shows how fast Redis answers. */
+  sample<T>(command: Promise<T>): Promise<T> {
+    return this.within(
+      this.#noticing(command, () => {
+        this.#slow = true;
+      }),
+    );
   }
 
   /** The same for a look at what somebody else is making, which is part of waiting for it. */
-  async aside<T>(work: Promise<T>): Promise<T> {
+  async aside<T>(look: Promise<T>): Promise<T> {
     const begun = performance.now();
+    const early = this.#early > 0;
+    let slow = false;
+    const noticing = this.#noticing(look, () => {
+      slow = true;
+    });
     try {
-      return await this.#bounded(work);
+      // One that hangs is waited for until the time is up; a quarter of it, where it is or nearly is.
+      return await this.#bounded(noticing, this.#inDoubt ? this.#rest : Math.min(this.#left, Math.max(this.#early, this.#whole / 4)));
     } finally {
       this.#account();
-      this.#judge(this.#mark - begun);
+      if (slow && early) this.#slow = true;
+      else if (slow) this.#left -= Math.min(this.#paused, this.#whole / 2) + this.#mark - begun;
+      this.#paused = 0;
     }
   }
 
-  /** Pauses between two such looks. Rejects with a TimeoutError as soon as the time is up in which Redis, being in doubt, is waited for. */
+  /** Pauses between two such looks. Rejects with a TimeoutError as soon as there is no time left. */
   async pause(time: Milliseconds, options: Parameters<typeof pause>[1]): Promise<void> {
-    const end = performance.now() + time;
+    const begun = performance.now();
+    const end = begun + time;
     for (let left = time; left > 0 && !options?.signal?.aborted; left = end - performance.now()) {
-      const rest = this.#left - this.#waited;
-      // Later on it is only Redis that may come to be in doubt.
-      await pause(Math.min(left, rest > 0 ? rest : this.#whole), options);
+      // When the time is up, and now and then after that: Redis may have come to be in doubt.
+      await pause(Math.min(left, this.#early > 0 ? this.#early : this.#whole / 4), options);
       this.#account();
-      if (this.#inDoubt && this.#rest <= 0) throw new TimeoutError(this.#whole);
+      this.#paused = this.#mark - begun;
+      // Where this process did not run, an answer may be there that speaks for Redis.
+      if (this.#rest <= 0) await setImmediate();
+      if (this.#rest <= 0) throw new TimeoutError(this.#whole, 'no value from whoever makes it');
     }
   }
 
@@ -88,13 +111,14 @@ export class Allowance {
     return this.#slow || this.#failedAt() > this.#begun - doubtful;
   }
 
+  /** What is left for commands. */
   get #rest(): Milliseconds {
-    const rest = this.#left - this.#waited;
-    return this.#inDoubt ? rest : Math.min(this.#left, Math.max(rest, this.#whole / 4));
+    return this.#inDoubt ? this.#early : this.#left;
   }
 
-  #judge(took: Milliseconds): void {
-    if (took > this.#whole / 8) this.#slow = true;
+  /** What would be left if waiting had counted. */
+  get #early(): Milliseconds {
+    return this.#left - this.#waited;
   }
 
   /** What has passed since was spent waiting. */
@@ -104,8 +128,13 @@ export class Allowance {
     this.#mark = now;
   }
 
-  async #bounded<T>(work: Promise<T>): Promise<T> {
-    const bound = this.#rest;
+  /** Tells of a command that takes long. That this process did not run is no fault of Redis. */
+  #noticing<T>(command: Promise<T>, onSlow: () => void): Promise<T> {
+    if (this.#whole === Number.POSITIVE_INFINITY) return command;
+    return command.finally(after(Math.max(50, this.#whole / 8), onSlow));
+  }
+
+  async #bounded<T>(work: Promise<T>, bound: Milliseconds): Promise<T> {
     // The first command has its own deadline, and so has each where there is no common one.
     return bound === this.#whole ? work : answeredWithin(work, bound, this.#whole);
   }

@@ -19,8 +19,8 @@ export interface LoaderParts extends ReaderParts, MakerParts {
   readonly returns: Returns;
   readonly counters: Pick<Counters, 'staleServed' | 'leaseWaits'>;
   readonly tags: Pick<Tags, 'ahead' | 'concern' | 'open' | 'stamps'>;
-  /** When Redis last failed this process, on the monotonic clock. */
-  readonly failedAt: () => Milliseconds;
+  /** When Redis last failed this process, on the monotonic clock. Left out: never. */
+  readonly failedAt?: (() => Milliseconds) | undefined;
   /** Tells of a read: what was found, `null` where it was nothing that may be served. */
   readonly saw: (key: string, stored: Stored | null, near: boolean) => void;
   /** Draws when to renew early. Default: Math.random. */
@@ -128,7 +128,7 @@ export class Loader {
     const { background } = this.#parts;
     const claim = Lease.claim(this.#parts, key, time);
     try {
-      return await allowance.within(claim);
+      return await allowance.sample(claim);
     } catch (error) {
       background.add(claim.then((lease) => lease?.end()));
       throw error;

@@ -30,7 +30,7 @@ export class Lease {
       if (++renewals > 3 * terms) clearInterval(this.#timer);
       else
         parts.commands.renew(key, token, time).then(
-          (held) => held || clearInterval(this.#timer),
+          (ours) => ours || clearInterval(this.#timer),
           () => {},
         );
     }, time / 3).unref();

@@ -105,9 +105,17 @@ export class Lock {
   release(): Promise<void> {
     this.#released ??= this.#parts.loud('release', async () => {
       clearTimeout(this.#timer);
-      const { commands, lock } = this.#parts;
+      const { commands, lock, background, returns } = this.#parts;
       if (this.#lost.signal.aborted) throw new LockError('lost');
-      if (!(await commands.release(lock, this.#token))) throw this.#lose();
+      let ours: boolean;
+      try {
+        ours = await commands.release(lock, this.#token);
+      } catch (error) {
+        // Its caller is told, and can do no more about it.
+        background.add(returns.add({ key: lock, token: this.#token, time: this.#ttl }));
+        throw error;
+      }
+      if (!ours) throw this.#lose();
     });
     return this.#released;
   }

@@ -58,8 +58,7 @@ export class Refresher {
     const { background, counters, reader, maker } = this.#parts;
     // Nobody waits for it, or only as long as he likes.
     const patient = new Allowance(Number.POSITIVE_INFINITY);
-    const stale = await reader.read(load, seen, patient);
-    const stamps = await maker.stamps(load, patient);
+    const [stale, stamps] = await Promise.all([reader.read(load, seen, patient), maker.stamps(load, patient)]);
     if (plan.lease === false || key === undefined) return maker.make(load, patient, { seen, stamps }, stale?.value).catch(failedMaking);
     const lease = await Lease.claim(this.#parts, key, plan.lease);
     if (!lease) {

@@ -12,8 +12,22 @@ export interface Held {
   readonly time: Milliseconds;
 }
 
+/** What is to be given back. */
+interface Owed extends Held {
+  readonly rest?: Milliseconds | undefined;
+  /** Its claim was not answered: it may have been carried out, or be yet. */
+  readonly lost: boolean;
+  /** When to stop. */
+  end: Milliseconds;
+  answered: boolean;
+}
+
 /** How many are owed at the most; what comes beyond is tried once, and lapses. */
 const most = 1000;
+/** For how long after Redis has answered a claim may arrive over a connection that was given up. */
+const late: Milliseconds = 10_000;
+/** How long to wait before another attempt, while Redis does not answer. */
+const longest: Milliseconds = 500;
 
 /** Gives back to Redis what nobody works on any more, for somebody may wait for it: at once, or as soon as Redis can be asked. */
 export class Returns {
@@ -27,45 +41,50 @@ export class Returns {
     this.#signal = signal;
   }
 
-  /** Resolves when it was tried once, and goes on by itself where that came to nothing. With `rest`, nobody else gets it for so long. Never rejects. */
+  /** Resolves when it was tried once, and goes on by itself where that was not answered. With `rest`, nobody else gets it for so long. Never rejects. */
   add(held: Held, rest?: Milliseconds): Promise<void> {
-    return this.#add(() => this.#done(held, rest));
+    return this.#add({ ...held, rest, lost: false, end: performance.now() + held.time, answered: false });
   }
 
-  /**
-   * The same where the claim failed with this error. It may have been carried out all the same, or arrive later than what is asked now, over a connection that was given
-   * up since: so that it is nobody's counts only when Redis has said so for as long as it would be held.
-   */
+  /** The same where the claim failed with this error. It may arrive later than what is asked now, so one answer that it is nobody's is not the last word. */
   async addLost(held: Held, error: unknown): Promise<void> {
     if (unsent(error) || error instanceof CommandError) return;
-    let end: Milliseconds | undefined;
-    await this.#add(async () => {
-      if (!(await this.#release(held.key, held.token))) {
-        end ??= performance.now() + held.time;
-        return performance.now() >= end;
-      }
-      return true;
+    await this.#add({ ...held, lost: true, end: Number.POSITIVE_INFINITY, answered: false });
+  }
+
+  async #add(owed: Owed): Promise<void> {
+    if ((await this.#settled(owed)) || this.#owed >= most) return;
+    this.#owed++;
+    void this.#again(owed).finally(() => {
+      this.#owed--;
     });
   }
 
-  async #done({ key, token }: Held, rest?: Milliseconds): Promise<boolean> {
-    await this.#release(key, token, rest);
-    return true;
-  }
-
-  async #add(attempt: () => Promise<boolean>): Promise<void> {
-    const settled = (): Promise<boolean> => attempt().catch((error: unknown) => !worthAnotherAttempt(error));
-    if ((await settled()) || this.#owed >= most) return;
-    this.#owed++;
-    void this.#again(settled).finally(() => this.#owed--);
-  }
-
-  async #again(settled: () => Promise<boolean>): Promise<void> {
-    for (const delay of backoff(50, 1.5, 300)) {
-      await pause(delay, { idle: true, signal: this.#signal });
-      if (this.#signal.aborted || (await settled())) return;
+  async #again(owed: Owed): Promise<void> {
+    const signal = this.#signal;
+    // What comes late keeps others waiting for a third of its time at the most.
+    for (const delay of backoff(50, 2, Math.max(50, span(owed) / 4))) {
+      await pause(owed.answered ? delay : Math.min(delay, longest), { idle: true, signal });
+      if (signal.aborted || (await this.#settled(owed))) return;
     }
   }
+
+  async #settled(owed: Owed): Promise<boolean> {
+    const { key, token, rest, lost } = owed;
+    try {
+      if ((await this.#release(key, token, rest)) || !lost) return true;
+      if (!owed.answered) owed.end = performance.now() + span(owed);
+      owed.answered = true;
+    } catch (error) {
+      if (!worthAnotherAttempt(error)) return true;
+    }
+    return performance.now() >= owed.end;
+  }
+}
+
+/** For how long it may still arrive, and matter. */
+function span({ time }: Held): Milliseconds {
+  return Math.min(time, late);
 }
 
 /** Whether nothing was sent. */

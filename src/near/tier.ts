@@ -46,8 +46,9 @@ export class NearTier implements TrackingListener {
   #connection: Connection | undefined;
   #tracking: Tracking | undefined;
   #live = false;
-  /** The session in which the server was asked and has not answered. */
+  /** The session in which the server was asked and has not answered, and when. */
   #asking: NodeJS.Timeout | undefined;
+  #askedAt = 0;
   /** Until when what is kept may be served, on the monotonic clock. */
   trustedUntil = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -70,6 +71,12 @@ export class NearTier implements TrackingListener {
   /** Whether reads may be kept now. */
   get live(): boolean {
     return this.#live;
+  }
+
+  /** When the server fell silent, on the monotonic clock; `-Infinity` while it answers. Whoever waits for word of it asks nothing that could fail. */
+  get silentSince(): Milliseconds {
+    const silent = this.#live && this.#asking === this.#timer && performance.now() - this.#askedAt > this.#pulse / 4;
+    return silent ? this.#askedAt : Number.NEGATIVE_INFINITY;
   }
 
   /** How many entries are kept at the most. */
@@ -244,6 +251,7 @@ export class NearTier implements TrackingListener {
     if (this.#asking === session) return;
     this.#asking = session;
     const when = performance.now();
+    this.#askedAt = when;
     try {
       await this.#tracking?.confirm();
       if (session === this.#timer) this.#confirmed(when);
