@@ -19,7 +19,7 @@ const never = (): Milliseconds => Number.NEGATIVE_INFINITY;
  * that they have one together.
  *
  * Waiting for what somebody else is making takes nothing from it as long as Redis answers as usual. But the other need not be working at all, it
- * may be held up as this call is. So waiting counts like everything else where Redis is in doubt: it failed this process lately, or it answered this call slowly before the
+ * may be held up as this call is. So waiting counts like everything else where Redis is in doubt: it failed this process lately, or it answered this call slowly, twice or once very much so, before the
  * time was up. Later on, slow looks count, with the pauses before them.
  */
 export class Allowance {
@@ -32,7 +32,8 @@ export class Allowance {
   #paused = 0;
   /** Up to when the time is accounted for. */
   #mark: Milliseconds;
-  #slow = false;
+  #sampled = false;
+  #slowness = 0;
 
   /** `begun`: when the call did, where it has asked for something already. `failedAt`: when Redis last failed this process. */
   constructor(time: Milliseconds, begun?: Milliseconds, failedAt = never) {
@@ -55,29 +56,31 @@ export class Allowance {
   }
 
   /** The same for a single command, which shows how fast Redis answers. */
-  sample<T>(command: Promise<T>): Promise<T> {
-    return this.within(
-      this.#noticing(command, () => {
-        this.#slow = true;
-      }),
-    );
+  async sample<T>(command: Promise<T>): Promise<T> {
+    // The first is all there is to a hit, and may have waited for the connection.
+    const slowness = this.#sampled ? this.#timed() : undefined;
+    this.#sampled = true;
+    const before = this.#left;
+    try {
+      return await this.within(command);
+    } finally {
+      this.#slowness += slowness ? slowness() : Number(before - this.#left > this.#long);
+    }
   }
 
   /** The same for a look at what somebody else is making, which is part of waiting for it. */
   async aside<T>(look: Promise<T>): Promise<T> {
     const begun = performance.now();
     const early = this.#early > 0;
-    let slow = false;
-    const noticing = this.#noticing(look, () => {
-      slow = true;
-    });
+    const slowness = this.#timed();
     try {
       // One that hangs is waited for until the time is up; a quarter of it, where it is or nearly is.
-      return await this.#bounded(noticing, this.#inDoubt ? this.#rest : Math.min(this.#left, Math.max(this.#early, this.#whole / 4)));
+      return await this.#bounded(look, this.#inDoubt ? this.#rest : Math.min(this.#left, Math.max(this.#early, this.#whole / 4)));
     } finally {
       this.#account();
-      if (slow && early) this.#slow = true;
-      else if (slow) this.#left -= Math.min(this.#paused, this.#whole / 2) + this.#mark - begun;
+      const slow = slowness();
+      if (early) this.#slowness += slow;
+      else if (slow > 0) this.#left -= Math.min(this.#paused, this.#whole / 2) + this.#mark - begun;
       this.#paused = 0;
     }
   }
@@ -108,7 +111,7 @@ export class Allowance {
   }
 
   get #inDoubt(): boolean {
-    return this.#slow || this.#failedAt() > this.#begun - doubtful;
+    return this.#slowness > 1 || this.#failedAt() > this.#begun - doubtful;
   }
 
   /** What is left for commands. */
@@ -121,6 +124,10 @@ export class Allowance {
     return this.#left - this.#waited;
   }
 
+  get #long(): Milliseconds {
+    return Math.max(50, this.#whole / 8);
+  }
+
   /** What has passed since was spent waiting. */
   #account(): void {
     const now = performance.now();
@@ -128,10 +135,21 @@ export class Allowance {
     this.#mark = now;
   }
 
-  /** Tells of a command that takes long. That this process did not run is no fault of Redis. */
-  #noticing<T>(command: Promise<T>, onSlow: () => void): Promise<T> {
-    if (this.#whole === Number.POSITIVE_INFINITY) return command;
-    return command.finally(after(Math.max(50, this.#whole / 8), onSlow));
+  /**
+   * For a command that was just asked. @returns how slow it was, once it has ended: 1 for more than an eighth of the time, 2 for more than a quarter. That this process did not run is
+   * no fault of Redis
+   */
+  #timed(): () => number {
+    const begun = performance.now();
+    let slow = false;
+    const end = after(Math.min(this.#long, 10_000), () => {
+      slow = true;
+    });
+    return () => {
+      end();
+      if (!slow) return 0;
+      return performance.now() - begun > this.#whole / 4 ? 2 : 1;
+    };
   }
 
   async #bounded<T>(work: Promise<T>, bound: Milliseconds): Promise<T> {

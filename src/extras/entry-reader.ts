@@ -48,11 +48,11 @@ export class EntryReader {
     let at = performance.now();
     const near = this.#parts.near(wire);
     if (!plan.timed && !(near && again)) {
-      const stored = await allowance.within((commands.tracked ?? commands).get(wire));
+      const stored = await allowance.sample((commands.tracked ?? commands).get(wire));
       if (!mayBeStale(stored)) return { stored, left: undefined, at, near };
       at = performance.now();
     }
-    return { ...(await allowance.within(commands.getWithTtl(wire))), at };
+    return { ...(await allowance.sample(commands.getWithTtl(wire))), at };
   }
 
   /** What stands behind the tags, where all of them still count. */
