@@ -90,7 +90,7 @@ export class EntryReader {
     const keys = [wire, lease as string];
     const end = idle ? performance.now() + plan.soft : Number.POSITIVE_INFINITY;
     let gap = 0;
-    for (const delay of backoff(80, 3, Math.min(1000, timeout / 2))) {
+    for (const delay of gaps(timeout)) {
       const watch = commands.tracked?.watch(keys);
       try {
         if (!watch) await allowance.pause(delay, { idle });
@@ -115,6 +115,18 @@ export class EntryReader {
     }
     return undefined;
   }
+}
+
+/** How long to wait between two looks, where nothing is told: longer each time, and longer still when the time of a call is over. */
+function* gaps(timeout: Milliseconds): Generator<Milliseconds> {
+  const [early, later] = [Math.min(1000, timeout / 4), Math.min(1000, timeout / 2)];
+  let waited = 0;
+  for (const gap of backoff(80, 3, early)) {
+    if (waited > timeout) break;
+    waited += gap;
+    yield gap;
+  }
+  yield* backoff(later, 1, later);
 }
 
 /** After how long to look again where nothing was told: Redis tells of a key that lapsed only when it comes across it. */
