@@ -32,7 +32,7 @@ export class Allowance {
   #paused = 0;
   /** Up to when the time is accounted for. */
   #mark: Milliseconds;
-  #sampled = false;
+  #first = true;
   #slowness = 0;
 
   /** `begun`: when the call did, where it has asked for something already. `failedAt`: when Redis last failed this process. */
@@ -51,20 +51,26 @@ export class Allowance {
       return await this.#bounded(work, this.#rest);
     } finally {
       this.#mark = performance.now();
-      this.#left -= this.#mark - begun;
+      const took = this.#mark - begun;
+      this.#left -= took;
+      // It may have waited for the connection.
+      if (this.#first && took > this.#long) this.#slowness = 1;
+      this.#first = false;
     }
   }
 
   /** The same for a single command, which shows how fast Redis answers. */
-  async sample<T>(command: Promise<T>): Promise<T> {
-    // The first is all there is to a hit, and may have waited for the connection.
-    const slowness = this.#sampled ? this.#timed() : undefined;
-    this.#sampled = true;
-    const before = this.#left;
+  sample<T>(command: Promise<T>): Promise<T> {
+    // The first is all there is to a hit.
+    return this.#first ? this.within(command) : this.#sampled(command);
+  }
+
+  async #sampled<T>(command: Promise<T>): Promise<T> {
+    const slowness = this.#timed();
     try {
       return await this.within(command);
     } finally {
-      this.#slowness += slowness ? slowness() : Number(before - this.#left > this.#long);
+      this.#slowness += slowness();
     }
   }
 
@@ -152,7 +158,7 @@ export class Allowance {
     };
   }
 
-  async #bounded<T>(work: Promise<T>, bound: Milliseconds): Promise<T> {
+  #bounded<T>(work: Promise<T>, bound: Milliseconds): Promise<T> {
     // The first command has its own deadline, and so has each where there is no common one.
     return bound === this.#whole ? work : answeredWithin(work, bound, this.#whole);
   }
