@@ -88,6 +88,16 @@ describe('bounds of calls', () => {
     expect(store.breaker).to.equal('open');
   });
 
+  it('see a Redis that fails whoever asks meanwhile whether the connection is there', async () => {
+    const store = openStore({ location: server.location, timeout: 200, breaker: { threshold: 2 } });
+    await store.ready();
+    server.freeze();
+    const asking = setInterval(() => void store.ready().catch(() => {}), 20);
+    for (let i = 0; i < 2; i++) await store.get('k');
+    clearInterval(asking);
+    expect(store.breaker).to.equal('open');
+  });
+
   it('send nothing more for a call whose caller gave up: it waits to connect, or for a connection of the pool', async () => {
     const store = openStore({ location: server.location });
     const controller = new AbortController();

@@ -152,22 +152,23 @@ describe('getOrSet over a slow network', () => {
     });
   }
 
-  it('goes on waiting after the timeout where Redis, or this process, stops for a moment', async () => {
-    const prefix = openStore().source.prefix;
-    const [other, polling, told] = [openStore({ prefix }), openStore({ prefix }), openStore({ prefix, near: {} })];
+  it('goes on waiting where Redis, or this process, stops for a moment', async () => {
+    const { prefix } = openStore().source;
+    const other = openStore({ prefix });
+    const stores = Array.from({ length: 12 }, (_, i) => openStore({ prefix, ...(i % 2 ? { near: {} } : {}) }));
     const redis = await rawClient(sharedServer());
-    await Promise.all([polling.ready(), told.get('warm')]);
-    const made = other.getOrSet('k', () => sleep(3_000, 'other'));
+    await Promise.all(stores.map((store) => store.get('warm')));
+    const made = other.getOrSet('k', () => sleep(5_000, 'other'));
     await until(() => other.stats().loads > 0);
-    const given = [polling, told].map((store) => store.getOrSet('k', () => 'own'));
-    // Once before its timeout, once after it.
-    for (const when of [500, 1000]) {
+    const given = stores.map((store) => store.getOrSet('k', () => 'own'));
+    // Before the timeout, and twice after it; Redis takes up to twice as long to go on.
+    for (const when of [500, 900, 900]) {
       await sleep(when);
-      await redis.sendCommand(['CLIENT', 'PAUSE', '200', 'ALL']);
+      await redis.sendCommand(['CLIENT', 'PAUSE', '100', 'ALL']);
     }
-    await sleep(800);
-    for (const end = performance.now() + 200; performance.now() < end; );
-    expect(await Promise.all([...given, made])).to.deep.equal(['other', 'other', 'other']);
+    await sleep(900);
+    for (const end = performance.now() + 600; performance.now() < end; );
+    expect(new Set(await Promise.all([...given, made]))).to.deep.equal(new Set(['other']));
     redis.destroy();
   });
 

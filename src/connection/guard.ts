@@ -80,13 +80,13 @@ export function guard(pool: Pool, options: GuardOptions, owned = true): GuardedP
         .then(
           (value) => {
             // Late, but an answer.
-            answers++;
+            if (deadlines !== outside) answers++;
             breaker?.answered();
             deadlines.end(call);
             resolve(value);
           },
           (error) => {
-            if (error instanceof CommandError && !(error instanceof UnavailableError)) answers++;
+            if (deadlines !== outside && error instanceof CommandError && !(error instanceof UnavailableError)) answers++;
             if (deadlines.end(call)) {
               if (error instanceof ConnectionError || error instanceof UnavailableError) failedAt = performance.now();
               breaker?.failed(error, call.mark === answers);

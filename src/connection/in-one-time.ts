@@ -1,15 +1,19 @@
+import { performance } from 'node:perf_hooks';
 import { TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
+import { tick } from './deadlines.js';
 
 /**
- * Acts after so long, once what has arrived by then was read: where the process was busy, timers come before that.
+ * Acts after so long, once what has arrived by then was read: where the process was busy, timers come before that, and before what was still to be sent.
  * @returns ends it
  */
 export function after(time: Milliseconds, act: () => void): () => void {
+  const due = performance.now() + Math.max(0, time);
   let immediate: NodeJS.Immediate | undefined;
-  const timer = setTimeout(
+  let timer = setTimeout(
     () => {
-      immediate = setImmediate(act);
+      if (performance.now() - due > tick) timer = setTimeout(act, tick);
+      else immediate = setImmediate(act);
     },
     Math.max(0, time),
   );

@@ -20,7 +20,7 @@ const never = (): Milliseconds => Number.NEGATIVE_INFINITY;
  *
  * Waiting for what somebody else is making takes nothing from it as long as Redis answers as usual. But the other need not be working at all, it
  * may be held up as this call is. So waiting counts like everything else where Redis is in doubt: it failed this process lately, or it answered this call slowly, twice or once very much so, before the
- * time was up. Later on, slow looks count, with the pauses before them.
+ * time was up. Later on, slow looks count, with the pauses before them, until one is not.
  */
 export class Allowance {
   readonly #whole: Milliseconds;
@@ -34,6 +34,8 @@ export class Allowance {
   #mark: Milliseconds;
   #first = true;
   #slowness = 0;
+  /** What looks took that were slow one after the other, with the pauses before them. */
+  #debt = 0;
 
   /** `begun`: when the call did, where it has asked for something already. `failedAt`: when Redis last failed this process. */
   constructor(time: Milliseconds, begun?: Milliseconds, failedAt = never) {
@@ -81,12 +83,12 @@ export class Allowance {
     const slowness = this.#timed();
     try {
       // One that hangs is waited for until the time is up; a quarter of it, where it is or nearly is.
-      return await this.#bounded(look, this.#inDoubt ? this.#rest : Math.min(this.#left, Math.max(this.#early, this.#whole / 4)));
+      return await this.#bounded(look, this.#inDoubt ? this.#rest : Math.min(this.#rest, Math.max(this.#early, this.#whole / 4)));
     } finally {
       this.#account();
       const slow = slowness();
       if (early) this.#slowness += slow;
-      else if (slow > 0) this.#left -= Math.min(this.#paused, this.#whole / 2) + this.#mark - begun;
+      else this.#debt = slow > 0 ? this.#debt + Math.min(this.#paused, this.#whole / 2) + this.#mark - begun : 0;
       this.#paused = 0;
     }
   }
@@ -122,7 +124,7 @@ export class Allowance {
 
   /** What is left for commands. */
   get #rest(): Milliseconds {
-    return this.#inDoubt ? this.#early : this.#left;
+    return this.#inDoubt ? this.#early : this.#left - this.#debt;
   }
 
   /** What would be left if waiting had counted. */
@@ -146,15 +148,14 @@ export class Allowance {
    * no fault of Redis
    */
   #timed(): () => number {
-    const begun = performance.now();
-    let slow = false;
-    const end = after(Math.min(this.#long, 10_000), () => {
-      slow = true;
-    });
+    let slow = 0;
+    const count = (): void => {
+      slow++;
+    };
+    const ends = [this.#long, Math.max(2 * this.#long, this.#whole / 4)].map((time) => after(Math.min(time, 10_000), count));
     return () => {
-      end();
-      if (!slow) return 0;
-      return performance.now() - begun > this.#whole / 4 ? 2 : 1;
+      for (const end of ends) end();
+      return slow;
     };
   }
 

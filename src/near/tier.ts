@@ -75,7 +75,7 @@ export class NearTier implements TrackingListener {
 
   /** When the server fell silent, on the monotonic clock; `-Infinity` while it answers. Whoever waits for word of it asks nothing that could fail. */
   get silentSince(): Milliseconds {
-    const silent = this.#live && this.#asking === this.#timer && performance.now() - this.#askedAt > this.#pulse / 4;
+    const silent = this.#live && this.#asking === this.#timer && performance.now() - this.#askedAt > Math.max(50, this.#pulse / 4);
     return silent ? this.#askedAt : Number.NEGATIVE_INFINITY;
   }
 
