@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { GuardedPool } from '../../src/connection/guard.js';
 import { BlockingPool, createPool, type Pool, RoundRobinPool, type StoreOptions } from '../../src/index.js';
+import { asAdmin } from '../support/acl.js';
 import { openStore, rejection } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -45,26 +46,27 @@ describe('bounds of calls', () => {
     it(`tell a Redis that fails from one that is slow to answer somebody: silence for a whole deadline, or a connection that is lost${breaker ? '' : ', without a breaker'}`, async () => {
       const pool = createPool({
         location: server.location,
+        ...asAdmin,
         timeout: 200,
         breaker,
         pool: { class: RoundRobinPool, size: 2 },
       }) as GuardedPool;
-      const block = (of: Pool) => rejection(of.use((connection) => connection.send(['BLPOP', 'none', '0.5'])));
+      const block = (of: Pool) => rejection(of.use((connection) => connection.send(['BLPOP', 'none', '0.3'])));
       const ask = () => pool.use((connection) => connection.send(['GET', 'k']));
       await Promise.all([ask(), ask()]);
       const asking = setInterval(() => void ask().catch(() => {}), 20);
       expect((await block(pool)).code).to.equal('ERR_TIMEOUT');
-      await sleep(700);
+      await sleep(400);
       clearInterval(asking);
       expect((await block(pool.within({ timeout: 50 }))).code).to.equal('ERR_TIMEOUT');
-      await sleep(700);
+      await sleep(400);
       expect((await rejection(pool.use((connection) => connection.send(['GET'])))).code).to.equal('ERR_COMMAND');
       expect(pool.failedAt).to.equal(Number.NEGATIVE_INFINITY);
 
       let before = performance.now();
       expect((await block(pool)).code).to.equal('ERR_TIMEOUT');
       expect(pool.failedAt).to.be.within(before + 150, performance.now());
-      await sleep(700);
+      await sleep(400);
 
       before = performance.now();
       const blocked = block(pool);

@@ -92,7 +92,7 @@ describe('getOrSet over a slow network', () => {
       const store = open();
       const other = openStore({ prefix: store.source.prefix });
       await store.ready();
-      const made = other.getOrSet('k', () => sleep(3_000, 'other'));
+      const made = other.getOrSet('k', () => sleep(2_000, 'other'));
       await until(() => other.stats().loads > 0);
       const begun = performance.now();
       // A look is under way, or about to be.
@@ -108,14 +108,14 @@ describe('getOrSet over a slow network', () => {
     ['polling', {}],
     ['told by the server', { near: {} }],
   ] as const) {
-    /** What a caller is given while another process makes the value for three seconds, and whether he waited for it. */
+    /** What a caller is given while another process makes the value for two seconds, and whether he waited for it. */
     const waited = async (before: (store: RedisStore) => Promise<unknown>, meanwhile?: (store: RedisStore) => unknown) => {
       const store = open(more);
       const other = openStore({ prefix: store.source.prefix });
       await store.ready();
       await before(store);
       await until(async () => (await store.put('warm', 1)) && (await store.get('warm')) === 1);
-      const made = other.getOrSet('k', () => sleep(3_000, 'other'));
+      const made = other.getOrSet('k', () => sleep(2_000, 'other'));
       await until(() => other.stats().loads > 0);
       const begun = performance.now();
       const given = store.getOrSet('k', () => 'own');
@@ -180,7 +180,7 @@ describe('getOrSet over a slow network', () => {
       const store = open({ timeout: 1000, ...more });
       const other = openStore({ prefix: store.source.prefix });
       await store.get('warm');
-      const made = other.getOrSet('k', () => sleep(3_000, 'other'));
+      const made = other.getOrSet('k', () => sleep(2_000, 'other'));
       await until(() => other.stats().loads > 0);
       const begun = performance.now();
       const given = store.getOrSet('k', () => 'own');
