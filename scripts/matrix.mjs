@@ -1,5 +1,5 @@
 // npm run test:matrix: the specs on every Node that is supported. The binaries are npm packages; nothing is downloaded by script.
-// `-- --others` leaves out the Node that runs this; `-- --short` the specs of several servers or processes, which take the longest and
+// `-- --others` leaves out the Node that runs this; `-- --short` the specs of several servers or processes, and those that wait, which take the longest and
 // know nothing of Node's version, and runs the Nodes beside each other. Other arguments go to mocha.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,6 +16,7 @@ const long = [
   'connection/{cluster,sentinel,given,refusals}',
   'extras/*cluster',
   'extras/*fleet',
+  'extras/{give-back,get-or-set-deadline}',
 ];
 const left = short ? long.flatMap((name) => ['--ignore', `spec/${name}.spec.ts`]) : [];
 const rest = given.filter((argument) => argument !== '--others' && argument !== '--short');
