@@ -114,7 +114,7 @@ function literalPrefix(options: StoreOptions): Pick<StoreOptions, 'hashLongKeys'
   );
 }
 
-type Engine = Pick<ScopeParts, 'verbs' | 'within' | 'near' | 'failedAt'> & Pick<Composition, 'link'>;
+type Engine = Pick<ScopeParts, 'verbs' | 'within' | 'near' | 'failedAt' | 'reachable'> & Pick<Composition, 'link'>;
 
 function remote(
   settings: Settings,
@@ -147,6 +147,7 @@ function remote(
   const within = (bounds: CallOptions): OrderedCommands => inOrder(bounded(pool, bounds), { timeout, ...bounds });
   const plain: Engine = {
     failedAt: () => pool.failedAt,
+    reachable: () => pool.status !== 'reconnecting',
     verbs: (tracer) => tracer(commands),
     link: remoteLink(pool, commands, timeout, background, queue && lastReplay(queue, events)),
     within: (bounds) => (tracer) => tracer(within(bounds)),
@@ -155,6 +156,7 @@ function remote(
 
   /** The tier in front of the verbs, filled over the pool that tracks. */
   const behind = (source: OrderedCommands, reads: GuardedPool, nearer: Link): Engine => ({
+    ...plain,
     failedAt: () => Math.max(pool.failedAt, reads.failedAt, near.silentSince),
     verbs: (tracer) => nearCommands(tracer(commands), near, tracer(source), queue?.waits),
     link: nearer,

@@ -48,6 +48,8 @@ export interface CacheParts {
   readonly timeout: Milliseconds;
   /** When Redis last failed this process, on the monotonic clock. Left out: never. */
   readonly failedAt?: (() => Milliseconds) | undefined;
+  /** Whether there is a connection, or the first is being made. Left out: always. */
+  readonly reachable?: (() => boolean) | undefined;
   /** The loads under way in this process. */
   readonly flights: SingleFlight;
   /** What goes on when no caller waits for it. */
@@ -78,7 +80,7 @@ export abstract class Reads {
   /** @internal */
   constructor(parts: CacheParts) {
     const commands = observed(parts.verbs(tracer(parts.keys, parts.source)), parts);
-    this.parts = { ...parts, commands, returns: parts.returns ?? new Returns(commands, parts.background) };
+    this.parts = { ...parts, commands, returns: parts.returns ?? new Returns(commands, parts.background, parts.reachable) };
     this.saw = parts.saw ?? sawReads;
     this.policy = new FailurePolicy(parts.events, parts.onFailure, parts.counters);
     this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging, parts.timeout);

@@ -5,6 +5,7 @@ import { Random } from '../support/chaos/random.js';
 import { sharedServer } from '../support/hooks.js';
 import { monitor } from '../support/monitor.js';
 import { openStore, rejection } from '../support/open.js';
+import { freePort, RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
 import { commandStats, rawClient } from '../support/wire.js';
 
@@ -96,6 +97,26 @@ describe('what was claimed, and nobody knows whether it was', () => {
     const sent = (await scripts()) - before;
     redis.destroy();
     expect(sent / 50).to.be.within(1, 12);
+  });
+
+  it('costs nothing where there was no connection to claim over', async () => {
+    const port = await freePort();
+    const store = openStore({ location: `127.0.0.1:${port}`, timeout, breaker: false });
+    await rejection(store.ready());
+    await until(() => store.status === 'reconnecting');
+    for (let i = 0; i < 50; i++) {
+      await rejection(store.lock(`k${i}`));
+      await store.getOrSet(`k${i}`, () => 'made');
+    }
+    const server = await RedisServer.start([], port);
+    await until(() => store.put('warm', 1));
+    await sleep(1000);
+    const redis = await rawClient(server);
+    const { evalsha = 0, eval: evaluated = 0 } = await commandStats(redis);
+    redis.destroy();
+    await store.disconnect();
+    await server.stop();
+    expect(evalsha + evaluated).to.equal(0);
   });
 
   it('is given back where the release of a lock was not answered, which rejects', async () => {

@@ -39,11 +39,12 @@ export class Lease {
   /** Redis: SET NX PX. @returns `undefined` where somebody has it */
   static async claim(parts: LeaseParts, key: string, time: Milliseconds): Promise<Lease | undefined> {
     const token = randomBytes(12).toString('base64url');
+    const sent = parts.returns.reachable();
     let held: boolean;
     try {
       held = await parts.commands.add(key, token, time);
     } catch (error) {
-      parts.background.add(parts.returns.addLost({ key, token, time }, error));
+      if (sent) parts.background.add(parts.returns.addLost({ key, token, time }, error));
       throw error;
     }
     return held ? new Lease(parts, { key, token, time }) : undefined;

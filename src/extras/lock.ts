@@ -43,11 +43,12 @@ export async function acquireLock(parts: LockParts, options: LockOptions = {}): 
   for (const delay of backoff(20, 1.5, 500)) {
     if (signal?.aborted) throw new AbortedError(signal.reason);
     const asked = performance.now();
+    const sent = returns.reachable();
     let fence: number | undefined;
     try {
       fence = await commands.acquire(lock, counter, token, Math.ceil(ttl));
     } catch (error) {
-      background.add(returns.addLost(held, error));
+      if (sent) background.add(returns.addLost(held, error));
       throw error;
     }
     if (signal?.aborted) {

@@ -31,12 +31,15 @@ const longest: Milliseconds = 500;
 
 /** Gives back to Redis what nobody works on any more, for somebody may wait for it: at once, or as soon as Redis can be asked. */
 export class Returns {
+  /** Whether what is asked now would be sent. */
+  readonly reachable: () => boolean;
   readonly #release: Commands['release'];
   readonly #signal: AbortSignal;
   #owed = 0;
 
   /** `commands`: with the bounds of the store. Those of a call may be over by then. */
-  constructor({ release }: Pick<Commands, 'release'>, { signal }: Pick<Background, 'signal'>) {
+  constructor({ release }: Pick<Commands, 'release'>, { signal }: Pick<Background, 'signal'>, reachable: () => boolean = () => true) {
+    this.reachable = reachable;
     this.#release = release;
     this.#signal = signal;
   }
