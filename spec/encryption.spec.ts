@@ -3,7 +3,7 @@ import * as keyv4 from 'keyv4';
 import * as keyv6 from 'keyv6';
 import { type StoreOptions, UnsupportedError } from '../src/index.js';
 import { createKeyvOf } from '../src/keyv/create-keyv.js';
-import { createKeyv, KeyvRedisStore, KeyvRedisStoreV5 } from '../src/keyv.js';
+import { createKeyv, KeyvRedisStore } from '../src/keyv.js';
 import { sharedServer } from './support/hooks.js';
 import { closing, openStore, rejection } from './support/open.js';
 import { secrets } from './support/settings.js';
@@ -136,7 +136,7 @@ describe('a store with encryption', () => {
     expect(await v6.getMany(['raw', 'object'])).to.deep.equal([word, { value: word }]);
     // What Keyv handed over comes back as it was: the integer of a text is no number.
     await v6.set('digits', '42');
-    expect(await closing(new KeyvRedisStoreV5({ ...where, namespace: prefix })).get('digits')).to.equal('42');
+    expect(await closing(new KeyvRedisStore({ ...where, namespace: prefix })).get('digits')).to.equal('42');
 
     const wires = [...(await redis.keys(`${prefix}:*`))];
     expect(wires.length).to.equal(10);

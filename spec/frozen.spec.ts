@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { BlockingPool, RoundRobinPool, type StoreOptions } from '../src/index.js';
-import { KeyvRedisStore, KeyvRedisStoreV5 } from '../src/keyv.js';
+import { KeyvRedisStore } from '../src/keyv.js';
 import { compiled } from './support/compiled.js';
 import { closing, openStore } from './support/open.js';
 import { RedisServer } from './support/redis.js';
@@ -57,7 +57,7 @@ const storeMethods: Record<string, Call<ReturnType<typeof openStore>>> = {
   disconnect: (store) => store.disconnect(),
 };
 
-const adapterMethods: Record<string, Call<KeyvRedisStore & KeyvRedisStoreV5>> = {
+const adapterMethods: Record<string, Call<KeyvRedisStore>> = {
   get: (adapter) => adapter.get('k'),
   getMany: (adapter) => adapter.getMany(['k']),
   set: (adapter) => adapter.set('k', 'v', Date.now() + 5000),
@@ -123,7 +123,7 @@ describe('with the server frozen', () => {
       });
     }
   }
-  for (const Adapter of [KeyvRedisStore, KeyvRedisStoreV5]) {
+  for (const Adapter of [KeyvRedisStore]) {
     it(`settles every method of ${Adapter.name} in time`, async () => {
       const open = () => closing(new Adapter({ location: server.location, timeout, namespace: 'n' }));
       withinDeadline(await settleTimes(adapterMethods as never, open, true));
@@ -143,7 +143,6 @@ describe('with the server frozen', () => {
     expect(Object.keys(storeMethods)).to.include.members(methods(openStore()));
     const inner = ['entries', 'store'];
     expect([...Object.keys(adapterMethods), ...inner]).to.include.members(methods(closing(new KeyvRedisStore())));
-    expect([...Object.keys(adapterMethods), ...inner]).to.include.members(methods(closing(new KeyvRedisStoreV5())));
   });
 
   it('answers reads with misses, runs the function of getOrSet, and rejects what must not be passed over', async () => {

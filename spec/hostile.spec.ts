@@ -6,7 +6,7 @@ import * as keyv4 from 'keyv4';
 import * as keyv6 from 'keyv6';
 import { type StoreOptions, v8Serializer } from '../src/index.js';
 import { createKeyvOf } from '../src/keyv/create-keyv.js';
-import { KeyvRedisStore, KeyvRedisStoreV5 } from '../src/keyv.js';
+import { KeyvRedisStore } from '../src/keyv.js';
 import { sharedServer } from './support/hooks.js';
 import { closing, openStore } from './support/open.js';
 import { secrets } from './support/settings.js';
@@ -155,7 +155,7 @@ describe('hostile bytes', () => {
     const prefix = randomUUID();
     const location = sharedServer().location;
     const store = openStore({ prefix, encryption: own });
-    const v5 = closing(new KeyvRedisStoreV5({ location, namespace: prefix, encryption: own }));
+    const v5 = closing(new KeyvRedisStore({ location, namespace: prefix, encryption: own }));
     const v6 = closing(new KeyvRedisStore({ location, namespace: prefix, encryption: own }));
     let told = 0;
     v5.on('error', () => told++);

@@ -7,7 +7,7 @@ import * as keyv4 from 'keyv4';
 import * as keyv6 from 'keyv6';
 import { jsonSerializer, plainKeys, redisStore } from '../src/index.js';
 import { createKeyvOf } from '../src/keyv/create-keyv.js';
-import { createKeyv, KeyvRedisStoreV5 } from '../src/keyv.js';
+import { createKeyv, KeyvRedisStore } from '../src/keyv.js';
 import { anyLayout } from './support/acl.js';
 import { closing, openStore } from './support/open.js';
 import type { RedisServer } from './support/redis.js';
@@ -118,7 +118,7 @@ describe('migration', () => {
 
   it('passes what Keyv has serialized through untouched, and bytes with it', async () => {
     const namespace = randomUUID();
-    const adapter = closing(new KeyvRedisStoreV5({ location: server.location, namespace }));
+    const adapter = closing(new KeyvRedisStore({ location: server.location, namespace }));
     for (const text of ['{"value":1,"expires":123}', 'not json', '', 'ü🙂\0\n', '\ud800 lone', ':base64:AA==', '42']) {
       await adapter.set('k', text);
       expect(await adapter.get('k')).to.equal(text);
@@ -127,9 +127,12 @@ describe('migration', () => {
     const bytes = Buffer.from([0xff, 0x00, 0xfe, 0xc1, 0xc0]);
     await adapter.set('k', bytes);
     expect(await adapter.get('k')).to.deep.equal(bytes);
-    // Bytes that somebody else stored there are kept as bytes too.
+    // Bytes that another program stored there are nothing that a Keyv could read.
+    const errors: unknown[] = [];
+    adapter.on('error', ({ code }) => errors.push(code));
     await redis.set(`${namespace}::foreign`, bytes);
-    expect(await adapter.get('foreign')).to.deep.equal(bytes);
+    expect(await adapter.get('foreign')).to.equal(undefined);
+    expect(errors).to.deep.equal(['ERR_CODEC']);
     await adapter.set('k', { value: { a: 1 }, expires: 5 });
     expect(await adapter.get('k')).to.deep.equal({ value: { a: 1 }, expires: 5 });
     await adapter.clear();

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { type CacheError, createPool, RoundRobinPool, redisStore, type Serializer, type StoreOptions, v8Serializer } from '../src/index.js';
-import { createKeyv, KeyvRedisStore, KeyvRedisStoreV5 } from '../src/keyv.js';
+import { createKeyv, KeyvRedisStore } from '../src/keyv.js';
 import { onlyUser } from './support/acl.js';
 import { RedisCluster } from './support/cluster.js';
 import { closing, rejection } from './support/open.js';
@@ -75,7 +75,7 @@ describe('secrets', () => {
       it(`do not stand in a store, an adapter, a Keyv or a pool: given ${how}, ${kind}`, async () => {
         const store = closing(redisStore({ ...make(), ...more }));
         const keyv = closing(createKeyv({ ...make(), ...more, namespace: 'n' }));
-        const v5 = closing(new KeyvRedisStoreV5({ ...make(), ...more }));
+        const v5 = closing(new KeyvRedisStore({ ...make(), ...more }));
         const v6 = closing(new KeyvRedisStore({ ...make(), ...more }));
         const { encryption: _, ...where } = make();
         const pool = createPool({ ...where, ...more });
@@ -190,7 +190,7 @@ describe('secrets', () => {
       for (const options of all) {
         const store = closing(redisStore(options));
         const keyv = closing(createKeyv({ ...options, namespace: 'n' }));
-        const v5 = closing(new KeyvRedisStoreV5(options));
+        const v5 = closing(new KeyvRedisStore(options));
         const things = { store, keyv, v5, parts: (store as unknown as { parts: unknown }).parts, opts: v5.opts };
         const look = (): void => {
           for (const [name, thing] of Object.entries({ ...things, status: store.status, client: store.client })) {
@@ -274,7 +274,7 @@ describe('secrets', () => {
 
   it('do not stand in errors about options', () => {
     const wrong: unknown[] = [
-      `redis://app:${password}@host`,
+      `redis://app:${password}@ho st`,
       { location: `redis://app:${password}@ho st` },
       { encryption: { keys: [{ id: 'k', key: `${key.toString('base64')}x` }] } },
       { encryption: { keys: [{ id: `${key.toString('base64')}`, key: 'k' }] } },

@@ -4,7 +4,16 @@ import type { MaybePromise } from './codec/serializers.js';
 import type { Stamps } from './codec/tag-header.js';
 import type { Entry, Leases } from './commands/commands.js';
 import { inOneTime } from './connection/in-one-time.js';
-import { ArgumentError, expected, MissingKeyError, OutOfMemoryError, UnsupportedError } from './errors.js';
+import {
+  ArgumentError,
+  type CacheError,
+  CodecError,
+  expected,
+  MissingKeyError,
+  OutOfMemoryError,
+  TooLargeError,
+  UnsupportedError,
+} from './errors.js';
 import { Allowance } from './extras/allowance.js';
 import type { Factory } from './extras/factory.js';
 import { Loader } from './extras/get-or-set.js';
@@ -54,7 +63,8 @@ export class Cache extends Reads {
 
   /**
    * Stores a value. Redis: SET with PX.
-   * Values that `isCacheable` refuses are not stored. Fails open: nothing is stored, and an `error` event says so.
+   * `undefined`, values that `isCacheable` refuses and values that cannot be encoded are not stored, and the entry that they were to
+   * replace is deleted. Fails open: nothing is stored, and an `error` event says so.
    *
    * @param how milliseconds; `0`, `null` or `Infinity` for ever; the default of the store where it is left out. Or `{ ttl, tags }`
    * @returns whether the value was stored
@@ -62,12 +72,15 @@ export class Cache extends Reads {
   async put(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<boolean> {
     try {
       const entry = this.#entry(key, value, how);
-      if (entry === undefined) return false;
+      if (entry === undefined) {
+        await this.#leaveNothingOld([key], 'set');
+        return false;
+      }
       this.parts.flights.forget(entry.key);
       await this.parts.commands.set(entry.key, entry.value, entry.ttl);
       return true;
     } catch (error) {
-      this.#leaveNothingOld(key, error);
+      if (this.#outdates(error)) await this.#leaveNothingOld([key], 'set');
       return this.policy.recover({ name: 'set', key }, error, false);
     }
   }
@@ -80,33 +93,40 @@ export class Cache extends Reads {
     const stored = entries.map(() => false);
     const encoded: Entry<MaybePromise<Stored>>[] = [];
     const positions: number[] = [];
+    const outdated: string[] = [];
+    const refused = (key: string, error: unknown): void => {
+      if (this.#outdates(error)) outdated.push(key);
+      this.policy.recover({ name, key }, error, undefined);
+    };
     for (const [i, [key, value, how]] of entries.entries()) {
       try {
         const entry = this.#entry(key, value, how);
-        if (entry === undefined) continue;
+        if (entry === undefined) {
+          outdated.push(key);
+          continue;
+        }
         this.parts.flights.forget(entry.key);
         // Where it comes to nothing before all are sent, nobody else would see it fail.
         if (entry.value instanceof Promise) entry.value.catch(() => {});
         encoded.push(entry);
         positions.push(i);
       } catch (error) {
-        this.policy.recover({ name, key }, error, undefined);
+        refused(key, error);
       }
     }
-    if (encoded.length === 0) return stored;
     try {
+      if (encoded.length === 0) return stored;
       for (const [i, result] of (await this.parts.commands.setMany(encoded)).entries()) {
         const position = positions[i] as number;
         const key = entries[position]?.[0] as string;
         if (result.status === 'fulfilled') stored[position] = true;
-        else {
-          this.#leaveNothingOld(key, result.reason);
-          this.policy.recover({ name, key }, result.reason, undefined);
-        }
+        else refused(key, result.reason);
       }
       return stored;
     } catch (error) {
       return this.policy.recover({ name }, error, stored);
+    } finally {
+      if (outdated.length > 0) await this.#leaveNothingOld(outdated, name);
     }
   }
 
@@ -128,11 +148,11 @@ export class Cache extends Reads {
   }
 
   /** Deletes, and asks nobody whether they were there. Redis: UNLINK; one for the single deletions of a tick. Fails loud. */
-  async discard(keys: readonly string[], name = 'del'): Promise<void> {
-    await this.policy.loud<unknown>({ name, key: keys.length === 1 ? keys[0] : undefined }, async () => {
+  discard(keys: readonly string[], name = 'del'): Promise<void> {
+    return this.policy.loud({ name, key: keys.length === 1 ? keys[0] : undefined }, async () => {
       const { wires, leases } = this.#leased(keys);
-      if (wires.length === 1) return this.parts.commands.drop(wires[0] as string, leases[0]);
-      return wires.length === 0 ? undefined : this.parts.commands.del(wires, leases, true);
+      if (wires.length === 1) await this.parts.commands.drop(wires[0] as string, leases[0]);
+      else if (wires.length > 1) await this.parts.commands.del(wires, leases, true);
     });
   }
 
@@ -233,9 +253,22 @@ export class Cache extends Reads {
     });
   }
 
-  /** A value that Redis has no room for was to replace what is there: that goes all the same, for deletions need no room. */
-  #leaveNothingOld(key: string, error: unknown): void {
-    if (error instanceof OutOfMemoryError) this.parts.commands.drop(this.#wire(key)).catch(() => {});
+  /** Whether a write that failed so leaves an entry that it was to replace, though Redis can be reached: deletions need no room. */
+  #outdates(error: unknown): boolean {
+    if (error instanceof ArgumentError) return !this.parts.strict;
+    return (
+      [OutOfMemoryError, TooLargeError, CodecError].some((kind) => error instanceof kind) || (error as CacheError).code === 'ERR_OPTION'
+    );
+  }
+
+  /** Deletes the entries that values were to replace which are not stored. Fails open. */
+  async #leaveNothingOld(keys: readonly string[], name: string): Promise<void> {
+    try {
+      const { wires, leases } = this.#leased(keys.filter((key) => typeof key === 'string'));
+      await this.parts.commands.del(wires, leases, true);
+    } catch (error) {
+      this.policy.report({ name, key: keys.length === 1 ? keys[0] : undefined }, error);
+    }
   }
 
   #wire(key: string): string {

@@ -45,17 +45,27 @@ export interface Composition {
   readonly namespace: (name: string) => KeySpace;
 }
 
-/** The composition root: the way through the house, on one page. */
-export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsOf?: () => Commands): Composition {
-  const settings = face === 'keyv' ? parseOptions(options, ['namespace', 'useKeyPrefix'], 'keyv') : parseOptions(options);
+/** What the Keyv face has beyond a store. */
+export interface KeyvExtras {
+  readonly keyPrefixSeparator?: string | undefined;
+}
+
+/** The composition root: the way through the house, on one page. `texts`: which of them the Keyv face can hand on. */
+export function compose(
+  options: StoreOptions & KeyvExtras,
+  face: 'store' | 'keyv',
+  commandsOf?: () => Commands,
+  texts?: { accepts(text: string): boolean },
+): Composition {
+  const settings = face === 'keyv' ? parseOptions(options, ['keyPrefixSeparator'], 'keyv') : parseOptions(options);
   const { prefix, version, onFailure, isCacheable, tagsOf, tagging } = settings;
   const { hashLongKeys, keyFunction, parseKey, keyPattern } = face === 'store' ? literalPrefix(options) : options;
-  const codecs = createCodecs(options);
+  const codecs = createCodecs(options, texts && ((text) => texts.accepts(text)));
   const ttl = ttlPolicy(options);
   const events = new Events();
   const counters = new Counters();
 
-  const separator = face === 'keyv' ? '::' : ':';
+  const separator = face === 'keyv' ? keyvSeparator(options) : ':';
   const keysOf = (ofVersion: string | undefined): KeySpace => keySpace({ prefix, version: ofVersion, hashLongKeys, separator });
   const keys = keyFunction ? customKeySpace((key) => keyFunction(key, prefix, version), parseKey, keyPattern) : keysOf(version);
 
@@ -67,7 +77,13 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
   const { link, ...engine } =
     commandsOf || settings.target.kind === 'memory'
       ? local(commandsOf?.() ?? memoryCommands(options.max), background)
-      : remote(settings, options, events, counters, background);
+      : remote(
+          settings,
+          { ...options, invalidations: options.invalidations ?? standardInvalidations(face, onFailure) },
+          events,
+          counters,
+          background,
+        );
 
   return {
     parts: {
@@ -82,6 +98,7 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
       counters,
       source: sourceOf(face, settings),
       onFailure,
+      strict: face === 'store',
       isCacheable,
       tagsOf,
       tagging,
@@ -93,6 +110,18 @@ export function compose(options: StoreOptions, face: 'store' | 'keyv', commandsO
     link,
     namespace: (name) => keySpace({ prefix: name, version, hashLongKeys, separator }),
   };
+}
+
+/** Keyv has no place for a deletion that fails: it waits, unless failures are to be thrown. */
+function standardInvalidations(face: Source['face'], onFailure: Settings['onFailure']): 'queue' | 'reject' {
+  return face === 'keyv' && onFailure === 'miss' ? 'queue' : 'reject';
+}
+
+/** `#` begins the keys that stand beside entries; `%` and `@` are the marks of encoded prefixes and of versions. */
+function keyvSeparator({ keyPrefixSeparator = '::' }: KeyvExtras): string {
+  if (typeof keyPrefixSeparator === 'string' && keyPrefixSeparator.isWellFormed() && /^[^%@#]+$/.test(keyPrefixSeparator))
+    return keyPrefixSeparator;
+  throw new OptionError(expected('keyPrefixSeparator', 'a string that is not empty, without `%`, `@` and `#`', keyPrefixSeparator));
 }
 
 /** Which store this is, for those who watch several. No user and no password. */
@@ -114,7 +143,7 @@ function literalPrefix(options: StoreOptions): Pick<StoreOptions, 'hashLongKeys'
   );
 }
 
-type Engine = Pick<ScopeParts, 'verbs' | 'within' | 'near' | 'failedAt' | 'reachable'> & Pick<Composition, 'link'>;
+type Engine = Pick<ScopeParts, 'verbs' | 'within' | 'near' | 'failedAt' | 'reachable' | 'clearLater'> & Pick<Composition, 'link'>;
 
 function remote(
   settings: Settings,
@@ -151,6 +180,7 @@ function remote(
     verbs: (tracer) => tracer(commands),
     link: remoteLink(pool, commands, timeout, background, queue && lastReplay(queue, events)),
     within: (bounds) => (tracer) => tracer(within(bounds)),
+    clearLater: queue?.clearLater,
   };
   if (!near) return plain;
 
@@ -177,11 +207,12 @@ function remote(
   );
 }
 
-/** Tells of a deletion that waits: its caller is not. */
+/** Emits an event for a deletion that waits: its caller is not told. */
 function kept(events: Events): OnKept {
   return (error, keys) => {
-    const told = new ConnectionError(`a deletion of ${keys.length} keys waits until Redis is back: ${error.message}`, { cause: error });
-    told.operation = 'del';
+    const what = keys === 'all' ? 'clear' : `deletion of ${keys.length} keys`;
+    const told = new ConnectionError(`a ${what} waits until Redis is back: ${error.message}`, { cause: error });
+    told.operation = keys === 'all' ? 'clear' : 'del';
     events.emit('error', told);
   };
 }

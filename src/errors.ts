@@ -229,10 +229,17 @@ export class OptionError extends TypeError {
   override readonly name = 'OptionError';
 }
 
-/** An argument of a call that makes no sense, such as a negative time to live. Always rejects, whatever `onFailure` says. */
+/**
+ * An argument of a call that makes no sense, such as a negative time to live. On a store the call rejects, whatever `onFailure` says;
+ * under Keyv the value is not stored. The `error` event tells either way.
+ */
 export class ArgumentError extends TypeError {
   readonly code: ErrorCode = 'ERR_ARGUMENT';
   override readonly name = 'ArgumentError';
+  /** The method that was called, such as `set`. */
+  operation?: string;
+  /** The caller's key, if the operation has exactly one. */
+  key?: string;
 }
 
 /** How a wrong value is shown in an error message: its type and, where short and harmless, itself. */

@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events';
 import type { BreakerState } from './connection/breaker.js';
-import type { CacheError } from './errors.js';
+import type { ArgumentError, CacheError } from './errors.js';
 
 /** What a store tells whoever listens. Nobody has to. */
 export interface StoreEvents {
   /** An operation failed, whether its caller was told or got a miss instead; or the connection did. */
-  error: [error: CacheError];
+  error: [error: CacheError | ArgumentError];
   /** The breaker opened, let a trial through, or closed. */
   breaker: [state: BreakerState];
   /** A read found a value. One event for each key. */

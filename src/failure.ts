@@ -1,6 +1,7 @@
 import { AbortedError, ArgumentError, BreakerOpenError, CacheError, CommandError } from './errors.js';
 import type { Events } from './events.js';
 import type { Counters } from './telemetry/counters.js';
+import { survivable } from './unawaited.js';
 
 /** What a failed read or write becomes: `'miss'` gives the caller a miss, `'throw'` the error. */
 export type OnFailure = 'miss' | 'throw';
@@ -12,18 +13,21 @@ export interface Operation {
 }
 
 /**
- * The failure policy, all of it. Every failure is emitted as `error`; then a read or a write answers `instead`, and what
- * the caller relies on for correctness rejects. A wrong argument is the caller's mistake, and what the
- * caller aborted its wish: they always reject, and only that.
+ * The failure policy, all of it. Every failure is emitted as `error`; then a read or a write answers `instead`, and an operation that
+ * the caller relies on for correctness rejects. A wrong argument always rejects on a store. An aborted call rejects and emits nothing: it is what
+ * the caller asked for. A rejection that nothing handles does not end the process.
  */
 export class FailurePolicy {
   readonly #events: Events;
   readonly #onFailure: OnFailure;
+  readonly #strict: boolean;
   readonly #counters: Counters;
 
-  constructor(events: Events, onFailure: OnFailure, counters: Counters) {
+  /** `strict`: whether wrong arguments reject. */
+  constructor({ events, onFailure, strict, counters }: { events: Events; onFailure: OnFailure; strict: boolean; counters: Counters }) {
     this.#events = events;
     this.#onFailure = onFailure;
+    this.#strict = strict;
     this.#counters = counters;
   }
 
@@ -37,12 +41,11 @@ export class FailurePolicy {
   }
 
   /** For what the caller relies on: fails loud. */
-  async loud<T>(operation: Operation, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      throw this.report(operation, error);
-    }
+  loud<T>(operation: Operation, work: () => Promise<T>): Promise<T> {
+    const result = this.#loud(operation, work);
+    // Callers that do not await it have the event.
+    result.catch(() => {});
+    return result;
   }
 
   /** Tells of a failure and gives `instead`, or throws where failures shall be thrown. */
@@ -53,13 +56,16 @@ export class FailurePolicy {
       return instead;
     }
     const failure = this.report(operation, error);
-    if (this.#onFailure === 'throw' || failure instanceof ArgumentError || failure instanceof AbortedError) throw failure;
+    if (this.#onFailure === 'throw' || (this.#strict && failure instanceof ArgumentError) || failure instanceof AbortedError) {
+      throw survivable(failure, this.#events.heard.error);
+    }
     return instead;
   }
 
   /** Names the operation in the error and emits it. */
   report(operation: Operation, error: unknown): Error {
-    if (error instanceof ArgumentError || (error instanceof AbortedError && error.operation !== undefined)) return error;
+    if (error instanceof AbortedError && error.operation !== undefined) return error;
+    if (error instanceof ArgumentError) return this.#refuse(operation, error);
     const failure = error instanceof CacheError ? error : new CommandError(messageOf(error), { cause: error });
     // A connection error may be shared by every call that waited for the same connection, or while the breaker is open.
     const own = failure.operation === undefined && !(failure instanceof BreakerOpenError) ? failure : copyOf(failure);
@@ -69,6 +75,24 @@ export class FailurePolicy {
     this.#counters.failed(own);
     this.#events.emit('error', own);
     return own;
+  }
+
+  async #loud<T>(operation: Operation, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw survivable(this.report(operation, error), this.#events.heard.error);
+    }
+  }
+
+  /** Emits a wrong argument once, however many operations pass it on. */
+  #refuse({ name, key }: Operation, error: ArgumentError): ArgumentError {
+    if (error.operation !== undefined) return error;
+    error.operation = name;
+    if (typeof key === 'string') error.key = key;
+    this.#counters.failed(error);
+    this.#events.emit('error', error);
+    return error;
   }
 }
 

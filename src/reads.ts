@@ -34,6 +34,10 @@ export interface CacheParts {
   readonly counters: Counters;
   readonly source: Source;
   readonly onFailure: OnFailure;
+  /** Whether wrong arguments reject. Under Keyv, which has no place for that, they are failures like others. */
+  readonly strict: boolean;
+  /** Keeps a clear that failed with this error until Redis can be reached; `false` if it cannot wait. Left out: none can. */
+  readonly clearLater?: ((error: unknown, clear: () => Promise<unknown>) => boolean) | undefined;
   readonly isCacheable: (value: unknown) => boolean;
   /** The tags that the option gives an entry. */
   readonly tagsOf?: TagsOf | undefined;
@@ -82,7 +86,7 @@ export abstract class Reads {
     const commands = observed(parts.verbs(tracer(parts.keys, parts.source)), parts);
     this.parts = { ...parts, commands, returns: parts.returns ?? new Returns(commands, parts.background, parts.reachable) };
     this.saw = parts.saw ?? sawReads;
-    this.policy = new FailurePolicy(parts.events, parts.onFailure, parts.counters);
+    this.policy = new FailurePolicy(parts);
     this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging, parts.timeout);
     this.#near = parts.near && new NearReader(parts.near, parts.keys);
     const { keys, codec, near } = parts;

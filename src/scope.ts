@@ -72,23 +72,27 @@ export class ScopedCache extends Cache {
    * Keys stored under a digest (`hashLongKeys`) cannot be listed. Fails loud: a shortened list would look like a whole one.
    */
   async *iterate(pattern?: string): AsyncGenerator<string, void, undefined> {
-    for await (const { keys } of this.#living('iterate', pattern)) yield* keys;
+    for await (const { keys } of this.#reporting('iterate', this.#living(pattern))) yield* keys;
   }
 
   /**
    * All keys, or those that match a Redis glob pattern, each once. Redis: SCAN, never KEYS. Needs memory for all of them,
    * which `iterate` does not. Fails loud.
    */
-  async keys(pattern?: string): Promise<string[]> {
-    const found = new Set<string>();
-    for await (const { keys } of this.#living('keys', pattern)) for (const key of keys) found.add(key);
-    return [...found];
+  keys(pattern?: string): Promise<string[]> {
+    return this.policy.loud({ name: 'keys' }, async () => {
+      const found = new Set<string>();
+      for await (const { keys } of this.#living(pattern)) for (const key of keys) found.add(key);
+      return [...found];
+    });
   }
 
   /** Deletes the keys that match a Redis glob pattern. Redis: SCAN and UNLINK, in batches. Fails loud. @returns how many */
-  async delPattern(pattern: string): Promise<number> {
-    if (typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
-    return this.#unlinkAll('delPattern', this.#pages('delPattern', pattern));
+  delPattern(pattern: string): Promise<number> {
+    return this.policy.loud({ name: 'delPattern' }, async () => {
+      if (typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
+      return this.#unlinkAll(this.#pages(pattern));
+    });
   }
 
   /**
@@ -100,11 +104,20 @@ export class ScopedCache extends Cache {
    *
    * @throws {UnsupportedError} for `lazy` without the option `lazyClear`
    */
-  async clear(options: ClearOptions = {}): Promise<void> {
-    if (options.lazy) return this.#clearLazily(options);
-    const space = await this.policy.loud({ name: 'clear' }, async () => this.#spaceOf(options));
+  clear(options: ClearOptions = {}): Promise<void> {
+    return this.policy.loud({ name: 'clear' }, () => (options.lazy ? this.#clearLazily(options) : this.#clear(options)));
+  }
+
+  async #clear(options: ClearOptions): Promise<void> {
+    const space = this.#spaceOf(options);
     this.parts.flights.forgetAll();
-    await this.#unlinkAll('clear', this.#owned('clear', space));
+    const run = (): Promise<unknown> => this.#unlinkAll(this.#owned(space));
+    try {
+      await run();
+    } catch (error) {
+      if (!this.parts.clearLater?.(error, run)) throw error;
+      this.parts.near?.invalidated(null);
+    }
   }
 
   /**
@@ -139,12 +152,10 @@ export class ScopedCache extends Cache {
   }
 
   async #clearLazily({ version, allVersions: everyVersion }: ClearOptions): Promise<void> {
-    await this.policy.loud({ name: 'clear' }, async () => {
-      if (version !== undefined || everyVersion)
-        throw new ArgumentError(expected('lazy', 'left out beside `version` and `allVersions`', true));
-      this.parts.flights.forgetAll();
-      await this.tags.invalidateAll();
-    });
+    if (version !== undefined || everyVersion)
+      throw new ArgumentError(expected('lazy', 'left out beside `version` and `allVersions`', true));
+    this.parts.flights.forgetAll();
+    await this.tags.invalidateAll();
     this.parts.background.add(this.#sweeping.start());
   }
 
@@ -189,7 +200,7 @@ export class ScopedCache extends Cache {
     const unreadable = (wire: string, error: unknown): void => {
       this.policy.report({ name: 'reencode', key: keys.fromWire(wire) }, error);
     };
-    for await (const page of this.#scan('reencode', keys.scan().glob, options.cursor)) {
+    for await (const page of this.#reporting('reencode', this.#found(keys.scan().glob, options.cursor))) {
       const wires = page.keys.filter((key) => typeof key === 'string' && keys.owns(key) && !keys.isAside?.(key)) as string[];
       for (let i = 0; i < wires.length; i += slice) {
         const outcomes = await this.policy.loud({ name: 'reencode' }, () =>
@@ -212,10 +223,10 @@ export class ScopedCache extends Cache {
   }
 
   /** The pages of a scan, as callers' keys and as wire keys. */
-  async *#pages(name: string, pattern: string | undefined): AsyncGenerator<{ keys: string[]; wires: string[] }, void, undefined> {
+  async *#pages(pattern: string | undefined): AsyncGenerator<{ keys: string[]; wires: string[] }, void, undefined> {
     const { keys: space } = this.parts;
     const { glob, test } = space.scan(pattern);
-    for await (const page of this.#scan(name, glob)) {
+    for await (const page of this.#found(glob)) {
       const keys: string[] = [];
       const wires: string[] = [];
       for (const wire of page.keys) {
@@ -229,25 +240,25 @@ export class ScopedCache extends Cache {
     }
   }
 
-  /** The pages without what was invalidated, where an option says that there may be such. */
-  async *#living(name: string, pattern: string | undefined): AsyncGenerator<{ keys: string[] }, void, undefined> {
-    for await (const page of this.#pages(name, pattern)) {
+  /** The pages without invalidated entries, if an option says that there may be some. */
+  async *#living(pattern: string | undefined): AsyncGenerator<{ keys: string[] }, void, undefined> {
+    for await (const page of this.#pages(pattern)) {
       if (!this.tags.exact || page.keys.length === 0) yield page;
       else {
-        const alive = await this.policy.loud({ name }, () => this.tags.living(page.wires));
+        const alive = await this.tags.living(page.wires);
         yield { keys: page.keys.filter((_, i) => alive[i]) };
       }
     }
   }
 
-  async *#owned(name: string, space: Pick<KeySpace, 'scan' | 'owns'>): AsyncGenerator<{ wires: (string | Buffer)[] }, void, undefined> {
-    for await (const page of this.#scan(name, space.scan().glob)) yield { wires: page.keys.filter((key) => space.owns(String(key))) };
+  async *#owned(space: Pick<KeySpace, 'scan' | 'owns'>): AsyncGenerator<{ wires: (string | Buffer)[] }, void, undefined> {
+    for await (const page of this.#found(space.scan().glob)) yield { wires: page.keys.filter((key) => space.owns(String(key))) };
   }
 
-  /** SCAN, failing loud. */
-  async *#scan(name: string, glob: string, cursor?: string): AsyncGenerator<Page, void, undefined> {
+  /** The same pages, failing loud. */
+  async *#reporting<T>(name: string, pages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
     try {
-      yield* this.#found(glob, cursor);
+      yield* pages;
     } catch (error) {
       throw this.policy.report({ name }, error);
     }
@@ -258,15 +269,15 @@ export class ScopedCache extends Cache {
     return this.parts.commands.scan(glob, cursor);
   }
 
-  /** UNLINK of a page while the next ones are being scanned. Two are under way at the most, so that Redis need not wait for us between them. */
-  async #unlinkAll(name: string, pages: AsyncIterable<{ wires: readonly (string | Buffer)[] }>): Promise<number> {
+  /** UNLINK of a page while the next ones are being scanned. At most two are under way, so that Redis need not wait for us between them. */
+  async #unlinkAll(pages: AsyncIterable<{ wires: readonly (string | Buffer)[] }>): Promise<number> {
     let count = 0;
     let [older, newer] = [Promise.resolve(0), Promise.resolve(0)];
     for await (const { wires } of pages) {
       if (wires.length === 0) continue;
       count += await older;
       older = newer;
-      newer = this.policy.loud({ name }, () => this.parts.commands.sweep(wires));
+      newer = this.parts.commands.sweep(wires);
       // Awaited in a later turn; a rejection must not go unhandled until then.
       newer.catch(() => {});
     }

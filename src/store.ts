@@ -3,6 +3,7 @@ import type { Commands } from './commands/commands.js';
 import { nullCommands } from './commands/null.js';
 import type { BreakerState } from './connection/breaker.js';
 import type { Status } from './connection/connection.js';
+import type { GivenClient } from './connection/target.js';
 import { type Composition, compose } from './create.js';
 import { UnsupportedError } from './errors.js';
 import type { StoreEvents } from './events.js';
@@ -10,6 +11,7 @@ import { acquireLock, type Lock, type LockOptions } from './extras/lock.js';
 import type { WriteOptions } from './extras/write-options.js';
 import type { StoreOptions } from './options.js';
 import { ScopedCache } from './scope.js';
+import { type Connect, optionsOf } from './settings/ways-in.js';
 import { readStats, type StatsOptions, type StoreStats } from './telemetry/stats.js';
 import type { Source } from './telemetry/tracing.js';
 import type { Ttl } from './ttl.js';
@@ -26,7 +28,7 @@ export class RedisStore extends ScopedCache {
   readonly #composition: Composition;
 
   /** @internal Use {@link redisStore}. */
-  constructor(options: StoreOptions, name = 'redis', commandsOf?: () => Commands) {
+  constructor(options: StoreOptions = {}, name = 'redis', commandsOf?: () => Commands) {
     const composition = compose(options, 'store', commandsOf);
     super(composition.parts);
     this.name = name;
@@ -78,13 +80,13 @@ export class RedisStore extends ScopedCache {
   }
 
   /** Deletes the entry. Redis: UNLINK, one for the deletions of a tick. Fails loud: an invalidation that did not happen is not passed over. */
-  async del(key: string): Promise<void> {
-    await this.discard([key]);
+  del(key: string): Promise<void> {
+    return this.discard([key]);
   }
 
   /** Deletes the entries of this store, and nothing else: {@link clear}. */
-  async reset(): Promise<void> {
-    await this.clear();
+  reset(): Promise<void> {
+    return this.clear();
   }
 
   /** Stores many entries, each with the ttl, or `{ ttl, tags }`, pipelined without a transaction. Redis: SET with PX. Fails open, entry by entry. */
@@ -102,8 +104,8 @@ export class RedisStore extends ScopedCache {
   }
 
   /** Deletes many entries. Redis: UNLINK. Fails loud. */
-  async mdel(...keys: string[]): Promise<void> {
-    await this.discard(keys, 'mdel');
+  mdel(...keys: string[]): Promise<void> {
+    return this.discard(keys, 'mdel');
   }
 
   /**
@@ -182,13 +184,18 @@ export class RedisStore extends ScopedCache {
  * A cache-manager store on Redis: `await caching(redisStore({ location: 'localhost:6379', ttl: 60_000 }))`, or as a
  * factory, `caching(redisStore, { … })`. Returns at once and connects on first use.
  *
+ * @param connect a location, a client of node-redis, or options
  * @throws {OptionError} for an option that cannot be understood
  */
-export function redisStore(options: StoreOptions = {}): RedisStore {
-  return new RedisStore(options);
+export function redisStore(connect: string | GivenClient, options?: StoreOptions): RedisStore;
+export function redisStore(options?: StoreOptions): RedisStore;
+export function redisStore(connect?: Connect<StoreOptions>, options?: StoreOptions): RedisStore {
+  return new RedisStore(optionsOf('redisStore', connect, options));
 }
 
 /** The same interface, and nothing is ever stored: for switching a cache off without touching the code around it. */
-export function nullStore(options: StoreOptions = {}): RedisStore {
-  return new RedisStore(options, 'null', nullCommands);
+export function nullStore(connect: string | GivenClient, options?: StoreOptions): RedisStore;
+export function nullStore(options?: StoreOptions): RedisStore;
+export function nullStore(connect?: Connect<StoreOptions>, options?: StoreOptions): RedisStore {
+  return new RedisStore(optionsOf('nullStore', connect, options), 'null', nullCommands);
 }

@@ -3,8 +3,9 @@ import { expect } from 'chai';
 import * as keyv5 from 'keyv';
 import * as keyv4 from 'keyv4';
 import * as keyv6 from 'keyv6';
-import { createKeyvOf, type KeyvModule } from '../../src/keyv/create-keyv.js';
-import { type KeyvRedisOptions, KeyvRedisStore, KeyvRedisStoreV5 } from '../../src/keyv.js';
+import type { KeyvModule } from '../../src/keyv/contract.js';
+import { createKeyvOf } from '../../src/keyv/create-keyv.js';
+import { type KeyvRedisOptions, KeyvRedisStore } from '../../src/keyv.js';
 import type { Setting } from '../support/settings.js';
 import { until } from '../support/until.js';
 
@@ -39,9 +40,8 @@ interface Inner {
 const makers = {
   createKeyv: (keyv: KeyvModule, options: KeyvRedisOptions) => createKeyvOf(keyv, options) as AnyKeyv,
   'new Keyv with the adapter': (keyv: KeyvModule, { namespace, ...options }: KeyvRedisOptions) => {
-    const store = keyv.KeyvBridgeAdapter ? new KeyvRedisStore(options) : new KeyvRedisStoreV5(options);
     const Keyv = keyv.Keyv ?? keyv.default;
-    return new Keyv({ store, namespace }) as AnyKeyv;
+    return new Keyv({ store: new KeyvRedisStore(options), namespace }) as AnyKeyv;
   },
 };
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { RedisStore, StoreOptions } from '../../src/index.js';
-import { KeyvRedisStore, KeyvRedisStoreV5 } from '../../src/keyv.js';
+import { KeyvRedisStore } from '../../src/keyv.js';
 import { majors } from '../contract/keyv.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import type { RedisServer } from '../support/redis.js';
@@ -169,7 +169,7 @@ describe('tags', () => {
         seen.push(value);
         return [`first:${key[0]}`];
       };
-      const adapter = closing(new (version.startsWith('6') ? KeyvRedisStore : KeyvRedisStoreV5)({ location: server.location, tags }));
+      const adapter = closing(new KeyvRedisStore({ location: server.location, tags }));
       // biome-ignore lint/suspicious/noExplicitAny: the constructors of three majors
       const keyv = new ((module.Keyv ?? module.default ?? module) as any)({ store: adapter, namespace: prefix });
       const keys = ['apple', 'anise', 'bean'];

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import * as keyv5 from 'keyv';
 import { createKeyvOf } from '../../src/keyv/create-keyv.js';
-import { ConnectionError, KeyvRedisStore, KeyvRedisStoreV5 } from '../../src/keyv.js';
+import { ConnectionError, KeyvRedisStore } from '../../src/keyv.js';
 import { majors } from '../contract/keyv.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore, rejection } from '../support/open.js';
@@ -93,7 +93,7 @@ describe('createKeyv', () => {
 
   it('has adapters that keep their promises while Redis is away', async () => {
     const location = `127.0.0.1:${await freePort()}`;
-    for (const Adapter of [KeyvRedisStore, KeyvRedisStoreV5]) {
+    for (const Adapter of [KeyvRedisStore]) {
       const adapter = closing(new Adapter({ location, namespace: 'n' }));
       expect(await adapter.get('k')).to.equal(undefined);
       expect(await adapter.getMany(['k', 'l'])).to.deep.equal([undefined, undefined]);
@@ -110,6 +110,6 @@ describe('createKeyv', () => {
     const { capabilities, opts } = closing(new KeyvRedisStore({ namespace: 'n', location: 'redis://user:hunter2@localhost' }));
     expect(capabilities).to.include({ expires: true, store: 'keyvStorage', compatible: true });
     expect(JSON.stringify(opts)).not.to.contain('hunter2');
-    expect(closing(new KeyvRedisStoreV5()).opts.dialect).to.equal('redis');
+    expect(closing(new KeyvRedisStore()).opts.dialect).to.equal('redis');
   });
 });

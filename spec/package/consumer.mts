@@ -4,7 +4,7 @@ import { createCache, KeyvAdapter } from 'cache-manager';
 import { Keyv } from 'keyv';
 import * as tier from 'redis-tier';
 import { type Entries, nullStore, RoundRobinPool, redisStore, type StoreOptions } from 'redis-tier';
-import { createKeyv, type KeyvRedisOptions, KeyvRedisStoreV5 } from 'redis-tier/keyv';
+import { createKeyv, type KeyvRedisOptions, KeyvRedisStore } from 'redis-tier/keyv';
 import { type InstrumentOptions, instrument } from 'redis-tier/otel';
 
 const sockets = () => process.getActiveResourcesInfo().filter((name) => /TCP|Pipe/.test(name) && !/(TTY|PipeWrap)/.test(name)).length;
@@ -39,8 +39,8 @@ const keyvOptions: KeyvRedisOptions = { location: 'memory:', namespace: 'users' 
 const keyv: Keyv = createKeyv(keyvOptions);
 await keyv.set('k', 1, 1000);
 assert.equal(await keyv.get<number>('k'), 1);
-const byHand = new Keyv({ store: new KeyvRedisStoreV5({ location: 'memory:' }), namespace: 'n' });
-const first = new Keyv(new KeyvRedisStoreV5({ location: 'memory:' }));
+const byHand = new Keyv({ store: new KeyvRedisStore({ location: 'memory:' }), namespace: 'n' });
+const first = new Keyv(new KeyvRedisStore({ location: 'memory:' }));
 const cache = createCache({ stores: [new Keyv(), keyv, byHand, first] });
 await cache.set('k', 'v');
 assert.equal(await cache.wrap('k', () => 'made'), 'v');

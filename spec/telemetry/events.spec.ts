@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Keyv } from 'keyv';
 import type { RedisStore } from '../../src/index.js';
-import { KeyvRedisStoreV5 } from '../../src/keyv.js';
+import { KeyvRedisStore } from '../../src/keyv.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore } from '../support/open.js';
 import { freePort } from '../support/redis.js';
@@ -10,7 +10,7 @@ const names = ['hit', 'miss', 'set', 'delete'] as const;
 type Heard = [name: (typeof names)[number], ...payload: unknown[]];
 
 /** Everything that is told from now on, in order. */
-function listen(to: RedisStore | KeyvRedisStoreV5): Heard[] {
+function listen(to: RedisStore | KeyvRedisStore): Heard[] {
   const heard: Heard[] = [];
   for (const name of names) (to as RedisStore).on(name, (payload) => heard.push([name, payload]));
   return heard;
@@ -85,7 +85,7 @@ describe('events', () => {
   });
 
   it('name the keys of the namespace under Keyv', async () => {
-    const adapter = closing(new KeyvRedisStoreV5({ location: sharedServer().location }));
+    const adapter = closing(new KeyvRedisStore({ location: sharedServer().location }));
     const keyv = new Keyv({ store: adapter, namespace: 'events' });
     const heard = listen(adapter);
     await keyv.set('a', 1, 10_000);

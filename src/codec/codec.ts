@@ -1,12 +1,14 @@
 import { isUtf8 } from 'node:buffer';
-import { reworded } from '../discretion.js';
-import { CacheError, CodecError, expected, OptionError } from '../errors.js';
+import { CodecError, expected, OptionError } from '../errors.js';
 import { agingLayer } from './aging.js';
+import { asBuffer } from './bytes.js';
 import { type EncryptionOptions, encrypting } from './encryption.js';
+import { decodeError, encodeError } from './explain.js';
 import { type Frame, frame, isFramed, layerName, parseFrame, printable } from './frame.js';
 import { isPlain } from './keyv-json.js';
-import { asBuffer, createPacking, type Packing, type PackingOptions } from './packing.js';
+import { createPacking, type Packing, type PackingOptions } from './packing.js';
 import { jsonSerializer, keyvSerializer, type MaybePromise, type Serializer, then, v8Serializer } from './serializers.js';
+import { refuseUnstorable } from './storable.js';
 import { tagLayer } from './tag-header.js';
 
 /** What goes to Redis and comes back. */
@@ -44,14 +46,22 @@ interface Format {
 
 const reserved = ['bytes', 'text', 'utf16', tagLayer];
 
-/** The two codecs of a store: for its own values, and for what Keyv hands over (serialized by Keyv already, mostly). */
-export function createCodecs(options: CodecOptions): {
+/**
+ * The two codecs of a store: for its own values, and for what Keyv hands over (serialized by Keyv already, mostly).
+ *
+ * @param isText whether Keyv can read this text
+ */
+export function createCodecs(
+  options: CodecOptions,
+  isText: (text: string) => boolean = () => true,
+): {
   values: Codec;
   raw: Codec;
 } {
   const { serializer = keyvSerializer } = options;
   const own = (Array.isArray(serializer) ? (serializer as readonly Serializer[]) : [serializer as Serializer]).map(format);
   const writer = own[0] as Format;
+  const writesJson = writer.name === jsonSerializer.name || writer.name === keyvSerializer.name;
   const packing = createPacking(options);
 
   const formats = new Map<string, Format>();
@@ -78,6 +88,9 @@ export function createCodecs(options: CodecOptions): {
       if (Buffer.isBuffer(value)) return pack(bytes.name, value, packing);
       // The default's short way: nothing has to be looked for in the text.
       if (serializer === keyvSerializer && packing.name === undefined && isPlain(value)) return JSON.stringify(value);
+      if (writesJson && ArrayBuffer.isView(value)) return pack(bytes.name, asBuffer(value), packing);
+      // The default looks at every member by itself.
+      if (writer.name === jsonSerializer.name || value instanceof Promise) refuseUnstorable(value);
       return then(writer.encode(value), (payload) => {
         if (isPlainJson(writer.name, payload) && !packing.takes(payload)) return payload;
         return pack(writer.name, payload, packing);
@@ -101,11 +114,13 @@ export function createCodecs(options: CodecOptions): {
       return then(writer.encode(value), (payload) => pack(writer.name, payload, packing));
     },
     decode(stored) {
-      if (typeof stored === 'string') return stored;
-      if (isFramed(stored)) return decodeFramed(stored);
-      // Bytes that somebody else stored and that are no text: kept as bytes rather than mangled into text.
-      const text = stored.toString();
-      return text.includes('\ufffd') && !isUtf8(stored) ? Buffer.from(stored) : text;
+      if (typeof stored !== 'string') {
+        if (isFramed(stored)) return decodeFramed(stored);
+        stored = utf8(stored);
+      }
+      // What was decrypted is ours.
+      if (options.encryption === undefined && !isText(stored)) throw new CodecError('the stored text is no entry of a Keyv');
+      return stored;
     },
   };
   const encrypt = options.encryption === undefined ? asItIs : encrypting(options.encryption);
@@ -151,16 +166,11 @@ function explaining(codec: Codec): Codec {
 }
 
 function unwritten(error: unknown): never {
-  if (error instanceof CacheError) throw error;
-  throw new CodecError(`the value cannot be encoded: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  throw encodeError(error);
 }
 
-/** A parser's message quotes what it read, JSON.parse's for one: only what kind of error it was and where it arose is passed on. */
 function unread(error: unknown): never {
-  if (error instanceof CacheError) throw error;
-  const { name, code } = (error instanceof Error ? error : {}) as { name?: string; code?: unknown };
-  const kind = typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? code : (name ?? 'not an Error');
-  throw new CodecError(`the stored value cannot be decoded: ${kind}`, error instanceof Error ? { cause: reworded(error, '') } : {});
+  throw decodeError(error);
 }
 
 /** Buffers as they are. */
@@ -225,7 +235,8 @@ function pack(name: string, payload: string | Uint8Array, packing: Packing): May
   }
   const content = typeof payload === 'string' ? payload : asBuffer(payload);
   if (!packing.takes(content)) return frame(name, content);
-  return then(packing.pack(typeof content === 'string' ? Buffer.from(content) : content), (packed) =>
+  // A copy: the caller may reuse its bytes while they are being compressed.
+  return then(packing.pack(Buffer.from(content as string)), (packed) =>
     frame(`${name}+${packing.name}`, packed, typeof content === 'string'),
   );
 }

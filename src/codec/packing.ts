@@ -1,5 +1,6 @@
 import { constants } from 'node:buffer';
 import { CodecError, expected, OptionError, UnsupportedError } from '../errors.js';
+import { asBuffer } from './bytes.js';
 import { brotliCompressor, type Compressor, gzipCompressor, zstdCompressor } from './compressors.js';
 import { layerName } from './frame.js';
 import { type MaybePromise, then } from './serializers.js';
@@ -106,9 +107,4 @@ function ownCompression(option: NonNullable<PackingOptions['compression']>): Own
 /** `compression: { compress, decompress, threshold }` is as good as naming it apart. */
 function thresholdOf(option: string | Compressor): { threshold?: number } {
   return typeof option === 'object' && 'threshold' in option ? { threshold: option.threshold as number } : {};
-}
-
-/** The same bytes, not copied. */
-export function asBuffer(content: Uint8Array): Buffer {
-  return Buffer.isBuffer(content) ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }

@@ -1,10 +1,12 @@
 import type { Milliseconds } from '../ttl.js';
-import { worthAnotherAttempt } from './another-attempt.js';
+import { worthAnotherAttempt as isRetryable } from './another-attempt.js';
 import { type Commands, type Entry, type Leases, missing } from './commands.js';
 
 /** The most deletions that may wait, 10 000 keys with their leases; one more fails loud, as all do without the queue. */
 const most = 20_000;
 const retryAfter: Milliseconds = 100;
+/** How many deletions are tried at first, to see whether Redis can be reached; doubled while some succeed. */
+const probe = 16;
 /** Where Redis refuses the deletion itself, it is asked ever less often, up to this. */
 const retryRefusedAfter: Milliseconds = 30_000;
 
@@ -13,6 +15,8 @@ export interface ReplayingCommands extends Commands {
   over(commands: Commands): Commands;
   /** Whether the deletion of this key waits. */
   waits(key: string): boolean;
+  /** Keeps a clear that failed with this error; until it has run, every key reads as missing. @returns false if it cannot wait */
+  clearLater(error: unknown, clear: () => Promise<unknown>): boolean;
   /** Sends what waits, now; resolves when it was tried. */
   replay(): Promise<void>;
   /** Tries no more by itself. @returns how many deletions were never sent */
@@ -29,8 +33,8 @@ interface Waiting {
   refused: boolean;
 }
 
-/** Told of a deletion that waits instead of failing. */
-export type OnKept = (error: Error, keys: readonly string[]) => void;
+/** Told of a deletion that waits instead of failing. `'all'`: of a clear. */
+export type OnKept = (error: Error, keys: readonly string[] | 'all') => void;
 
 /**
  * Keeps deletions that cannot be sent (`invalidations: 'queue'`), the last word on each key, and sends them when Redis is
@@ -40,6 +44,8 @@ export type OnKept = (error: Error, keys: readonly string[]) => void;
 export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   /** By key. */
   const waiting = new Map<string, Waiting>();
+  /** A clear that waits, and whether it runs now. */
+  let clearing: { readonly run: () => Promise<unknown>; running: boolean } | undefined;
   let running: Promise<void> | undefined;
   let wait = retryAfter;
   let timer: NodeJS.Timeout | undefined;
@@ -49,7 +55,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     const leases = ending.filter((lease) => lease !== undefined);
     const names = [...leases, ...keys.map(String)];
     const room = waiting.size + names.filter((key) => !waiting.has(key)).length <= most;
-    if (!worthAnotherAttempt(error) || stopped || !room) throw error;
+    if (!isRetryable(error) || stopped || !room) throw error;
     // A new entry each time: what is under way now, a write or a replay, comes before this deletion and does not settle it.
     for (const [i, key] of names.entries()) waiting.set(key, { writes: 0, lease: i < leases.length, refused: false });
     onKept(error as Error, keys.map(String));
@@ -67,31 +73,59 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   function replay(): Promise<void> {
     running ??= send().finally(() => {
       running = undefined;
-      if (waiting.size > 0 && !stopped) soon();
+      if ((waiting.size > 0 || clearing) && !stopped) soon();
     });
     return running;
   }
 
-  /** Each by itself, gathered on the way: where some cannot be deleted, a part of a cluster that is down, the others are all the same. */
+  /** Those that fail go to the end, so that some which cannot be sent, to a part of a cluster that is down, hold up no others. */
   async function send(): Promise<void> {
-    const due = [...waiting].filter(([, { writes }]) => writes === 0);
     const refused: string[] = [];
     let refusal: unknown;
-    const attempt = async ([key, entry]: (typeof due)[0]): Promise<void> => {
-      try {
-        await base.drop(key);
-        settled(key, entry);
-      } catch (error) {
-        if (worthAnotherAttempt(error)) return;
-        refusal = error;
-        if (!entry.refused && !entry.lease) refused.push(key);
-        entry.refused = true;
-      }
-    };
-    await Promise.all(due.map(attempt));
+    let reached = await clear();
+    for (let [size, tried] = [probe, 0]; reached && tried < waiting.size; size *= 2) {
+      const due = [...waiting].slice(0, size).filter(([, { writes }]) => writes === 0);
+      tried += size;
+      reached = false;
+      await Promise.all(
+        due.map(async ([key, entry]) => {
+          try {
+            await base.drop(key);
+            settled(key, entry);
+            reached = true;
+          } catch (error) {
+            if (waiting.get(key) === entry && waiting.delete(key)) waiting.set(key, entry);
+            if (isRetryable(error)) return;
+            reached = true;
+            refusal = error;
+            if (!entry.refused && !entry.lease) refused.push(key);
+            entry.refused = true;
+          }
+        }),
+      );
+    }
     wait = refusal === undefined ? retryAfter : Math.min(wait * 2, retryRefusedAfter);
     if (refused.length > 0) onKept(refusal as Error, refused);
   }
+
+  /** Runs the clear that waits, if there is one. @returns whether Redis could be reached */
+  async function clear(): Promise<boolean> {
+    const due = clearing;
+    if (!due) return true;
+    due.running = true;
+    try {
+      await due.run();
+    } catch (error) {
+      // One that Redis refuses has emitted its event.
+      if (isRetryable(error) && clearing === due) return false;
+    } finally {
+      due.running = false;
+    }
+    if (clearing === due) clearing = undefined;
+    return true;
+  }
+
+  const waits = (key: string): boolean => clearing !== undefined || (waiting.size > 0 && waiting.has(key));
 
   /** Sends the deletions that wait for these keys now. Those that come meanwhile go on waiting. */
   async function settle(keys: readonly string[]): Promise<void> {
@@ -108,20 +142,20 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   const after =
     <A extends unknown[], R>(call: (key: string, ...rest: A) => Promise<R>) =>
     async (key: string, ...rest: A): Promise<R> => {
-      if (waiting.has(key)) await settle([key]);
+      if (waits(key)) await settle([key]);
       return call(key, ...rest);
     };
 
   const reading =
     <R>(read: (key: string) => Promise<R>, none: R) =>
     (key: string): Promise<R> =>
-      waiting.size > 0 && waiting.has(key) ? Promise.resolve(none) : read(key);
+      waits(key) ? Promise.resolve(none) : read(key);
 
   const readingMany =
     <R>(read: (keys: readonly string[]) => Promise<R[]>, none: R) =>
     async (keys: readonly string[]): Promise<R[]> => {
-      if (waiting.size === 0) return read(keys);
-      const asked = keys.filter((key) => !waiting.has(key));
+      if (waiting.size === 0 && !clearing) return read(keys);
+      const asked = keys.filter((key) => !waits(key));
       const answers = new Map((asked.length === 0 ? [] : await read(asked)).map((answer, i) => [asked[i] as string, answer]));
       return keys.map((key) => answers.get(key) ?? none);
     };
@@ -146,7 +180,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   }
 
   function replace(error: unknown, key: string): void {
-    if (!worthAnotherAttempt(error) || stopped || waiting.has(key) || waiting.size === most) return;
+    if (!isRetryable(error) || stopped || waiting.has(key) || waiting.size === most) return;
     waiting.set(key, { writes: 0, lease: false, refused: false });
     soon();
   }
@@ -210,7 +244,8 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     rename: after(commands.rename),
     async *scan(glob, cursor) {
       for await (const page of commands.scan(glob, cursor)) {
-        yield waiting.size === 0 ? page : { ...page, keys: page.keys.filter((key) => !waiting.has(String(key))) };
+        const hidden = clearing?.running ? (key: string) => waiting.has(key) : waits;
+        yield waiting.size === 0 && !clearing ? page : { ...page, keys: page.keys.filter((key) => !hidden(String(key))) };
       }
     },
   });
@@ -218,12 +253,19 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   return {
     ...over(base),
     over,
-    waits: (key) => waiting.has(key),
+    waits,
+    clearLater(error, run) {
+      if (!isRetryable(error) || stopped) return false;
+      clearing = { run, running: false };
+      onKept(error as Error, 'all');
+      soon();
+      return true;
+    },
     replay,
     stop() {
       stopped = true;
       clearTimeout(timer);
-      return [...waiting.values()].filter(({ lease }) => !lease).length;
+      return [...waiting.values()].filter(({ lease }) => !lease).length + (clearing ? 1 : 0);
     },
   };
 }

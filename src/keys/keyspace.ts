@@ -43,8 +43,8 @@ export interface KeySpaceShape {
   readonly prefix: string;
   /** A part of every key. */
   readonly version?: string | undefined;
-  /** `:` for stores, `::` for Keyv namespaces (what `@keyv/redis` writes). */
-  readonly separator?: ':' | '::';
+  /** Between prefix and key: `:` for stores. A Keyv namespace has its own, `::` unless told otherwise (the keys of `@keyv/redis`). */
+  readonly separator?: string;
   /** Store keys longer than 1 KiB under a SHA-256 digest. */
   readonly hashLongKeys?: boolean | undefined;
 }
@@ -54,12 +54,12 @@ export const longKey = 1024;
 
 /**
  * `prefix:key`, or `prefix@version:key`. In prefix and version the characters `%`, `@`, `#` and `:` are percent-encoded
- * (in a Keyv namespace `:` only where it could be mistaken for the separator), so that the first separator always ends
+ * (with another separator: its characters, if the prefix could be mistaken for it), so that the first separator always ends
  * the head and every caller's key can follow as it is. `prefix#…` holds the keys that cannot be written as they are.
  */
 export function keySpace(shape: KeySpaceShape): KeySpace {
   const { prefix, version, separator = ':', hashLongKeys = false } = shape;
-  const encoded = separator === '::' ? encodeNamespace(prefix) : encodePart(prefix);
+  const encoded = encodePrefix(prefix, separator);
   const head = version === undefined ? encoded : `${encoded}@${encodePart(version)}`;
   // The whole database is ours: the keys in it are the caller's own, as redis-yet and @keyv/redis write them.
   const bare = head === '';
@@ -68,8 +68,11 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
 
   const locks = [`${special}k:`, `${special}f:`];
 
+  /** Whether a key can stand in a database of ours as it is. */
+  const unlikeOurs = (key: string): boolean => !/^[:@#]/.test(key) && !key.startsWith(separator);
+
   function plain(key: string): string {
-    return bare && !/^[:@#]/.test(key) ? key : start + key;
+    return bare && unlikeOurs(key) ? key : start + key;
   }
 
   function toWire(key: string): string {
@@ -85,7 +88,7 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
   function fromWire(wire: string): string | undefined {
     if (wire.startsWith(start)) return wire.slice(start.length);
     if (wire.startsWith(`${special}u:`)) return Buffer.from(wire.slice(special.length + 2), 'hex').toString('utf16le');
-    return bare && !/^[:@#]/.test(wire) ? wire : undefined;
+    return bare && unlikeOurs(wire) ? wire : undefined;
   }
 
   return {
@@ -101,7 +104,7 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
     },
     scan(pattern) {
       if (bare) return pattern === undefined ? { glob: '*' } : filtered('*', pattern);
-      if (pattern === undefined || pattern === '*') return { glob: `${escapeGlob(head)}[:#]*` };
+      if (pattern === undefined || pattern === '*') return { glob: `${escapeGlob(head)}[${escapeGlob(separator[0] as string)}#]*` };
       return { glob: escapeGlob(start) + pattern };
     },
   };
@@ -167,13 +170,15 @@ function encodePart(part: string): string {
   return part.replace(/[%@#:]/g, percent);
 }
 
-function encodeNamespace(namespace: string): string {
-  const ambiguous = namespace.includes('::') || namespace.endsWith(':');
-  return namespace.replace(ambiguous ? /[%@#:]/g : /[%@#]/g, percent);
+/** The separator must not occur in the encoded prefix, nor begin at its end. */
+function encodePrefix(prefix: string, separator: string): string {
+  const ambiguous = (prefix + separator).indexOf(separator) < prefix.length;
+  const encode = (char: string): string => (/[%@#]/.test(char) || (ambiguous && separator.includes(char)) ? percent(char) : char);
+  return Array.from(prefix, encode).join('');
 }
 
 function percent(char: string): string {
-  return `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
+  return encodeURIComponent(char) === char ? `%${char.charCodeAt(0).toString(16).toUpperCase()}` : encodeURIComponent(char);
 }
 
 function utf16(text: string): Buffer {

@@ -2,61 +2,95 @@ import type { RedisClientType } from '@redis/client';
 import type { BreakerState } from '../connection/breaker.js';
 import type { Status } from '../connection/connection.js';
 import { type Composition, compose } from '../create.js';
+import { ArgumentError, type CacheError, expected } from '../errors.js';
 import type { StoreEvents } from '../events.js';
 import type { ReencodeOptions, ReencodeProgress } from '../extras/reencode.js';
+import { escapeGlob } from '../keys/glob.js';
 import type { StoreOptions } from '../options.js';
 import { ScopedCache } from '../scope.js';
+import { type Connect, optionsOf } from '../settings/ways-in.js';
 import { readStats, type StatsOptions, type StoreStats } from '../telemetry/stats.js';
 import type { Source } from '../telemetry/tracing.js';
-import type { Ttl } from '../ttl.js';
-import { seeingValues } from './envelope.js';
+import type { Milliseconds } from '../ttl.js';
+import { type AdapterInfo, capabilities, type KeyvCapabilities, type KeyvEntry } from './contract.js';
+import { KeyvTexts, seeingValues, Unencodable } from './envelope.js';
+import { KeyPrefix } from './key-prefix.js';
+import { Namespace } from './namespace.js';
+import { answerRawReadsOfCaller } from './raw-reads.js';
 
 export interface KeyvRedisOptions extends StoreOptions {
   /**
-   * What the keys of this Keyv stand under: `namespace::key`, as `@keyv/redis` writes them. Keyv sets it. Default: the
-   * `prefix` where there is one, else `'keyv'`.
+   * The namespace: keys in Redis are `namespace::key`, as `@keyv/redis` writes them. Default: the one of the Keyv that takes the adapter,
+   * else the `prefix`, else `'keyv'`. An adapter serves one namespace.
    */
   readonly namespace?: string | undefined;
+  /** The text between namespace and key, as the option of `@keyv/redis`. Must not hold `%`, `@` or `#`. Default `'::'`. */
+  readonly keyPrefixSeparator?: string | undefined;
+  /**
+   * Whether the Keyv 4 or 5 puts `namespace:` in front of every key, as it does unless its own `useKeyPrefix` is false. The adapter takes
+   * it off, so that keys in Redis have one prefix. `false`: keys are stored as Keyv hands them over, which with a Keyv that does add its
+   * prefix gives `namespace::namespace:key`, the keys of `@keyv/redis`. Default: taken off if it is there. Keyv 6 adds none.
+   */
+  readonly useKeyPrefix?: boolean | undefined;
 }
 
-/** What Keyv finds out about an adapter by looking at `opts`. No connection options: they may hold a password. */
-export interface AdapterInfo {
-  /** By which Keyv 4 and 5 recognise an adapter that can iterate. */
-  readonly dialect: 'redis';
-  readonly url: string;
-  readonly namespace: string | undefined;
-}
-
-/** What both Keyv contracts have in common: one core, in the key space of the namespace. */
-export abstract class KeyvAdapter {
+/**
+ * The storage adapter of Keyv 4, 5 and 6: `new Keyv({ store: new KeyvRedisStore('redis://localhost/1'), namespace: 'users' })`.
+ *
+ * Keyv 6 announces itself by reading `capabilities`, and then hands over bare keys and absolute times; before that, times are relative and
+ * keys may have Keyv's prefix. Nothing rejects unless `onFailure` is `'throw'`: reads are misses, writes and deletions answer `false`,
+ * and an `error` event tells. A deletion that cannot be sent waits (see `invalidations`).
+ */
+export class KeyvRedisStore {
   readonly #composition: Composition;
-  readonly #plain: ScopedCache;
-  #namespace: string | undefined;
-  #cache: ScopedCache;
+  readonly #namespace: Namespace;
+  readonly #prefix: KeyPrefix;
+  readonly #texts: KeyvTexts;
+  #announced = false;
+  #iterating = 0;
+  #cache: ScopedCache | undefined;
 
-  constructor(options: KeyvRedisOptions) {
-    const { namespace, ...rest } = options;
-    this.#composition = compose(seeingValues(rest), 'keyv');
-    this.#plain = this.#cache = new ScopedCache(this.#composition.parts);
-    this.namespace = namespace;
+  /**
+   * @param connect a location, a client of node-redis, or options
+   * @throws {OptionError} for an option that cannot be understood
+   */
+  constructor(connect?: Connect<KeyvRedisOptions>, options?: KeyvRedisOptions);
+  /** @internal */
+  constructor(connect: Connect<KeyvRedisOptions> | undefined, options: KeyvRedisOptions | undefined, texts: KeyvTexts);
+  constructor(connect?: Connect<KeyvRedisOptions>, options?: KeyvRedisOptions, texts = new KeyvTexts()) {
+    const { namespace, useKeyPrefix, ...rest } = optionsOf<KeyvRedisOptions>('KeyvRedisStore', connect, options);
+    this.#namespace = new Namespace(namespace);
+    this.#prefix = new KeyPrefix(useKeyPrefix);
+    this.#texts = texts;
+    this.#composition = compose(seeingValues(rest), 'keyv', undefined, texts);
   }
 
+  /** What Keyv 6 asks an adapter for. A Keyv 4 or 5 that has the adapter already keeps it: then there is none, and Keyv 6 adapts to that. */
+  get capabilities(): KeyvCapabilities | undefined {
+    if (this.#prefix.taken) return undefined;
+    // The one before had no namespace.
+    if (this.#announced) this.#namespace.decide();
+    else answerRawReadsOfCaller(readCapabilities);
+    this.#announced = true;
+    return capabilities;
+  }
+
+  /** Undefined while a Keyv 4 or 5 iterates: it skips keys that do not hold the namespace to the letter. */
   get namespace(): string | undefined {
-    return this.#namespace;
+    return this.#iterating > 0 ? undefined : this.#namespace.name;
   }
 
+  /** Set by Keyv. @throws {OptionError} for a second, different namespace */
   set namespace(name: string | undefined) {
-    this.#namespace = name;
-    const { parts, namespace } = this.#composition;
-    // A key function of the user's own knows nothing of namespaces; a nameless one is the prefix's.
-    this.#cache = name && parts.keysOf ? new ScopedCache({ ...parts, keys: namespace(name) }) : this.#plain;
+    this.#namespace.assign(name);
+    if (!this.#announced) this.#prefix.take(name);
   }
 
   get opts(): AdapterInfo {
-    return { dialect: 'redis', url: 'redis://', namespace: this.#namespace };
+    return { dialect: 'redis', url: 'redis://', namespace: this.namespace };
   }
 
-  /** node-redis's client, where one connection is shared by all calls (the default). */
+  /** node-redis's client, if one connection is shared by all calls (the default). */
   get client(): RedisClientType | undefined {
     return this.#composition.link.client as RedisClientType | undefined;
   }
@@ -71,50 +105,134 @@ export abstract class KeyvAdapter {
     return this.#composition.link.breaker;
   }
 
-  /** Which store this is, in what the channels `redis-tier:command` and `redis-tier:load` tell. */
+  /** Which store this is, in the messages of the channels `redis-tier:command` and `redis-tier:load`. */
   get source(): Source {
     return this.#composition.parts.source;
   }
 
-  /** What the adapter has done so far, in all its namespaces, and how it is now. Asks nobody. `{ reset: true }` starts from zero afterwards. */
+  /** What the adapter has done so far, and how it is now. Does not ask Redis. `{ reset: true }` starts from zero afterwards. */
   stats(options?: StatsOptions): StoreStats {
     return readStats(this.#composition.parts.counters, this.#composition.link, options);
   }
 
-  /** What logs show of an adapter, and of a Keyv around it: nothing that was handed to it. */
+  /** What logs show of an adapter, and of a Keyv around it: none of its options. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return `${this.constructor.name} { status: '${this.status}' }`;
   }
 
-  /** @internal */
-  protected get cache(): ScopedCache {
-    return this.#cache;
+  /** What is stored under the key: text that Keyv serialized comes back as it was. Redis: GET. */
+  async get<Value>(key: string): Promise<Value | undefined> {
+    return this.#entries.get<Value>(this.#prefix.strip(key));
+  }
+
+  /** Redis: MGET */
+  async getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
+    return this.#entries.getMany<Value>(keys.map((key) => this.#prefix.strip(key)));
   }
 
   /**
-   * Deletes the entries of this namespace, and nothing else. Redis: SCAN and UNLINK, in batches. `{ lazy: true }`, for which the
-   * option `lazyClear` has to be set, makes them misses in one step and deletes them in the background. Rejects when it cannot be done.
+   * Redis: SET with PX; UNLINK for an entry that has expired already.
+   *
+   * @param time milliseconds from now; for Keyv 6, milliseconds since 1970. `undefined` for the default time to live
+   * @returns whether it was stored
    */
-  async clear(options?: { readonly lazy?: boolean }): Promise<void> {
-    await this.#cache.clear(options);
+  async set(key: string, value: unknown, time?: Milliseconds): Promise<boolean> {
+    const bare = this.#prefix.strip(key);
+    if (value instanceof Unencodable) return this.#refuse('set', bare, value);
+    this.#texts.written(value);
+    if (!this.#announced || time === undefined || time === null) return this.#entries.put(bare, value, time);
+    const left = time - Date.now();
+    if (left > 0) return this.#entries.put(bare, value, left);
+    if (time < firstInstant) this.#refuseRelative(bare, time);
+    await this.#settled(this.#entries.discard([bare], 'set'), undefined);
+    return false;
+  }
+
+  /** Redis: SET with PX, pipelined. @returns whether each was stored, as `boolean[]` */
+  // biome-ignore lint/suspicious/noExplicitAny: Keyv 5 declares void and hands on what comes; Keyv 4 has none
+  async setMany(entries: KeyvEntry[]): Promise<any> {
+    const isPlain = ({ value, expires = Number.POSITIVE_INFINITY }: KeyvEntry): boolean =>
+      !(value instanceof Unencodable) && !(this.#announced && expires <= Date.now());
+    const [plain, odd] = [entries.filter(isPlain), entries.filter((entry) => !isPlain(entry))];
+    for (const { value } of plain) this.#texts.written(value);
+    const now = Date.now();
+    const timed = plain.map(({ key, value, ttl, expires }) => {
+      const left = this.#announced && typeof expires === 'number' ? Math.max(1, expires - now) : ttl;
+      return [this.#prefix.strip(key), value, left] as const;
+    });
+    const [stored] = await Promise.all([
+      this.#entries.putMany(timed),
+      ...odd.map(({ key, value, expires }) => this.set(key, value, expires)),
+    ]);
+    const results = new Map(plain.map((entry, i) => [entry, stored[i]]));
+    return entries.map((entry) => results.get(entry) === true);
+  }
+
+  /** Redis: UNLINK. @returns whether the key existed; false as well if the deletion waits or failed */
+  async delete(key: string): Promise<boolean> {
+    return (await this.#settled(this.#entries.remove([this.#prefix.strip(key)], 'delete'), 0)) > 0;
+  }
+
+  /** Redis: UNLINK. @returns whether each key existed, as `boolean[]`, for Keyv 6; whether any did for others */
+  // biome-ignore lint/suspicious/noExplicitAny: one boolean for Keyv 5, one for each key for Keyv 6
+  async deleteMany(keys: string[]): Promise<any> {
+    const bare = keys.map((key) => this.#prefix.strip(key));
+    const existed = await this.#settled(
+      this.#entries.removeEach(bare),
+      bare.map(() => false),
+    );
+    return this.#announced ? existed : existed.includes(true);
+  }
+
+  /** Redis: EXISTS */
+  async has(key: string): Promise<boolean> {
+    return this.#entries.has(this.#prefix.strip(key));
+  }
+
+  /** Redis: EXISTS, pipelined */
+  async hasMany(keys: string[]): Promise<boolean[]> {
+    return this.#entries.hasMany(keys.map((key) => this.#prefix.strip(key)));
+  }
+
+  /**
+   * Deletes the entries of this namespace, and nothing else. Redis: SCAN and UNLINK, in batches. `{ lazy: true }`, which needs the option
+   * `lazyClear`, makes them misses in one step and deletes them in the background. If Redis cannot be reached, the clear waits like a
+   * deletion. A string (`@keyvhq/core` passes its namespace) limits it to keys that begin with it and a colon.
+   */
+  async clear(options?: { readonly lazy?: boolean } | string): Promise<void> {
+    if (typeof options === 'string' && options !== '') {
+      await this.#settled(this.#entries.delPattern(`${escapeGlob(`${options}:`)}*`), 0);
+    } else await this.#settled(this.#entries.clear(options || undefined), undefined);
+  }
+
+  /** Every key of the namespace with what is stored under it. Redis: SCAN and MGET. A key may come twice while Redis resizes its table. */
+  async *iterator<Value>(_namespace?: string): AsyncGenerator<[string, Value], void> {
+    this.#iterating += this.#announced ? 0 : 1;
+    try {
+      let page: string[] = [];
+      for await (const key of this.#entries.iterate()) {
+        page.push(key);
+        if (page.length < pageSize) continue;
+        yield* this.#page<Value>(page);
+        page = [];
+      }
+      yield* this.#page<Value>(page);
+    } finally {
+      this.#iterating -= this.#announced ? 0 : 1;
+    }
   }
 
   /** Makes every entry of this namespace with one of the tags a miss: see the store's `invalidateTags`, and the option `tags`. */
   invalidateTags(tags: readonly string[]): Promise<void> {
-    return this.#cache.invalidateTags(tags);
-  }
-
-  /** What this process keeps of the namespace. @internal */
-  kept(): ScopedCache | undefined {
-    return this.#cache.kept();
+    return this.#entries.invalidateTags(tags);
   }
 
   /** Rewrites every entry of this namespace with the current serializer and compression: see the store's `reencode`. */
   reencode(options?: ReencodeOptions): AsyncGenerator<ReencodeProgress, void, undefined> {
-    return this.#cache.reencode(options);
+    return this.#entries.reencode(options);
   }
 
-  /** Listens to an event. Keyv does to `error`, which tells of every failure, and re-emits it. */
+  /** Listens to an event. Keyv listens to `error`, which tells of every failure, and emits it again. */
   on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): this;
   // biome-ignore lint/suspicious/noExplicitAny: Keyv's signature
   on(event: string, listener: (...args: any[]) => void): this;
@@ -128,7 +246,7 @@ export abstract class KeyvAdapter {
     return this;
   }
 
-  /** Connects, for those who want start-up to fail when Redis is not there. */
+  /** Connects, for applications that want to fail at start-up if Redis is not there. */
   ready(): Promise<void> {
     return this.#composition.link.ready();
   }
@@ -138,35 +256,83 @@ export abstract class KeyvAdapter {
     return this.#composition.link.ping();
   }
 
-  /** Waits for what is in flight, at most `timeout` milliseconds, and closes the connections this adapter opened. Idempotent. */
+  /** Waits for calls in flight, at most `timeout` milliseconds, and closes the connections this adapter opened. Idempotent. */
   async disconnect(): Promise<void> {
     await this.#composition.link.disconnect();
   }
 
-  /** The entries of the namespace, page by page, as stored. A key may come twice while Redis resizes its table. */
-  protected async *entries<Value>(): AsyncGenerator<[string, Value], void, undefined> {
-    let page: string[] = [];
-    for await (const key of this.#cache.iterate()) {
-      page.push(key);
-      if (page.length < pageSize) continue;
-      yield* this.#values<Value>(page);
-      page = [];
-    }
-    yield* this.#values<Value>(page);
+  /** What this process keeps of the namespace. @internal */
+  kept(): ScopedCache | undefined {
+    return this.#entries.kept();
   }
 
-  async *#values<Value>(keys: readonly string[]): AsyncGenerator<[string, Value], void, undefined> {
-    const values = await this.#cache.getMany<Value>(keys);
+  /** Whether a Keyv iterates. @internal */
+  get iterating(): boolean {
+    return this.#iterating > 0;
+  }
+
+  /** Emits an error of a stored entry that the Keyv could not read. @internal */
+  unreadable(error: CacheError): void {
+    this.#emit('get', undefined, error);
+  }
+
+  /** The entries of the namespace, which the first use decides. @internal */
+  protected get cache(): ScopedCache {
+    return this.#entries;
+  }
+
+  get #entries(): ScopedCache {
+    this.#cache ??= this.#open();
+    return this.#cache;
+  }
+
+  #open(): ScopedCache {
+    this.#namespace.decide();
+    const { parts, namespace } = this.#composition;
+    const { name } = this.#namespace;
+    // A key function of the user's own does not know of namespaces; without a name the prefix is the namespace.
+    return new ScopedCache(name && parts.keysOf ? { ...parts, keys: namespace(name) } : parts);
+  }
+
+  async *#page<Value>(keys: readonly string[]): AsyncGenerator<[string, Value], void, undefined> {
+    const values = await this.#entries.getMany<Value>(keys, 'iterator');
     for (const [i, key] of keys.entries()) {
       const value = values[i];
-      if (value !== undefined) yield [key, value];
+      if (value !== undefined && (this.#announced || (await this.#texts.iterable(value)))) yield [this.#prefix.restore(key), value];
     }
   }
 
-  /** Stores many, each under its own time to live. */
-  protected store(entries: readonly { key: string; value: unknown; ttl: Ttl }[]): Promise<boolean[]> {
-    return this.#cache.putMany(entries.map(({ key, value, ttl }) => [key, value, ttl] as const));
+  /** Keyv has no place for a deletion that fails: it answers `instead`, and the `error` event has told. */
+  async #settled<T>(deletion: Promise<T>, instead: T): Promise<T> {
+    try {
+      return await deletion;
+    } catch (error) {
+      if (this.#composition.parts.onFailure === 'throw') throw error;
+      return instead;
+    }
+  }
+
+  /** Keyv 6 never computes such a time: a Keyv 4 or 5 has taken an adapter of Keyv 6. */
+  #refuseRelative(key: string, time: Milliseconds): void {
+    const what = 'milliseconds since 1970: a Keyv 6 has this adapter, and a Keyv 4 or 5 needs one of its own';
+    this.#emit('set', key, new ArgumentError(expected('expires', what, time)));
+  }
+
+  /** A value without bytes is not stored, and the one before it goes. */
+  async #refuse(name: string, key: string, { reason }: Unencodable): Promise<boolean> {
+    this.#emit(name, key, reason);
+    await this.#settled(this.#entries.discard([key], name), undefined);
+    return false;
+  }
+
+  #emit(operation: string, key: string | undefined, error: CacheError | ArgumentError): void {
+    const { counters, events } = this.#composition.parts;
+    counters.failed(error);
+    events.emit('error', Object.assign(error, key === undefined ? { operation } : { operation, key }));
   }
 }
 
+const readCapabilities = Object.getOwnPropertyDescriptor(KeyvRedisStore.prototype, 'capabilities')?.get as () => unknown;
 const pageSize = 100;
+/** 1973: no entry that Keyv 6 writes expired before that. */
+const firstInstant: Milliseconds = 1e11;

@@ -1,28 +1,20 @@
 import type Keyv from 'keyv';
 import { expected, OptionError } from '../errors.js';
 import type { ScopedCache } from '../scope.js';
-import { type AdapterInfo, KeyvAdapter } from './adapter.js';
+import type { KeyvRedisStore } from './adapter.js';
+import { type AdapterInfo, capabilities, type KeyvCapabilities, majorOf } from './contract.js';
 import { origin, wrapped } from './create-keyv.js';
-import { type KeyvCapabilities, KeyvRedisStore } from './v6.js';
 
 /** What the adapter's near cache keeps, as an adapter of its own that asks nobody and is written to by nobody. */
 class CoherentAdapter {
-  readonly #adapter: KeyvAdapter;
-  #cache: ScopedCache | undefined;
-  #cacheOf: string | undefined;
+  readonly #adapter: KeyvRedisStore;
+  readonly #major: 4 | 5 | 6;
+  readonly #kept: ScopedCache;
 
-  constructor(adapter: KeyvAdapter) {
+  constructor(adapter: KeyvRedisStore, major: 4 | 5 | 6, kept: ScopedCache) {
     this.#adapter = adapter;
-  }
-
-  /** Of the namespace that the adapter is in now. */
-  get #kept(): ScopedCache {
-    const { namespace } = this.#adapter;
-    if (this.#cache === undefined || namespace !== this.#cacheOf) {
-      this.#cache = this.#adapter.kept() as ScopedCache;
-      this.#cacheOf = namespace;
-    }
-    return this.#cache;
+    this.#major = major;
+    this.#kept = kept;
   }
 
   get opts(): AdapterInfo {
@@ -37,7 +29,7 @@ class CoherentAdapter {
   set namespace(_name: string | undefined) {}
 
   get capabilities(): KeyvCapabilities | undefined {
-    return this.#adapter instanceof KeyvRedisStore ? this.#adapter.capabilities : undefined;
+    return this.#major === 6 ? capabilities : undefined;
   }
 
   get<Value>(key: string): Promise<Value | undefined> {
@@ -70,7 +62,7 @@ class CoherentAdapter {
 
   // biome-ignore lint/suspicious/noExplicitAny: one boolean for Keyv 5, one for each key for Keyv 6
   async deleteMany(keys: string[]): Promise<any> {
-    return this.capabilities ? keys.map(() => true) : true;
+    return this.#major === 6 ? keys.map(() => true) : true;
   }
 
   async clear(): Promise<void> {}
@@ -90,11 +82,12 @@ class CoherentAdapter {
  */
 export function coherentMemory<Value = unknown>(redis: Keyv<Value>): Keyv<Value> {
   const made = origin(redis);
-  const adapter = made?.adapter;
-  if (!made || made.prefixed || !(adapter instanceof KeyvAdapter) || !adapter.kept()) {
+  const major = made && majorOf(made.keyv);
+  const kept = made?.adapter.kept();
+  if (!made || !kept || major === undefined || major === 4) {
     throw new OptionError(expected('redis', 'what `createKeyv` made with the option `near`, with Keyv 5 or later', redis));
   }
-  const memory = wrapped(made, new CoherentAdapter(adapter));
+  const { keyv: memory } = wrapped(made, new CoherentAdapter(made.adapter, major, kept));
   readAs(redis as Decoding, memory as Decoding);
   return memory as Keyv<Value>;
 }

@@ -1,42 +1,52 @@
 import type Keyv from 'keyv';
-import * as installed from 'keyv';
-import { keyvSerializer } from '../codec/serializers.js';
-import type { KeyvRedisOptions } from './adapter.js';
-import { KeyvRedisStoreV5 } from './v5.js';
-import { KeyvRedisStore } from './v6.js';
+import { OptionError } from '../errors.js';
+import type { StoreOptions } from '../options.js';
+import { type Connect, optionsOf } from '../settings/ways-in.js';
+import { type KeyvRedisOptions, KeyvRedisStore } from './adapter.js';
+import { type KeyvModule, majorOf } from './contract.js';
+import { KeyvTexts } from './envelope.js';
+import { requireKeyv } from './installed.js';
+import { keyvOptions, type OwnOptions, type SplitOptions } from './keyv-options.js';
+import { manifestOf } from './manifest.js';
+import { answerRawReads } from './raw-reads.js';
+import { guarded, standard, type TextFunctions } from './serialization.js';
+
+/** The adapter's options, and those of Keyv itself, which are passed on. */
+export interface CreateKeyvOptions extends Omit<KeyvRedisOptions, 'useKeyPrefix'>, OwnOptions {}
 
 /**
- * A Keyv on Redis, for whichever of Keyv 4, 5 and 6 is installed:
- * `createKeyv({ location: 'redis://localhost/1', namespace: 'users' })`. Keys stand in Redis as `namespace::key`, the same
- * under every major and the same as `@keyv/redis` writes them.
+ * A Keyv on Redis, of the installed Keyv 4, 5 or 6: `createKeyv('redis://localhost/1', { namespace: 'users' })`. Keys in Redis are
+ * `namespace::key`, the same under every major and the same as `@keyv/redis` writes them.
  *
- * `serialization`, `compression` and the other options of Keyv itself can be set on what it returns.
- *
- * @throws {OptionError} for an option that cannot be understood
+ * @param connect a location, a client of node-redis, or options
+ * @throws {OptionError} for an option that cannot be understood, and if no Keyv is installed
  */
-export function createKeyv<Value = unknown>(options: KeyvRedisOptions = {}): Keyv<Value> {
-  return createKeyvOf(installed as unknown as KeyvModule, options) as Keyv<Value>;
+export function createKeyv<Value = unknown>(connect?: Connect<CreateKeyvOptions>, options?: CreateKeyvOptions): Keyv<Value> {
+  const keyv = installed();
+  if (majorOf(keyv) === 4) refuseBesideCacheManager();
+  return createKeyvOf(keyv, connect, options) as Keyv<Value>;
 }
 
-/** The module `keyv`, of any major. */
-export interface KeyvModule {
-  // biome-ignore lint/suspicious/noExplicitAny: the constructors of three majors
-  readonly default?: any;
-  // biome-ignore lint/suspicious/noExplicitAny: the constructors of three majors
-  readonly Keyv?: any;
-  readonly KeyvHooks?: unknown;
-  readonly KeyvBridgeAdapter?: unknown;
+function installed(): KeyvModule {
+  try {
+    return requireKeyv();
+  } catch (cause) {
+    throw new OptionError('createKeyv needs the package `keyv`: npm install keyv', { cause });
+  }
+}
+
+/** cache-manager 6 and 7 call methods that Keyv 4 does not have. */
+function refuseBesideCacheManager(): void {
+  const version = manifestOf('cache-manager')?.version;
+  if (version === undefined || Number.parseInt(version, 10) < 6) return;
+  throw new OptionError(`Keyv 4 does not work in cache-manager ${version}, which is installed beside it: npm install keyv@5`);
 }
 
 /** What a Keyv was made of. */
 export interface Origin {
   readonly keyv: KeyvModule;
-  readonly adapter: unknown;
-  /** What Keyv itself gets to know. */
-  readonly namespace: string | undefined;
-  readonly ttl: { readonly ttl?: unknown };
-  /** Whether it puts its namespace in front of every key, as Keyv 4 does. */
-  readonly prefixed: boolean;
+  readonly adapter: KeyvRedisStore;
+  readonly split: SplitOptions;
 }
 
 const origins = new WeakMap<object, Origin>();
@@ -47,48 +57,52 @@ export function origin(made: unknown): Origin | undefined {
 }
 
 /** @internal */
-export function createKeyvOf(keyv: KeyvModule, options: KeyvRedisOptions): unknown {
-  const { namespace } = options;
-  // Keyv keeps the time to live in its envelope too, so it has to know it; then the adapter must not, or an entry that is set
-  // for ever would get it all the same. One that depends on the value is the adapter's alone.
-  const known = typeof options.ttl === 'number' && options.ttl > 0 && Number.isFinite(options.ttl);
-  const ttl = known ? { ttl: options.ttl } : {};
-  const adapterOptions = known ? { ...options, ttl: undefined } : options;
-  const prefixed = !keyv.KeyvBridgeAdapter && !keyv.KeyvHooks;
-  const adapter = keyv.KeyvBridgeAdapter
-    ? new KeyvRedisStore(adapterOptions)
-    : new KeyvRedisStoreV5({ ...adapterOptions, useKeyPrefix: prefixed });
-  const made = { keyv, adapter, namespace, ttl, prefixed };
-  const result = wrapped(made, adapter) as object;
-  origins.set(result, made);
-  return result;
+export function createKeyvOf(keyv: KeyvModule, connect?: unknown, options?: unknown): unknown {
+  const split = keyvOptions(majorOf(keyv), optionsOf<StoreOptions>('createKeyv', connect, options) as CreateKeyvOptions);
+  // The Keyv reads with functions that know the adapter, and the adapter iterates with them.
+  const texts = new KeyvTexts((text) => made.texts?.parse(text));
+  const adapter = new KeyvRedisStore(split.adapter, undefined, texts);
+  const of = { keyv, adapter, split };
+  const made = wrapped(of, adapter);
+  origins.set(made.keyv, of);
+  return made.keyv;
 }
 
-/** A Keyv of its major around the adapter. @internal */
-export function wrapped({ keyv, namespace, ttl }: Origin, adapter: unknown): unknown {
+/** A Keyv of its major around the store, which is the adapter or a view of it; and what it writes and reads with. @internal */
+export function wrapped({ keyv, adapter, split }: Origin, store: object): { readonly keyv: object; readonly texts?: TextFunctions } {
   const Constructor = keyv.Keyv ?? keyv.default ?? keyv;
-  if (keyv.KeyvBridgeAdapter) return new Constructor({ store: adapter, namespace, ...ttl });
-  if (keyv.KeyvHooks) {
-    // `throwOnErrors`: a deletion that failed would otherwise come back as `false`. Reads and writes of ours do not reject.
-    // Keyv's own prefix would be a second one, and it takes `users:1` and `1` in the namespace `users` for the same key.
-    // Its own way of writing values, by native JSON where that gives the same.
-    const { stringify: serialize, parse } = keyvSerializer;
-    const deserialize = (text: string): unknown => unexpired(parse(text) as Envelope | undefined);
-    const v5 = new Constructor(adapter, { useKeyPrefix: false, throwOnErrors: true, serialize, deserialize, ...ttl });
-    v5.namespace = namespace;
-    return v5;
+  const { namespace, ttl, own } = split;
+  const guard = (functions: TextFunctions): TextFunctions => guarded(functions, adapter);
+  switch (majorOf(keyv)) {
+    case 6: {
+      answerRawReads(keyv);
+      const { emitErrors, ...rest } = own;
+      const six = new Constructor({ ...rest, store, namespace, ...ttl });
+      const texts = six.serialization && guard(six.serialization);
+      six.serialization = texts;
+      if (emitErrors === false) silence(six);
+      return { keyv: six, texts };
+    }
+    case 5: {
+      const texts = guard({ stringify: own.serialize ?? standard.stringify, parse: own.deserialize ?? standard.parse });
+      const { stringify: serialize, parse: deserialize } = texts;
+      // Keyv's own prefix would be a second one, and it takes `users:1` and `1` in the namespace `users` for the same key.
+      return { keyv: new Constructor({ ...own, store, namespace, useKeyPrefix: false, serialize, deserialize, ...ttl }), texts };
+    }
+    default: {
+      const { emitErrors } = own;
+      const four = new Constructor({ ...own, store, namespace: namespace ?? '', ...ttl }, emitErrors === undefined ? {} : { emitErrors });
+      const texts = guard({ stringify: four.opts.serialize, parse: four.opts.deserialize });
+      Object.assign(four.opts, { serialize: texts.stringify, deserialize: texts.parse });
+      // Keyv 4 emits errors on an emitter that throws if nothing listens.
+      four.on('error', () => {});
+      return { keyv: four, texts };
+    }
   }
-  const v4 = new Constructor({ store: adapter, namespace: namespace ?? '', ...ttl });
-  // Keyv 4 re-emits errors on an emitter that throws where nobody listens.
-  v4.on('error', () => {});
-  return v4;
 }
 
-interface Envelope {
-  readonly expires?: number | null;
-}
-
-/** What expired on its way here is a miss. Keyv would delete it, and reject the read where that fails. */
-function unexpired(envelope: Envelope | undefined): Envelope | undefined {
-  return typeof envelope?.expires === 'number' && Date.now() > envelope.expires ? undefined : envelope;
+/** What `emitErrors: false` does in Keyv 4 and 5. */
+function silence(keyv: { emit(event: string, ...args: unknown[]): unknown }): void {
+  const { emit } = keyv;
+  keyv.emit = (event, ...args) => (event === 'error' ? false : emit.call(keyv, event, ...args));
 }

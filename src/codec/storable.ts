@@ -1,0 +1,58 @@
+import { types } from 'node:util';
+import { CodecError } from '../errors.js';
+import { asBuffer } from './bytes.js';
+
+/**
+ * The value in a form that JSON can hold: views of bytes as Buffers, at any depth. Everything else stays the same object. Not for the fast
+ * path: it looks at every member.
+ *
+ * @throws {CodecError} for a part that JSON would turn into something else without an error, such as a Map
+ */
+export function storable(value: unknown): unknown {
+  if (typeof value === 'function' || typeof value === 'symbol') throw refused(`a ${typeof value}`);
+  return withBuffers(value, []);
+}
+
+/** Refuses a value that is, as a whole, nothing JSON can hold. */
+export function refuseUnstorable(value: unknown): void {
+  if (typeof value === 'function' || typeof value === 'symbol') throw refused(`a ${typeof value}`);
+  if (typeof value !== 'object' || value === null) return;
+  const name = unstorable(value);
+  if (name !== undefined) throw refused(name);
+}
+
+function withBuffers(value: unknown, path: readonly object[]): unknown {
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value;
+  if (ArrayBuffer.isView(value)) return asBuffer(value);
+  const name = unstorable(value);
+  if (name !== undefined) throw refused(name);
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return value;
+  if (path.includes(value)) throw new CodecError('the value cannot be encoded: it contains itself');
+  const inside = [...path, value];
+  let copy: Record<string, unknown> | undefined;
+  for (const [key, member] of Object.entries(value)) {
+    const stored = withBuffers(member, inside);
+    if (stored === member) continue;
+    copy ??= (Array.isArray(value) ? value.slice() : { ...value }) as Record<string, unknown>;
+    copy[key] = stored;
+  }
+  return copy ?? value;
+}
+
+/** What the object is, if JSON makes something else of it without an error: mostly `{}`. */
+function unstorable(value: object): string | undefined {
+  const { then, pipe, toJSON } = value as { then?: unknown; pipe?: unknown; toJSON?: unknown };
+  if (types.isPromise(value) || typeof then === 'function') return 'a Promise (await it first)';
+  if (typeof pipe === 'function') return 'a stream';
+  if (types.isNativeError(value)) return 'an Error';
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  if (plain.has(tag) || typeof toJSON === 'function' || Object.keys(value).length > 0) return undefined;
+  return `a ${tag}`;
+}
+
+/** Those that JSON knows. */
+const plain = new Set(['Object', 'Array', 'Date', 'String', 'Number', 'Boolean']);
+
+function refused(name: string): CodecError {
+  return new CodecError(`${name} cannot be stored as JSON`);
+}
