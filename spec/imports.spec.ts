@@ -27,12 +27,11 @@ type Floor = (typeof floors)[number];
 function floorOf(file: string): Floor {
   if (/^(index|keyv|otel|store|coherent-memory)$|^keyv\//.test(file)) return 'faces';
   if (/^(create|options|link)$|^settings\//.test(file)) return 'root';
-  if (/^(reads|cache|scope|failure|events|unawaited)$|^extras\/|^telemetry\/(loads|observed|stats|traced|tracing)$/.test(file))
-    return 'cache';
+  if (/^(reads|cache|scope|failure|events)$|^extras\/|^telemetry\/(loads|observed|stats|traced|tracing)$/.test(file)) return 'cache';
   if (/^(commands|near)\//.test(file)) return 'commands';
   if (file.startsWith('connection/')) return 'connection';
   if (/^(keys|codec)\/|^ttl$|^telemetry\/(counters|sizes)$/.test(file)) return 'pure';
-  if (/^(errors|discretion)$/.test(file)) return 'leaf';
+  if (/^(errors|discretion|unawaited)$/.test(file)) return 'leaf';
   throw new Error(`src/${file}.ts is on no floor: say where it belongs`);
 }
 

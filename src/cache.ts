@@ -22,6 +22,7 @@ import { allTags, type WriteOptions, written } from './extras/write-options.js';
 import { type CacheParts, Reads } from './reads.js';
 import { observedLoad } from './telemetry/loads.js';
 import type { Ttl } from './ttl.js';
+import { unawaited } from './unawaited.js';
 
 /** What `incr`, `decr` count with. */
 export interface CounterOptions {
@@ -69,27 +70,22 @@ export class Cache extends Reads {
    * @param how milliseconds; `0`, `null` or `Infinity` for ever; the default of the store where it is left out. Or `{ ttl, tags }`
    * @returns whether the value was stored
    */
-  async put(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<boolean> {
+  put(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<boolean> {
+    let entry: Entry<MaybePromise<Stored>> | undefined;
     try {
-      const entry = this.#entry(key, value, how);
-      if (entry === undefined) {
-        await this.#leaveNothingOld([key], 'set');
-        return false;
-      }
-      this.parts.flights.forget(entry.key);
-      await this.parts.commands.set(entry.key, entry.value, entry.ttl);
-      return true;
+      entry = this.#entry(key, value, how);
     } catch (error) {
-      if (this.#outdates(error)) await this.#leaveNothingOld([key], 'set');
-      return this.policy.recover({ name: 'set', key }, error, false);
+      return unawaited(this.#unstored(key, error));
     }
+    return this.policy.writing(entry === undefined ? this.#unstored(key) : this.#store(key, entry));
   }
 
   /** Stores each entry as `set` would, in pipelines without a transaction. Fails open, entry by entry. @returns whether each was stored */
-  async putMany(
-    entries: readonly (readonly [key: string, value: unknown, how?: Ttl | WriteOptions])[],
-    name = 'setMany',
-  ): Promise<boolean[]> {
+  putMany(entries: readonly (readonly [key: string, value: unknown, how?: Ttl | WriteOptions])[], name = 'setMany'): Promise<boolean[]> {
+    return unawaited(this.#putMany(entries, name));
+  }
+
+  async #putMany(entries: readonly (readonly [key: string, value: unknown, how?: Ttl | WriteOptions])[], name: string): Promise<boolean[]> {
     const stored = entries.map(() => false);
     const encoded: Entry<MaybePromise<Stored>>[] = [];
     const positions: number[] = [];
@@ -251,6 +247,22 @@ export class Cache extends Reads {
       this.parts.flights.close();
       await this.tags.invalidate(tags);
     });
+  }
+
+  async #store(key: string, { key: wire, value, ttl }: Entry<MaybePromise<Stored>>): Promise<boolean> {
+    try {
+      this.parts.flights.forget(wire);
+      await this.parts.commands.set(wire, value, ttl);
+      return true;
+    } catch (error) {
+      return this.#unstored(key, error);
+    }
+  }
+
+  /** A value that is not stored takes the entry with it that it was to replace; `error`: why, if that is a failure. */
+  async #unstored(key: string, error?: unknown): Promise<boolean> {
+    if (error === undefined || this.#outdates(error)) await this.#leaveNothingOld([key], 'set');
+    return error === undefined ? false : this.policy.recover({ name: 'set', key }, error, false);
   }
 
   /** Whether a write that failed so leaves an entry that it was to replace, though Redis can be reached: deletions need no room. */

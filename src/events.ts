@@ -59,13 +59,20 @@ export class Events {
 
   emit<E extends keyof StoreEvents>(event: E, ...args: StoreEvents[E]): void {
     if (!this.heard[event]) return;
-    try {
-      this.#emitter.emit(event, ...(args as never));
-    } catch (error) {
-      // Keyv 6 re-emits on an emitter that throws where nobody listens.
-      if (this.#warned) return;
-      this.#warned = true;
-      process.emitWarning(`a listener of redis-tier's \`${event}\` event threw: ${String(error)}`, { code: 'REDIS_TIER_LISTENER' });
+    // One by one: an emitter would not call the others after one that throws.
+    for (const listener of this.#emitter.listeners(event)) {
+      try {
+        (listener as (...args: StoreEvents[E]) => void)(...args);
+      } catch (error) {
+        this.#warn(event, error);
+      }
     }
+  }
+
+  /** Once: Keyv 4 and 6 emit errors again on an emitter that throws if nothing listens. */
+  #warn(event: string, error: unknown): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    process.emitWarning(`a listener of redis-tier's \`${event}\` event threw: ${String(error)}`, { code: 'REDIS_TIER_LISTENER' });
   }
 }

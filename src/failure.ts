@@ -1,7 +1,7 @@
 import { AbortedError, ArgumentError, BreakerOpenError, CacheError, CommandError } from './errors.js';
 import type { Events } from './events.js';
 import type { Counters } from './telemetry/counters.js';
-import { survivable } from './unawaited.js';
+import { unawaited } from './unawaited.js';
 
 /** What a failed read or write becomes: `'miss'` gives the caller a miss, `'throw'` the error. */
 export type OnFailure = 'miss' | 'throw';
@@ -15,7 +15,7 @@ export interface Operation {
 /**
  * The failure policy, all of it. Every failure is emitted as `error`; then a read or a write answers `instead`, and an operation that
  * the caller relies on for correctness rejects. A wrong argument always rejects on a store. An aborted call rejects and emits nothing: it is what
- * the caller asked for. A rejection that nothing handles does not end the process.
+ * the caller asked for. A call that nothing awaits does not end the process.
  */
 export class FailurePolicy {
   readonly #events: Events;
@@ -32,20 +32,23 @@ export class FailurePolicy {
   }
 
   /** For reads and writes: fails open. */
-  async open<T>(operation: Operation, work: () => Promise<T>, instead: T): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      return this.recover(operation, error, instead);
-    }
+  open<T>(operation: Operation, work: () => Promise<T>, instead: T): Promise<T> {
+    return unawaited(this.#open(operation, work, instead));
+  }
+
+  /** The promise of a read of this key, which rejects only with `onFailure: 'throw'` or for a wrong key. */
+  reading<T>(key: unknown, read: Promise<T>): Promise<T> {
+    return this.#onFailure === 'throw' || typeof key !== 'string' ? unawaited(read) : read;
+  }
+
+  /** The same of a write whose arguments are right. */
+  writing<T>(write: Promise<T>): Promise<T> {
+    return this.#onFailure === 'throw' ? unawaited(write) : write;
   }
 
   /** For what the caller relies on: fails loud. */
   loud<T>(operation: Operation, work: () => Promise<T>): Promise<T> {
-    const result = this.#loud(operation, work);
-    // Callers that do not await it have the event.
-    result.catch(() => {});
-    return result;
+    return unawaited(this.#loud(operation, work));
   }
 
   /** Tells of a failure and gives `instead`, or throws where failures shall be thrown. */
@@ -56,9 +59,7 @@ export class FailurePolicy {
       return instead;
     }
     const failure = this.report(operation, error);
-    if (this.#onFailure === 'throw' || (this.#strict && failure instanceof ArgumentError) || failure instanceof AbortedError) {
-      throw survivable(failure, this.#events.heard.error);
-    }
+    if (this.#onFailure === 'throw' || (this.#strict && failure instanceof ArgumentError) || failure instanceof AbortedError) throw failure;
     return instead;
   }
 
@@ -81,7 +82,15 @@ export class FailurePolicy {
     try {
       return await work();
     } catch (error) {
-      throw survivable(this.report(operation, error), this.#events.heard.error);
+      throw this.report(operation, error);
+    }
+  }
+
+  async #open<T>(operation: Operation, work: () => Promise<T>, instead: T): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      return this.recover(operation, error, instead);
     }
   }
 

@@ -8,6 +8,7 @@ import { CacheError, ClosedError } from './errors.js';
 import type { Background } from './extras/background.js';
 import type { NearHolding, NearTier } from './near/tier.js';
 import type { Milliseconds } from './ttl.js';
+import { unawaited } from './unawaited.js';
 
 /** How long what no caller waits for has to end when an engine in this process is closed. */
 const patience: Milliseconds = 1000;
@@ -60,8 +61,8 @@ export function remoteLink(
     get client() {
       return pool.client;
     },
-    ready: () => named('ready', () => pool.probe((connection) => connection.ready())),
-    ping: () => named('ping', () => pool.probe(async (connection) => void (await connection.send(['PING'])))),
+    ready: () => unawaited(named('ready', () => pool.probe((connection) => connection.ready()))),
+    ping: () => unawaited(named('ping', () => pool.probe(async (connection) => void (await connection.send(['PING']))))),
     disconnect: () => {
       closing ??= close();
       return closing;
@@ -78,8 +79,8 @@ export function localLink(engine: { closed(): boolean; close(): void }, commands
     breaker: 'closed',
     pending: 0,
     client: undefined,
-    ready: () => named('ready', () => commands.ping()),
-    ping: () => named('ping', () => commands.ping()),
+    ready: () => unawaited(named('ready', () => commands.ping())),
+    ping: () => unawaited(named('ping', () => commands.ping())),
     async disconnect() {
       // Where nothing is under way, it is closed at once.
       if (!background.quiet) await settledWithin(background.idle(), patience);

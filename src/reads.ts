@@ -24,6 +24,7 @@ import { observed, type SawReads, sawReads } from './telemetry/observed.js';
 import { tracer, type Verbs } from './telemetry/traced.js';
 import type { Source } from './telemetry/tracing.js';
 import type { Milliseconds, TtlPolicy } from './ttl.js';
+import { unawaited } from './unawaited.js';
 
 export interface CacheParts {
   readonly keys: KeySpace;
@@ -97,7 +98,11 @@ export abstract class Reads {
    * The value under the key, or `undefined`. Redis: GET.
    * Fails open: `undefined` and an `error` event. An entry past its `ttl` is a miss, also where `getOrSet` may still serve it.
    */
-  async get<T>(key: string): Promise<T | undefined> {
+  get<T>(key: string): Promise<T | undefined> {
+    return this.policy.reading(key, this.#get<T>(key));
+  }
+
+  async #get<T>(key: string): Promise<T | undefined> {
     let wire: string;
     let stored: Stored | null;
     let near: boolean;
@@ -120,7 +125,11 @@ export abstract class Reads {
   }
 
   /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
-  async getMany<T>(keys: readonly string[], name = 'getMany'): Promise<(T | undefined)[]> {
+  getMany<T>(keys: readonly string[], name = 'getMany'): Promise<(T | undefined)[]> {
+    return unawaited(this.#getMany<T>(keys, name));
+  }
+
+  async #getMany<T>(keys: readonly string[], name: string): Promise<(T | undefined)[]> {
     if (keys.length === 0) return [];
     let wires: string[];
     let found: (Stored | null)[];
@@ -186,10 +195,9 @@ export abstract class Reads {
   }
 
   /** Milliseconds until the key expires; `null`: never; `undefined`: there is no such key. Redis: PTTL. Fails open: `undefined`. */
-  async remainingTtl(key: string): Promise<Milliseconds | null | undefined> {
-    const left = await this.ttl(key);
-    if (left === missing) return undefined;
-    return left === never ? null : left;
+  remainingTtl(key: string): Promise<Milliseconds | null | undefined> {
+    const inWords = (left: Milliseconds): Milliseconds | null | undefined => (left === missing ? undefined : left === never ? null : left);
+    return unawaited(this.ttl(key).then(inWords));
   }
 
   /** The value that was read: a hit or a miss, which is counted and told of here. `near`: the near tier answered. */

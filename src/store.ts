@@ -15,6 +15,7 @@ import { type Connect, optionsOf } from './settings/ways-in.js';
 import { readStats, type StatsOptions, type StoreStats } from './telemetry/stats.js';
 import type { Source } from './telemetry/tracing.js';
 import type { Ttl } from './ttl.js';
+import { unawaited } from './unawaited.js';
 
 /** What `mset` takes: cache-manager 5's pairs, or a record. */
 export type Entries = readonly (readonly [key: string, value: unknown])[] | Readonly<Record<string, unknown>>;
@@ -33,6 +34,7 @@ export class RedisStore extends ScopedCache {
     super(composition.parts);
     this.name = name;
     this.#composition = composition;
+    bindMethods(this);
   }
 
   /** node-redis's client, where one connection is shared by all calls (the default); it connects on first use: see `ready()`. */
@@ -90,12 +92,13 @@ export class RedisStore extends ScopedCache {
   }
 
   /** Stores many entries, each with the ttl, or `{ ttl, tags }`, pipelined without a transaction. Redis: SET with PX. Fails open, entry by entry. */
-  async mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void> {
+  mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void> {
     const pairs = Array.isArray(entries) ? entries : Object.entries(entries);
-    await this.putMany(
+    const stored = this.putMany(
       pairs.map(([key, value]) => [key, value, how] as const),
       'mset',
     );
+    return unawaited(stored.then(() => {}));
   }
 
   /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
@@ -131,7 +134,11 @@ export class RedisStore extends ScopedCache {
    * Runs the work under the lock and releases it, however the work ends. Rejects as the work does; with a LockError where the
    * work went well and the lock was lost meanwhile: look at `lock.signal` while it runs.
    */
-  async withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
+  withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
+    return unawaited(this.#withLock(key, work, options));
+  }
+
+  async #withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
     const lock = await this.lock(key, options);
     let result: T;
     try {
@@ -177,6 +184,16 @@ export class RedisStore extends ScopedCache {
    */
   disconnect(): Promise<void> {
     return this.#composition.link.disconnect();
+  }
+}
+
+/** Puts the methods into the store itself, so that `{ ...store, ttl }` and `const { get, set } = store` work, as with cache-manager's own stores. */
+function bindMethods(store: RedisStore): void {
+  const own = store as unknown as Record<string, unknown>;
+  for (let type = RedisStore.prototype; type !== Object.prototype; type = Object.getPrototypeOf(type)) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(type))) {
+      if (typeof value === 'function' && name !== 'constructor' && !Object.hasOwn(own, name)) own[name] = value.bind(store);
+    }
   }
 }
 

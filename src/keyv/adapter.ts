@@ -298,7 +298,7 @@ export class KeyvRedisStore {
     const values = await this.#entries.getMany<Value>(keys, 'iterator');
     for (const [i, key] of keys.entries()) {
       const value = values[i];
-      if (value !== undefined && (this.#announced || (await this.#texts.iterable(value)))) yield [this.#prefix.restore(key), value];
+      if (value !== undefined && (await this.#texts.iterable(value))) yield [this.#prefix.restore(key), value];
     }
   }
 
