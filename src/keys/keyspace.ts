@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ArgumentError, expected } from '../errors.js';
+import { ArgumentError, expected, functionFailed } from '../errors.js';
 import { escapeGlob, globToRegExp } from './glob.js';
 
 /** The mapping between the caller's keys and the keys in Redis ("wire keys"). Pure; one-to-one. */
@@ -128,17 +128,49 @@ export function customKeySpace(
   parseKey: ((wire: string) => string | undefined) | undefined,
   keyPattern = '*',
 ): KeySpace {
-  const fromWire = parseKey ?? ((): undefined => undefined);
+  const fromWire = (wire: string): string | undefined =>
+    parseKey && result('parseKey', 'a string or undefined', () => parseKey(wire), isStringOrUndefined);
   return {
     varies: true,
     toWire(key) {
       if (typeof key !== 'string') throw new ArgumentError(expected('key', 'a string', key));
-      return keyFunction(key);
+      return result('keyFunction', 'a string', () => keyFunction(key), isString);
     },
     fromWire,
     owns: (wire) => fromWire(wire) !== undefined,
     scan: (pattern) => (pattern === undefined ? { glob: keyPattern } : filtered(keyPattern, pattern)),
   };
+}
+
+/** What the user's function gives; nothing but a key is sent, or deleted. */
+function result<T>(option: string, what: string, call: () => unknown, is: (value: unknown) => value is T): T {
+  let given: unknown;
+  try {
+    given = call();
+  } catch (cause) {
+    throw functionFailed(option, cause);
+  }
+  if (is(given)) return given;
+  throw functionFailed(option, new TypeError(`expected ${what}, got ${given === null ? 'null' : typeof given}`));
+}
+
+const isString = (value: unknown): value is string => typeof value === 'string';
+const isStringOrUndefined = (value: unknown): value is string | undefined => value === undefined || isString(value);
+
+/** The caller's key for an event or a trace: `undefined` where there is none, and where `parseKey` fails, which no event may make worse. */
+export function namedBy(space: Pick<KeySpace, 'fromWire'>, wire: string): string | undefined {
+  try {
+    return space.fromWire(wire);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What versions are, in words and as a test. */
+export const versions = 'a string that is not empty or an integer ≥ 0';
+export function isVersion(version: unknown): version is string | number {
+  if (typeof version === 'string') return version !== '' && version.isWellFormed();
+  return Number.isSafeInteger(version) && (version as number) >= 0;
 }
 
 /** A key in the slot of the other, or, of locks, in one slot with the others of this lock. */
