@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { callOptions } from './call-options.js';
 import type { Stored } from './codec/codec.js';
 import type { MaybePromise } from './codec/serializers.js';
 import type { Stamps } from './codec/tag-header.js';
@@ -12,7 +13,7 @@ import { type GetOrSetOptions, parseLoadOptions } from './extras/load-options.js
 import { allTags, type WriteOptions, written } from './extras/write-options.js';
 import { type CacheParts, Reads } from './reads.js';
 import { observedLoad } from './telemetry/loads.js';
-import type { Ttl } from './ttl.js';
+import { type Ttl, wireTtl } from './ttl.js';
 
 /** What `incr`, `decr` count with. */
 export interface CounterOptions {
@@ -175,12 +176,12 @@ export class Cache extends Reads {
    * @throws {CommandError} where the value is no integer, or the sum would not be exact (beyond ±2^53)
    * @throws {UnsupportedError} under `encryption`
    */
-  incr(key: string, delta = 1, options: CounterOptions = {}): Promise<number> {
+  incr(key: string, delta = 1, options?: CounterOptions): Promise<number> {
     return this.#count('incr', key, delta, options);
   }
 
   /** Subtracts from an integer: `incr` with the sign turned. */
-  decr(key: string, delta = 1, options: CounterOptions = {}): Promise<number> {
+  decr(key: string, delta = 1, options?: CounterOptions): Promise<number> {
     return this.#count('decr', key, -delta, options);
   }
 
@@ -265,13 +266,15 @@ export class Cache extends Reads {
     return { key: wire, value: this.tags.sealed(this.parts.codec.encode(value, wire), tags, earlier), ttl: time, tagged: tags.length > 0 };
   }
 
-  #count(name: string, key: string, delta: number, { initial, ttl }: CounterOptions): Promise<number> {
+  #count(name: string, key: string, delta: number, options: CounterOptions | undefined): Promise<number> {
     return this.policy.loud({ name, key }, async () => {
+      const { initial, ttl } = callOptions(name, options, { initial: true, ttl: true });
       if (this.tags.lazy)
         throw new UnsupportedError(`Redis cannot count what carries a generation: ${name} needs a store without \`lazyClear\``);
       if (this.parts.codec.sealed) throw new UnsupportedError(`Redis cannot count under \`encryption\`: ${name} needs a store without it`);
       if (!Number.isSafeInteger(delta)) throw new ArgumentError(expected('delta', 'an integer', delta));
       if (initial !== undefined && !Number.isSafeInteger(initial)) throw new ArgumentError(expected('initial', 'an integer', initial));
+      if (ttl !== undefined) wireTtl(ttl);
       const time = initial === undefined ? undefined : this.parts.ttl(ttl, initial);
       const sum = await this.parts.commands.incrBy(this.#wire(key), delta, initial, time);
       if (sum === undefined) throw new MissingKeyError();

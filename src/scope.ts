@@ -1,11 +1,13 @@
 import { Cache } from './cache.js';
+import { callOptions } from './call-options.js';
 import { isTagged } from './codec/tag-header.js';
 import type { Page } from './commands/commands.js';
 import type { CallOptions } from './connection/guard.js';
 import { ArgumentError, expected, MissingKeyError, UnsupportedError } from './errors.js';
+import { type ClearOptions, parseClear } from './extras/clear-options.js';
 import { OneAtATime } from './extras/one-at-a-time.js';
-import { type ReencodeOptions, type ReencodeProgress, rewrite, slice } from './extras/reencode.js';
-import { allVersions, type KeySpace } from './keys/keyspace.js';
+import { parseReencode, type ReencodeOptions, type ReencodeProgress, rewrite, slice } from './extras/reencode.js';
+import { allVersions, type KeySpace, namedBy } from './keys/keyspace.js';
 import { keptCommands } from './near/kept-commands.js';
 import type { CacheParts, Wired } from './reads.js';
 import { sawHits } from './telemetry/observed.js';
@@ -17,19 +19,6 @@ export interface ScopeParts extends CacheParts {
   readonly keysOf?: ((version: string | undefined) => KeySpace) | undefined;
   /** Whether wire keys can be turned back, so that scans know whose they are. */
   readonly reversible: boolean;
-}
-
-/** What `clear` drops where it is not this store's own entries. */
-export interface ClearOptions {
-  /** The entries of another version. */
-  readonly version?: string | number;
-  /** The entries of every version, those without one included. */
-  readonly allVersions?: boolean;
-  /**
-   * This store's own entries, in one step: none of them is read any more, and they are deleted in the background, at once or by
-   * `sweep` in any later process. Needs the option `lazyClear`.
-   */
-  readonly lazy?: boolean;
 }
 
 /** Everything that concerns all the entries of a store at once. Scans in pages, never KEYS; touches nothing but its own. */
@@ -47,14 +36,16 @@ export class ScopedCache extends Cache {
   /**
    * The same entries, with other bounds for the calls: `store.with({ timeout: 50 }).get(key)`, `store.with({ signal }).get(key)`.
    * Its calls are not coalesced, and have no order with those of the store that are still under way.
+   *
+   * @throws {ArgumentError} for an unknown name, or a wrong kind
    */
   with(bounds: CallOptions): ScopedCache {
-    const { timeout, signal } = bounds;
+    const { timeout, signal } = callOptions('with', bounds, { timeout: true, signal: true });
     if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout < 2 ** 31)) {
       throw new ArgumentError(expected('timeout', 'a number of milliseconds > 0', timeout));
     }
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
-    return new ScopedCache({ ...this.parts, verbs: this.parts.within(bounds), timeout: timeout ?? this.parts.timeout });
+    return new ScopedCache({ ...this.parts, verbs: this.parts.within({ timeout, signal }), timeout: timeout ?? this.parts.timeout });
   }
 
   /**
@@ -99,10 +90,12 @@ export class ScopedCache extends Cache {
    * What is written meanwhile stays.
    *
    * @throws {UnsupportedError} for `lazy` without the option `lazyClear`
+   * @throws {ArgumentError} for an unknown name, and for a `version` that is there and is none, `undefined` included
    */
-  async clear(options: ClearOptions = {}): Promise<void> {
-    if (options.lazy) return this.#clearLazily(options);
-    const space = await this.policy.loud({ name: 'clear' }, async () => this.#spaceOf(options));
+  async clear(options?: ClearOptions): Promise<void> {
+    const scope = parseClear(options);
+    if (scope.lazy) return this.#clearLazily(scope);
+    const space = await this.policy.loud({ name: 'clear' }, async () => this.#spaceOf(scope));
     this.parts.flights.forgetAll();
     await this.#unlinkAll('clear', this.#owned('clear', space));
   }
@@ -178,19 +171,21 @@ export class ScopedCache extends Cache {
    * progress after every page, with a cursor that a later call can go on from. An entry that changes meanwhile keeps its
    * newer value. Redis: SCAN, MGET, and a compare-and-set script. Fails loud.
    */
-  async *reencode(options: ReencodeOptions = {}): AsyncGenerator<ReencodeProgress, void, undefined> {
+  async *reencode(options?: ReencodeOptions): AsyncGenerator<ReencodeProgress, void, undefined> {
+    const { cursor } = parseReencode(options);
     const progress = {
       scanned: 0,
       rewritten: 0,
       unreadable: 0,
-      cursor: options.cursor ?? '0',
+      cursor: cursor ?? '0',
     };
     const { keys, codec, commands } = this.parts;
     const unreadable = (wire: string, error: unknown): void => {
-      this.policy.report({ name: 'reencode', key: keys.fromWire(wire) }, error);
+      this.policy.report({ name: 'reencode', key: namedBy(keys, wire) }, error);
     };
-    for await (const page of this.#scan('reencode', keys.scan().glob, options.cursor)) {
-      const wires = page.keys.filter((key) => typeof key === 'string' && keys.owns(key) && !keys.isAside?.(key)) as string[];
+    for await (const page of this.#scan('reencode', keys.scan().glob, cursor)) {
+      const own = (key: string | Buffer): boolean => typeof key === 'string' && keys.owns(key) && !keys.isAside?.(key);
+      const wires = this.#sorted('reencode', () => page.keys.filter(own)) as string[];
       for (let i = 0; i < wires.length; i += slice) {
         const outcomes = await this.policy.loud({ name: 'reencode' }, () =>
           rewrite(wires.slice(i, i + slice), { codec, commands, unreadable }),
@@ -214,13 +209,14 @@ export class ScopedCache extends Cache {
   /** The pages of a scan, as callers' keys and as wire keys. */
   async *#pages(name: string, pattern: string | undefined): AsyncGenerator<{ keys: string[]; wires: string[] }, void, undefined> {
     const { keys: space } = this.parts;
+    if (pattern !== undefined && typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
     const { glob, test } = space.scan(pattern);
     for await (const page of this.#scan(name, glob)) {
       const keys: string[] = [];
       const wires: string[] = [];
       for (const wire of page.keys) {
         if (typeof wire !== 'string') continue;
-        const key = space.fromWire(wire);
+        const key = this.#sorted(name, () => space.fromWire(wire));
         if (key === undefined || test?.(key) === false) continue;
         keys.push(key);
         wires.push(wire);
@@ -241,7 +237,18 @@ export class ScopedCache extends Cache {
   }
 
   async *#owned(name: string, space: Pick<KeySpace, 'scan' | 'owns'>): AsyncGenerator<{ wires: (string | Buffer)[] }, void, undefined> {
-    for await (const page of this.#scan(name, space.scan().glob)) yield { wires: page.keys.filter((key) => space.owns(String(key))) };
+    for await (const page of this.#scan(name, space.scan().glob)) {
+      yield { wires: this.#sorted(name, () => page.keys.filter((key) => space.owns(String(key)))) };
+    }
+  }
+
+  /** Tells ours from others. Where `parseKey` fails the scan ends: what it passed over might be ours. */
+  #sorted<T>(name: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw this.policy.report({ name }, error);
+    }
   }
 
   /** SCAN, failing loud. */

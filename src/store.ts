@@ -6,6 +6,7 @@ import type { Status } from './connection/connection.js';
 import { type Composition, compose } from './create.js';
 import { UnsupportedError } from './errors.js';
 import type { StoreEvents } from './events.js';
+import { type Entries, withOptions } from './extras/entries.js';
 import { acquireLock, type Lock, type LockOptions } from './extras/lock.js';
 import type { WriteOptions } from './extras/write-options.js';
 import type { StoreOptions } from './options.js';
@@ -13,9 +14,6 @@ import { ScopedCache } from './scope.js';
 import { readStats, type StatsOptions, type StoreStats } from './telemetry/stats.js';
 import type { Source } from './telemetry/tracing.js';
 import type { Ttl } from './ttl.js';
-
-/** What `mset` takes: cache-manager 5's pairs, or a record. */
-export type Entries = readonly (readonly [key: string, value: unknown])[] | Readonly<Record<string, unknown>>;
 
 /**
  * A cache-manager store on Redis: the contract of cache-manager 5 (`get set del reset mset mget mdel keys ttl`), which
@@ -87,13 +85,14 @@ export class RedisStore extends ScopedCache {
     await this.clear();
   }
 
-  /** Stores many entries, each with the ttl, or `{ ttl, tags }`, pipelined without a transaction. Redis: SET with PX. Fails open, entry by entry. */
+  /**
+   * Stores many entries, each with the ttl, or `{ ttl, tags }`, pipelined without a transaction. Redis: SET with PX. Fails open, entry by
+   * entry.
+   *
+   * @param entries pairs of key and value, as an array, a Map or another iterable, or a record
+   */
   async mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void> {
-    const pairs = Array.isArray(entries) ? entries : Object.entries(entries);
-    await this.putMany(
-      pairs.map(([key, value]) => [key, value, how] as const),
-      'mset',
-    );
+    await this.putMany(withOptions(entries, how), 'mset');
   }
 
   /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
@@ -113,7 +112,7 @@ export class RedisStore extends ScopedCache {
    * @throws {LockError} where somebody else holds it for longer than `wait`
    * @throws {UnsupportedError} where a function of your own makes the keys, and on a store that stores nothing
    */
-  lock(key: string, options: LockOptions = {}): Promise<Lock> {
+  lock(key: string, options?: LockOptions): Promise<Lock> {
     return this.policy.loud({ name: 'lock', key }, async () => {
       const { commands, background, returns, keysOf } = this.parts;
       const space = keysOf?.(undefined);
