@@ -197,9 +197,16 @@ export class Cache extends Reads {
    * @throws {FactoryTimeoutError} after `hardTimeout`
    */
   async getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
-    const wire = this.#wire(key);
     const plan = parseLoadOptions(options);
     const make = typeof value === 'function' ? observedLoad(value as Factory<unknown>, key, this.parts) : () => value;
+    let wire: string;
+    try {
+      wire = this.#wire(key);
+    } catch (error) {
+      const failure = this.policy.report({ name: 'getOrSet', key }, error);
+      if (failure instanceof ArgumentError) throw failure;
+      return (await this.#loader.loadUnstored({ key, make, plan })) as T;
+    }
     return (await this.#loader.load({ key, wire, lease: this.parts.keys.beside?.(wire, 'l'), make, plan })) as T;
   }
 

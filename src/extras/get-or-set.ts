@@ -53,6 +53,14 @@ export class Loader {
     return joined ? copy() : value;
   }
 
+  /** Calls the function and stores nothing, for one caller: the key that the entry would stand under cannot be made. */
+  async loadUnstored(load: Omit<Load, 'wire' | 'lease'>): Promise<unknown> {
+    const alone: Load = { ...load, wire: '', lease: undefined };
+    const outcome = this.#maker.make(alone, new Allowance(this.#parts.timeout));
+    const { value } = load.plan.hard === undefined ? await outcome : await this.#withinHard(alone, load.plan.hard, outcome);
+    return value;
+  }
+
   async #answer(load: Load): Promise<Outcome> {
     const { report, saw, counters } = this.#parts;
     const { plan } = load;
