@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ArgumentError, expected, functionFailed } from '../errors.js';
+import { ArgumentError, type CacheError, expected, functionFailed } from '../errors.js';
 import { escapeGlob, globToRegExp } from './glob.js';
 
 /** The mapping between the caller's keys and the keys in Redis ("wire keys"). Pure; one-to-one. */
@@ -128,13 +128,29 @@ export function customKeySpace(
   parseKey: ((wire: string) => string | undefined) | undefined,
   keyPattern = '*',
 ): KeySpace {
-  const fromWire = (wire: string): string | undefined =>
-    parseKey && result('parseKey', 'a string or undefined', () => parseKey(wire), isStringOrUndefined);
+  function fromWire(wire: string): string | undefined {
+    if (parseKey === undefined) return undefined;
+    let key: string | undefined;
+    try {
+      key = parseKey(wire);
+    } catch (cause) {
+      throw functionFailed('parseKey', cause);
+    }
+    if (key !== undefined && typeof key !== 'string') throw gave('parseKey', 'a string or undefined', key);
+    return key;
+  }
   return {
     varies: true,
     toWire(key) {
       if (typeof key !== 'string') throw new ArgumentError(expected('key', 'a string', key));
-      return result('keyFunction', 'a string', () => keyFunction(key), isString);
+      let wire: string;
+      try {
+        wire = keyFunction(key);
+      } catch (cause) {
+        throw functionFailed('keyFunction', cause);
+      }
+      if (typeof wire !== 'string') throw gave('keyFunction', 'a string', wire);
+      return wire;
     },
     fromWire,
     owns: (wire) => fromWire(wire) !== undefined,
@@ -142,20 +158,10 @@ export function customKeySpace(
   };
 }
 
-/** What the user's function gives; nothing but a key is sent, or deleted. */
-function result<T>(option: string, what: string, call: () => unknown, is: (value: unknown) => value is T): T {
-  let given: unknown;
-  try {
-    given = call();
-  } catch (cause) {
-    throw functionFailed(option, cause);
-  }
-  if (is(given)) return given;
-  throw functionFailed(option, new TypeError(`expected ${what}, got ${given === null ? 'null' : typeof given}`));
+/** Nothing but a key is sent, or deleted. */
+function gave(option: string, what: string, given: unknown): CacheError {
+  return functionFailed(option, new TypeError(`expected ${what}, got ${given === null ? 'null' : typeof given}`));
 }
-
-const isString = (value: unknown): value is string => typeof value === 'string';
-const isStringOrUndefined = (value: unknown): value is string | undefined => value === undefined || isString(value);
 
 /** The caller's key for an event or a trace: `undefined` where there is none, and where `parseKey` fails, which no event may make worse. */
 export function namedBy(space: Pick<KeySpace, 'fromWire'>, wire: string): string | undefined {
