@@ -235,7 +235,7 @@ export class ArgumentError extends TypeError {
   override readonly name = 'ArgumentError';
 }
 
-/** What a function in the options did wrong is no mistake of the caller's: it fails as the operation does. @internal */
+/** A function in the options failed. The operation fails by its failure policy, unlike for a wrong argument. @internal */
 export function functionFailed(option: string, cause: unknown): CacheError {
   const why = cause instanceof Error ? cause.message : String(cause);
   return new CacheError('ERR_OPTION', `the function in the option \`${option}\` failed: ${why}`, { cause });

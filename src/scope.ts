@@ -242,7 +242,7 @@ export class ScopedCache extends Cache {
     }
   }
 
-  /** Tells ours from others. Where `parseKey` fails the scan ends: what it passed over might be ours. */
+  /** Selects the store's own keys. If `parseKey` fails the scan rejects: a key that it skipped could be an entry. */
   #sorted<T>(name: string, work: () => T): T {
     try {
       return work();

@@ -3,11 +3,11 @@ import { isOptions } from '../known-names.js';
 import { checkSocketOptions } from './socket-options.js';
 import type { ClientOptions } from './target.js';
 
-/** What an option takes, in words and as a test. */
+/** The values an option takes, in words and as a test. */
 interface Kind {
   readonly what: string;
   readonly is: (value: unknown) => boolean;
-  /** Set where what came may be a secret: only its type is shown. */
+  /** The value may be a secret: an error shows its type only. */
   readonly secret?: true;
 }
 
@@ -79,7 +79,7 @@ function wrong(name: string, { what, secret: hidden }: Kind, value: unknown): Op
   return new OptionError(hidden ? `expected \`${name}\` to be ${what}, got ${typeName(value)}` : expected(name, what, value));
 }
 
-/** What it is, without what is in it. */
+/** The type of a value, and nothing of its content. */
 function typeName(value: unknown): string {
   if (value === null) return 'null';
   if (typeof value !== 'object') return `a ${typeof value}`;

@@ -133,7 +133,7 @@ const sentinelNames: Record<keyof SentinelOptions, true> = {
   replicaPoolSize: true,
 };
 
-/** What came may be a URL with a password: it is not shown. */
+/** Shows no value: it may be a URL with a password. */
 function checkOptions(where: string, options: unknown, names: Names): void {
   if (!isOptions(options)) throw new OptionError(`expected \`${where}\` to be an object`);
   onlyKnown(where, options, names);

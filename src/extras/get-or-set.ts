@@ -53,7 +53,7 @@ export class Loader {
     return joined ? copy() : value;
   }
 
-  /** Calls the function and stores nothing, for one caller: the key that the entry would stand under cannot be made. */
+  /** Calls the function for one caller and stores nothing: `keyFunction` gave no key to store it under. */
   async loadUnstored(load: Omit<Load, 'wire' | 'lease'>): Promise<unknown> {
     const alone: Load = { ...load, wire: '', lease: undefined };
     const outcome = this.#maker.make(alone, new Allowance(this.#parts.timeout));

@@ -158,12 +158,12 @@ export function customKeySpace(
   };
 }
 
-/** Nothing but a key is sent, or deleted. */
+/** The user's function returned something else than a key. */
 function gave(option: string, what: string, given: unknown): CacheError {
   return functionFailed(option, new TypeError(`expected ${what}, got ${given === null ? 'null' : typeof given}`));
 }
 
-/** The caller's key for an event or a trace: `undefined` where there is none, and where `parseKey` fails, which no event may make worse. */
+/** The caller's key for an event or a trace. `undefined` if `parseKey` fails: a failing name must not fail the operation. */
 export function namedBy(space: Pick<KeySpace, 'fromWire'>, wire: string): string | undefined {
   try {
     return space.fromWire(wire);
@@ -172,7 +172,7 @@ export function namedBy(space: Pick<KeySpace, 'fromWire'>, wire: string): string
   }
 }
 
-/** What versions are, in words and as a test. */
+/** The valid versions, in words and as a test. */
 export const versions = 'a string that is not empty or an integer ≥ 0';
 export function isVersion(version: unknown): version is string | number {
   if (typeof version === 'string') return version !== '' && version.isWellFormed();

@@ -125,7 +125,7 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
   };
 }
 
-/** The options that say how keys are made: without a function of the user's own there is nothing to turn back or to scan for. */
+/** The options for keys. Without `keyFunction`, `parseKey` and `keyPattern` have no effect; beside it, `hashLongKeys` has none. */
 function checkKeys({ keyFunction, parseKey, keyPattern, hashLongKeys }: StoreOptions): void {
   check('keyFunction', 'a function', keyFunction, keyFunction === undefined || typeof keyFunction === 'function');
   check('parseKey', 'a function', parseKey, parseKey === undefined || typeof parseKey === 'function');
@@ -136,7 +136,7 @@ function checkKeys({ keyFunction, parseKey, keyPattern, hashLongKeys }: StoreOpt
   check('hashLongKeys', 'left out beside `keyFunction`', hashLongKeys, !hashLongKeys || keyFunction === undefined);
 }
 
-/** What the user's function throws is no mistake of the caller's, so it fails as the operation does. */
+/** An error of the user's function fails the operation, by its failure policy. */
 function cacheable(own: StoreOptions['isCacheable']): (value: unknown) => boolean {
   if (own === undefined) return () => true;
   return (value) => {

@@ -48,7 +48,7 @@ export function parseTarget(options: ConnectionOptions): Target {
 
 type Place = { readonly host?: unknown; readonly port?: unknown; readonly path?: unknown };
 
-/** What the location says counts: an option that says something else would be void. Neither is shown, for it may be secret. */
+/** Refuses options that contradict the location. Shows neither value: both may be secret. */
 function refuseContradictions(given: ClientOptions, named: ClientOptions): void {
   const differs = (name: string, one: unknown, other: unknown, excluded = false): void => {
     if (one === undefined || (other === undefined ? !excluded : one === other)) return;
@@ -73,10 +73,10 @@ function parseTopology(options: ConnectionOptions): Target {
   return { kind: 'cluster', plan: clusterPlan(cluster as ClusterOptions, given, replicas) };
 }
 
-/** What the direct connection of `parser` reads of node-redis's options. */
+/** The options of node-redis that the direct connection of `parser` uses. */
 const direct = ['RESP', 'credentialsProvider', 'database', 'name', 'password', 'socket', 'username'];
 
-/** Refuses options of node-redis that others make void. */
+/** Refuses options of node-redis that have no effect beside others. */
 function refuseVain({ parser, near }: StoreOptions, given: ClientOptions): void {
   const { RESP = 3, credentialsProvider, maintNotifications } = given;
   if (parser !== undefined) {
@@ -101,7 +101,7 @@ function refuseVain({ parser, near }: StoreOptions, given: ClientOptions): void 
   }
 }
 
-/** Its value may be secret. */
+/** Shows no value: it may be secret. */
 function vain(name: string, beside: string): OptionError {
   return new OptionError(`expected \`${name}\` to be left out beside ${beside}`);
 }
