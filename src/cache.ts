@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { callOptions } from './call-options.js';
 import type { Stored } from './codec/codec.js';
 import type { MaybePromise } from './codec/serializers.js';
 import type { Stamps } from './codec/tag-header.js';
@@ -21,7 +22,7 @@ import { type GetOrSetOptions, parseLoadOptions } from './extras/load-options.js
 import { allTags, type WriteOptions, written } from './extras/write-options.js';
 import { type CacheParts, Reads } from './reads.js';
 import { observedLoad } from './telemetry/loads.js';
-import type { Ttl } from './ttl.js';
+import { type Ttl, wireTtl } from './ttl.js';
 import { unawaited } from './unawaited.js';
 
 /** What `incr`, `decr` count with. */
@@ -90,10 +91,6 @@ export class Cache extends Reads {
     const encoded: Entry<MaybePromise<Stored>>[] = [];
     const positions: number[] = [];
     const outdated: string[] = [];
-    const refused = (key: string, error: unknown): void => {
-      if (this.#outdates(error)) outdated.push(key);
-      this.policy.recover({ name, key }, error, undefined);
-    };
     for (const [i, [key, value, how]] of entries.entries()) {
       try {
         const entry = this.#entry(key, value, how);
@@ -102,27 +99,35 @@ export class Cache extends Reads {
           continue;
         }
         this.parts.flights.forget(entry.key);
-        // Where it comes to nothing before all are sent, nobody else would see it fail.
+        // If all are refused before they are sent, this is the only handler.
         if (entry.value instanceof Promise) entry.value.catch(() => {});
         encoded.push(entry);
         positions.push(i);
       } catch (error) {
-        refused(key, error);
+        this.policy.recover({ name, key }, error, undefined);
+        if (this.#outdates(error)) outdated.push(key);
       }
     }
+    // Sent before the others, so that a later write of the same key stays.
+    const removed = this.#leaveNothingOld(outdated, name);
     try {
       if (encoded.length === 0) return stored;
+      const late: string[] = [];
       for (const [i, result] of (await this.parts.commands.setMany(encoded)).entries()) {
         const position = positions[i] as number;
         const key = entries[position]?.[0] as string;
         if (result.status === 'fulfilled') stored[position] = true;
-        else refused(key, result.reason);
+        else {
+          if (!(result.reason instanceof CodecError) && this.#outdates(result.reason)) late.push(key);
+          this.policy.recover({ name, key }, result.reason, undefined);
+        }
       }
+      await this.#leaveNothingOld(late, name);
       return stored;
     } catch (error) {
       return this.policy.recover({ name }, error, stored);
     } finally {
-      if (outdated.length > 0) await this.#leaveNothingOld(outdated, name);
+      await removed;
     }
   }
 
@@ -191,12 +196,12 @@ export class Cache extends Reads {
    * @throws {CommandError} where the value is no integer, or the sum would not be exact (beyond ±2^53)
    * @throws {UnsupportedError} under `encryption`
    */
-  incr(key: string, delta = 1, options: CounterOptions = {}): Promise<number> {
+  incr(key: string, delta = 1, options?: CounterOptions): Promise<number> {
     return this.#count('incr', key, delta, options);
   }
 
   /** Subtracts from an integer: `incr` with the sign turned. */
-  decr(key: string, delta = 1, options: CounterOptions = {}): Promise<number> {
+  decr(key: string, delta = 1, options?: CounterOptions): Promise<number> {
     return this.#count('decr', key, -delta, options);
   }
 
@@ -212,9 +217,16 @@ export class Cache extends Reads {
    * @throws {FactoryTimeoutError} after `hardTimeout`
    */
   async getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
-    const wire = this.#wire(key);
     const plan = parseLoadOptions(options);
     const make = typeof value === 'function' ? observedLoad(value as Factory<unknown>, key, this.parts) : () => value;
+    let wire: string;
+    try {
+      wire = this.#wire(key);
+    } catch (error) {
+      const failure = this.policy.report({ name: 'getOrSet', key }, error);
+      if (failure instanceof ArgumentError) throw failure;
+      return (await this.#loader.loadUnstored({ key, make, plan })) as T;
+    }
     return (await this.#loader.load({ key, wire, lease: this.parts.keys.beside?.(wire, 'l'), make, plan })) as T;
   }
 
@@ -255,14 +267,19 @@ export class Cache extends Reads {
       await this.parts.commands.set(wire, value, ttl);
       return true;
     } catch (error) {
-      return this.#unstored(key, error);
+      // One that took time to fail to be encoded has had its turn as a deletion: a later write may have been sent since.
+      return error instanceof CodecError ? this.policy.recover({ name: 'set', key }, error, false) : this.#unstored(key, error);
     }
   }
 
   /** A value that is not stored takes the entry with it that it was to replace; `error`: why, if that is a failure. */
   async #unstored(key: string, error?: unknown): Promise<boolean> {
-    if (error === undefined || this.#outdates(error)) await this.#leaveNothingOld([key], 'set');
-    return error === undefined ? false : this.policy.recover({ name: 'set', key }, error, false);
+    const removed = error === undefined || this.#outdates(error) ? this.#leaveNothingOld([key], 'set') : undefined;
+    try {
+      return error === undefined ? false : this.policy.recover({ name: 'set', key }, error, false);
+    } finally {
+      await removed;
+    }
   }
 
   /** Whether a write that failed so leaves an entry that it was to replace, though Redis can be reached: deletions need no room. */
@@ -275,9 +292,16 @@ export class Cache extends Reads {
 
   /** Deletes the entries that values were to replace which are not stored. Fails open. */
   async #leaveNothingOld(keys: readonly string[], name: string): Promise<void> {
+    if (keys.length === 0) return;
+    let targets: { wires: string[]; leases: Leases };
     try {
-      const { wires, leases } = this.#leased(keys.filter((key) => typeof key === 'string'));
-      await this.parts.commands.del(wires, leases, true);
+      targets = this.#leased(keys);
+    } catch {
+      // A wrong key, which was reported.
+      return;
+    }
+    try {
+      await this.parts.commands.del(targets.wires, targets.leases, true);
     } catch (error) {
       this.policy.report({ name, key: keys.length === 1 ? keys[0] : undefined }, error);
     }
@@ -310,13 +334,15 @@ export class Cache extends Reads {
     return { key: wire, value: this.tags.sealed(this.parts.codec.encode(value, wire), tags, earlier), ttl: time, tagged: tags.length > 0 };
   }
 
-  #count(name: string, key: string, delta: number, { initial, ttl }: CounterOptions): Promise<number> {
+  #count(name: string, key: string, delta: number, options: CounterOptions | undefined): Promise<number> {
     return this.policy.loud({ name, key }, async () => {
+      const { initial, ttl } = callOptions(name, options, { initial: true, ttl: true });
       if (this.tags.lazy)
         throw new UnsupportedError(`Redis cannot count what carries a generation: ${name} needs a store without \`lazyClear\``);
       if (this.parts.codec.sealed) throw new UnsupportedError(`Redis cannot count under \`encryption\`: ${name} needs a store without it`);
       if (!Number.isSafeInteger(delta)) throw new ArgumentError(expected('delta', 'an integer', delta));
       if (initial !== undefined && !Number.isSafeInteger(initial)) throw new ArgumentError(expected('initial', 'an integer', initial));
+      if (ttl !== undefined) wireTtl(ttl);
       const time = initial === undefined ? undefined : this.parts.ttl(ttl, initial);
       const sum = await this.parts.commands.incrBy(this.#wire(key), delta, initial, time);
       if (sum === undefined) throw new MissingKeyError();

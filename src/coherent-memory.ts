@@ -1,6 +1,7 @@
 import { expected, OptionError } from './errors.js';
+import type { Entries } from './extras/entries.js';
 import type { ScopedCache } from './scope.js';
-import type { Entries, RedisStore } from './store.js';
+import type { RedisStore } from './store.js';
 import type { Ttl } from './ttl.js';
 
 /**

@@ -30,7 +30,7 @@ import { nearCommands } from './near/commands.js';
 import { NearTier } from './near/tier.js';
 import type { ConnectionOptions, StoreOptions } from './options.js';
 import type { ScopeParts } from './scope.js';
-import { parseOptions, type Settings } from './settings/settings.js';
+import { parseOptions, parsePoolOptions, type Settings } from './settings/settings.js';
 import { Counters } from './telemetry/counters.js';
 import { countingOpenings } from './telemetry/stats.js';
 import type { Verbs } from './telemetry/traced.js';
@@ -237,10 +237,11 @@ function local(engine: Commands, background: Background): Engine {
  * A pool of its own, for stores that shall share one: `redisStore({ pool })`. Whoever made it closes it, with
  * `pool.close(grace)`. Connects on first use. Failures show in the stores' own `error` events, as failed operations.
  *
- * @throws {OptionError} for an option that cannot be understood, `memory:` included, which has no connections to pool
+ * @throws {OptionError} for an option that cannot be understood, for one that is none of the connection's (`prefix`, `ttl` …), and for
+ * `memory:`, which has no connections to pool
  */
 export function createPool(options: ConnectionOptions = {}): Pool {
-  const settings = parseOptions(options);
+  const settings = parsePoolOptions(options);
   if (settings.target.kind === 'memory') throw new OptionError(expected('location', 'a Redis server', options.location));
   return openPool(settings, { onError: () => {} });
 }

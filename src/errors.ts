@@ -242,10 +242,19 @@ export class ArgumentError extends TypeError {
   key?: string;
 }
 
+/** A function in the options failed. The operation fails by its failure policy, unlike for a wrong argument. @internal */
+export function functionFailed(option: string, cause: unknown): CacheError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CacheError('ERR_OPTION', `the function in the option \`${option}\` failed: ${why}`, { cause });
+}
+
 /** How a wrong value is shown in an error message: its type and, where short and harmless, itself. */
 /** @internal */
 export function shown(value: unknown): string {
-  if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
+  // A URL may hold a password.
+  if (typeof value === 'string')
+    return value.length > 40 || /:\/\/|@/.test(value) ? `a string of ${value.length} characters` : JSON.stringify(value);
+  if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   if (typeof value === 'function') return 'a function';
   return String(value);

@@ -63,6 +63,15 @@ export class FailurePolicy {
     return instead;
   }
 
+  /** What the arguments mean; an error of theirs is emitted. */
+  checked<T>(operation: Operation, parse: () => T): T {
+    try {
+      return parse();
+    } catch (error) {
+      throw this.report(operation, error);
+    }
+  }
+
   /** Names the operation in the error and emits it. */
   report(operation: Operation, error: unknown): Error {
     if (error instanceof AbortedError && error.operation !== undefined) return error;

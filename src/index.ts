@@ -45,6 +45,8 @@ export {
 export { createPool } from './create.js';
 export * from './errors.js';
 export type { EntryEvent, ReadEvent, StoreEvents } from './events.js';
+export type { ClearOptions } from './extras/clear-options.js';
+export type { Entries } from './extras/entries.js';
 export type { Factory, FactoryContext } from './extras/factory.js';
 export type { GetOrSetOptions } from './extras/load-options.js';
 export { Lock, type LockOptions } from './extras/lock.js';
@@ -55,8 +57,7 @@ export { plainKeys } from './keys/plain-keys.js';
 export type { NearOptions } from './near/options.js';
 export type { NearHolding } from './near/tier.js';
 export type { ConnectionOptions, StoreOptions } from './options.js';
-export type { ClearOptions } from './scope.js';
-export { type Entries, nullStore, RedisStore, redisStore } from './store.js';
+export { nullStore, RedisStore, redisStore } from './store.js';
 export type { StatsOptions, StoreStats, TierStats } from './telemetry/stats.js';
 export type { CommandTrace, LoadTrace, Source } from './telemetry/tracing.js';
 export type { Milliseconds, Ttl, TtlOptions } from './ttl.js';

@@ -10,12 +10,12 @@ import type { OnFailure } from './failure.js';
 import type { NearOptions } from './near/options.js';
 import type { Milliseconds, TtlOptions } from './ttl.js';
 
-/** Where the entries are: every option of node-redis's `createClient`, and these. */
-export interface ConnectionOptions extends Omit<ClientOptions, 'keyPrefix' | 'himportRegistry'> {
+/** Where the entries are: the options of node-redis's `createClient` (`near` replaces `clientSideCache` and `emitInvalidate`), and these. */
+export interface ConnectionOptions extends Omit<ClientOptions, 'keyPrefix' | 'himportRegistry' | 'clientSideCache' | 'emitInvalidate'> {
   /**
    * `host:port`, `redis://`, `rediss://`, `unix://`, an absolute path to a unix socket, or `memory:` for an engine inside
-   * the process, to which nothing of the connection applies. Default `'localhost:6379'`. What stands in it wins over
-   * `socket`, `username`, `password`, `database`.
+   * the process, to which nothing of the connection applies. Default `'localhost:6379'`. `socket.host`, `username`,
+   * `password`, `database` and the like beside it must not contradict it.
    */
   readonly location?: string | undefined;
   /** A client, cluster, sentinel or client pool of node-redis (5 or later) of your own instead. Connected if it is not; never closed. */
@@ -43,7 +43,8 @@ export interface ConnectionOptions extends Omit<ClientOptions, 'keyPrefix' | 'hi
   readonly pool?: PoolOptions | Pool | undefined;
   /**
    * A direct connection of ours in place of node-redis's, for one server, with this parser: `'auto'` for ours, the class of
-   * the npm package `redis-parser`, or one of your own with its contract. RESP 2. Default: node-redis and its own parser.
+   * the npm package `redis-parser`, or one of your own with its contract. RESP 2. Of node-redis's options it takes `url`, `socket`,
+   * `username`, `password`, `credentialsProvider`, `database` and `name`. Default: node-redis and its own parser.
    */
   readonly parser?: ParserClass | 'auto' | undefined;
   /** The deadline of one operation in milliseconds, end to end: connecting, waiting for a connection, the answer. Default 1000. */
@@ -69,13 +70,16 @@ export interface StoreOptions extends ConnectionOptions, CodecOptions, TtlOption
   readonly keyPrefix?: string | undefined;
   /** A part of every key: entries of another version are not seen. Default: none. */
   readonly version?: string | number | undefined;
-  /** Makes the wire key in place of `prefix:key`. Two keys must never give the same one. */
+  /**
+   * Makes the wire key in place of `prefix:key`. Two keys must never give the same one. Where it throws or gives no string, only that
+   * call fails, as ERR_OPTION, and nothing is sent.
+   */
   readonly keyFunction?: ((key: string, prefix: string, version: string | undefined) => string) | undefined;
-  /** The way back from `keyFunction`, `undefined` for keys that are not ours. Needed by all that scans: `keys`, `reset`, `delPattern` … */
+  /** The way back from `keyFunction`, `undefined` for keys that are not ours. All that scans needs it: `keys`, `reset`, `delPattern` … An error without `keyFunction`. */
   readonly parseKey?: ((wireKey: string) => string | undefined) | undefined;
-  /** A glob that matches every key `keyFunction` makes, to scan less. Default `'*'`. */
+  /** A glob that matches every key `keyFunction` makes, to scan less. Default `'*'`. An error without `keyFunction`. */
   readonly keyPattern?: string | undefined;
-  /** Store keys that would be longer than 1 KiB under their SHA-256 digest. `keys()` and patterns then do not see them. Default false. */
+  /** Store keys that would be longer than 1 KiB under their SHA-256 digest. `keys()` and patterns then do not see them. Default false. An error beside `keyFunction`. */
   readonly hashLongKeys?: boolean | undefined;
   /** Values it says no to are not stored. Default: everything but `undefined`, which is never stored. */
   readonly isCacheable?: ((value: unknown) => boolean) | undefined;
@@ -106,7 +110,7 @@ export interface StoreOptions extends ConnectionOptions, CodecOptions, TtlOption
    * for `memory:`. Default off.
    */
   readonly near?: NearOptions | false | undefined;
-  /** How many entries `memory:` holds. Default 10 000. */
+  /** How many entries `memory:` holds, ≥ 1. Default 10 000. An error beside a server: the near tier has `near: { max }`. */
   readonly max?: number | undefined;
   /** cache-manager's own; accepted so that one object can configure both. Without meaning here. */
   readonly refreshThreshold?: Milliseconds | undefined;

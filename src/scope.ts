@@ -1,11 +1,13 @@
 import { Cache } from './cache.js';
+import { callOptions } from './call-options.js';
 import { isTagged } from './codec/tag-header.js';
 import type { Page } from './commands/commands.js';
 import type { CallOptions } from './connection/guard.js';
 import { ArgumentError, expected, MissingKeyError, UnsupportedError } from './errors.js';
+import { type ClearOptions, parseClear } from './extras/clear-options.js';
 import { OneAtATime } from './extras/one-at-a-time.js';
-import { type ReencodeOptions, type ReencodeProgress, rewrite, slice } from './extras/reencode.js';
-import { allVersions, type KeySpace } from './keys/keyspace.js';
+import { parseReencode, type ReencodeOptions, type ReencodeProgress, rewrite, slice } from './extras/reencode.js';
+import { allVersions, type KeySpace, namedBy } from './keys/keyspace.js';
 import { keptCommands } from './near/kept-commands.js';
 import type { CacheParts, Wired } from './reads.js';
 import { sawHits } from './telemetry/observed.js';
@@ -17,19 +19,6 @@ export interface ScopeParts extends CacheParts {
   readonly keysOf?: ((version: string | undefined) => KeySpace) | undefined;
   /** Whether wire keys can be turned back, so that scans know whose they are. */
   readonly reversible: boolean;
-}
-
-/** What `clear` drops where it is not this store's own entries. */
-export interface ClearOptions {
-  /** The entries of another version. */
-  readonly version?: string | number;
-  /** The entries of every version, those without one included. */
-  readonly allVersions?: boolean;
-  /**
-   * This store's own entries, in one step: none of them is read any more, and they are deleted in the background, at once or by
-   * `sweep` in any later process. Needs the option `lazyClear`.
-   */
-  readonly lazy?: boolean;
 }
 
 /** Everything that concerns all the entries of a store at once. Scans in pages, never KEYS; touches nothing but its own. */
@@ -47,14 +36,16 @@ export class ScopedCache extends Cache {
   /**
    * The same entries, with other bounds for the calls: `store.with({ timeout: 50 }).get(key)`, `store.with({ signal }).get(key)`.
    * Its calls are not coalesced, and have no order with those of the store that are still under way.
+   *
+   * @throws {ArgumentError} for an unknown name, or a wrong kind
    */
   with(bounds: CallOptions): ScopedCache {
-    const { timeout, signal } = bounds;
+    const { timeout, signal } = callOptions('with', bounds, { timeout: true, signal: true });
     if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout < 2 ** 31)) {
       throw new ArgumentError(expected('timeout', 'a number of milliseconds > 0', timeout));
     }
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
-    return new ScopedCache({ ...this.parts, verbs: this.parts.within(bounds), timeout: timeout ?? this.parts.timeout });
+    return new ScopedCache({ ...this.parts, verbs: this.parts.within({ timeout, signal }), timeout: timeout ?? this.parts.timeout });
   }
 
   /**
@@ -103,13 +94,17 @@ export class ScopedCache extends Cache {
    * What is written meanwhile stays.
    *
    * @throws {UnsupportedError} for `lazy` without the option `lazyClear`
+   * @throws {ArgumentError} for an unknown name, and for a `version` that is there and is none, `undefined` included
    */
-  clear(options: ClearOptions = {}): Promise<void> {
-    return this.policy.loud({ name: 'clear' }, () => (options.lazy ? this.#clearLazily(options) : this.#clear(options)));
+  clear(options?: ClearOptions): Promise<void> {
+    return this.policy.loud({ name: 'clear' }, async () => {
+      const scope = parseClear(options);
+      await (scope.lazy ? this.#clearLazily(scope) : this.#clear(scope));
+    });
   }
 
-  async #clear(options: ClearOptions): Promise<void> {
-    const space = this.#spaceOf(options);
+  async #clear(scope: ClearOptions): Promise<void> {
+    const space = this.#spaceOf(scope);
     this.parts.flights.forgetAll();
     const run = (): Promise<unknown> => this.#unlinkAll(this.#owned(space));
     try {
@@ -141,10 +136,8 @@ export class ScopedCache extends Cache {
   }
 
   async #sweep(signal?: AbortSignal): Promise<number> {
-    const { keys } = this.parts;
     let count = 0;
-    for await (const page of this.#found(keys.scan().glob)) {
-      const wires = page.keys.filter((key) => typeof key === 'string' && keys.owns(key) && !keys.isAside?.(key)) as string[];
+    for await (const { wires } of this.#entries()) {
       if (wires.length > 0) count += await this.tags.sweep(wires);
       if (signal?.aborted) break;
     }
@@ -189,19 +182,19 @@ export class ScopedCache extends Cache {
    * progress after every page, with a cursor that a later call can go on from. An entry that changes meanwhile keeps its
    * newer value. Redis: SCAN, MGET, and a compare-and-set script. Fails loud.
    */
-  async *reencode(options: ReencodeOptions = {}): AsyncGenerator<ReencodeProgress, void, undefined> {
+  async *reencode(options?: ReencodeOptions): AsyncGenerator<ReencodeProgress, void, undefined> {
+    const { cursor } = parseReencode(options);
     const progress = {
       scanned: 0,
       rewritten: 0,
       unreadable: 0,
-      cursor: options.cursor ?? '0',
+      cursor: cursor ?? '0',
     };
     const { keys, codec, commands } = this.parts;
     const unreadable = (wire: string, error: unknown): void => {
-      this.policy.report({ name: 'reencode', key: keys.fromWire(wire) }, error);
+      this.policy.report({ name: 'reencode', key: namedBy(keys, wire) }, error);
     };
-    for await (const page of this.#reporting('reencode', this.#found(keys.scan().glob, options.cursor))) {
-      const wires = page.keys.filter((key) => typeof key === 'string' && keys.owns(key) && !keys.isAside?.(key)) as string[];
+    for await (const { wires, next } of this.#reporting('reencode', this.#entries(cursor))) {
       for (let i = 0; i < wires.length; i += slice) {
         const outcomes = await this.policy.loud({ name: 'reencode' }, () =>
           rewrite(wires.slice(i, i + slice), { codec, commands, unreadable }),
@@ -209,7 +202,7 @@ export class ScopedCache extends Cache {
         progress.rewritten += outcomes.filter((outcome) => outcome === 'rewritten').length;
         progress.unreadable += outcomes.filter((outcome) => outcome === 'unreadable').length;
       }
-      progress.cursor = page.next;
+      progress.cursor = next;
       progress.scanned += wires.length;
       yield { ...progress };
     }
@@ -225,6 +218,7 @@ export class ScopedCache extends Cache {
   /** The pages of a scan, as callers' keys and as wire keys. */
   async *#pages(pattern: string | undefined): AsyncGenerator<{ keys: string[]; wires: string[] }, void, undefined> {
     const { keys: space } = this.parts;
+    if (pattern !== undefined && typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
     const { glob, test } = space.scan(pattern);
     for await (const page of this.#found(glob)) {
       const keys: string[] = [];
@@ -249,6 +243,13 @@ export class ScopedCache extends Cache {
         yield { keys: page.keys.filter((_, i) => alive[i]) };
       }
     }
+  }
+
+  /** The pages of the entries of this store, without the keys beside them. */
+  async *#entries(cursor?: string): AsyncGenerator<{ wires: string[]; next: string }, void, undefined> {
+    const { keys } = this.parts;
+    const isEntry = (key: string | Buffer): key is string => typeof key === 'string' && keys.owns(key) && !keys.isAside?.(key);
+    for await (const { keys: found, next } of this.#found(keys.scan().glob, cursor)) yield { wires: found.filter(isEntry), next };
   }
 
   async *#owned(space: Pick<KeySpace, 'scan' | 'owns'>): AsyncGenerator<{ wires: (string | Buffer)[] }, void, undefined> {

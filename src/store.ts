@@ -7,6 +7,7 @@ import type { GivenClient } from './connection/target.js';
 import { type Composition, compose } from './create.js';
 import { UnsupportedError } from './errors.js';
 import type { StoreEvents } from './events.js';
+import { type Entries, withOptions } from './extras/entries.js';
 import { acquireLock, type Lock, type LockOptions } from './extras/lock.js';
 import type { WriteOptions } from './extras/write-options.js';
 import type { StoreOptions } from './options.js';
@@ -16,9 +17,6 @@ import { readStats, type StatsOptions, type StoreStats } from './telemetry/stats
 import type { Source } from './telemetry/tracing.js';
 import type { Ttl } from './ttl.js';
 import { unawaited } from './unawaited.js';
-
-/** What `mset` takes: cache-manager 5's pairs, or a record. */
-export type Entries = readonly (readonly [key: string, value: unknown])[] | Readonly<Record<string, unknown>>;
 
 /**
  * A cache-manager store on Redis: the contract of cache-manager 5 (`get set del reset mset mget mdel keys ttl`), which
@@ -91,14 +89,19 @@ export class RedisStore extends ScopedCache {
     return this.clear();
   }
 
-  /** Stores many entries, each with the ttl, or `{ ttl, tags }`, pipelined without a transaction. Redis: SET with PX. Fails open, entry by entry. */
+  /**
+   * Stores many entries, each with the ttl, or `{ ttl, tags }`, pipelined without a transaction. Redis: SET with PX. Fails open, entry by
+   * entry.
+   *
+   * @param entries pairs of key and value, as an array, a Map or another iterable, or a record
+   */
   mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void> {
-    const pairs = Array.isArray(entries) ? entries : Object.entries(entries);
-    const stored = this.putMany(
-      pairs.map(([key, value]) => [key, value, how] as const),
-      'mset',
-    );
-    return unawaited(stored.then(() => {}));
+    return unawaited(this.#mset(entries, how));
+  }
+
+  async #mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void> {
+    const pairs = this.policy.checked({ name: 'mset' }, () => withOptions(entries, how));
+    await this.putMany(pairs, 'mset');
   }
 
   /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
@@ -118,7 +121,7 @@ export class RedisStore extends ScopedCache {
    * @throws {LockError} where somebody else holds it for longer than `wait`
    * @throws {UnsupportedError} where a function of your own makes the keys, and on a store that stores nothing
    */
-  lock(key: string, options: LockOptions = {}): Promise<Lock> {
+  lock(key: string, options?: LockOptions): Promise<Lock> {
     return this.policy.loud({ name: 'lock', key }, async () => {
       const { commands, background, returns, keysOf } = this.parts;
       const space = keysOf?.(undefined);

@@ -1,4 +1,4 @@
-import { ArgumentError, CacheError, expected, OptionError } from './errors.js';
+import { ArgumentError, expected, functionFailed, OptionError } from './errors.js';
 
 /** A duration in milliseconds. */
 export type Milliseconds = number;
@@ -69,6 +69,6 @@ function ofValue(standard: (value: unknown) => Ttl, value: unknown): WireTtl {
   try {
     return wireTtl(standard(value) ?? null);
   } catch (cause) {
-    throw new CacheError('ERR_OPTION', `the function in the option \`ttl\` failed: ${(cause as Error).message}`, { cause });
+    throw functionFailed('ttl', cause);
   }
 }

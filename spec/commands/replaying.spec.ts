@@ -181,14 +181,31 @@ describe("invalidations: 'queue'", () => {
     expect(await store.get('a')).to.equal(2);
   });
 
-  it('is bounded: beyond 10 000 keys deletions fail loud, as clear and delPattern always do', async () => {
+  it('is bounded: beyond 10 000 keys deletions fail loud, as delPattern always does', async () => {
     const store = open();
     await store.ready();
     server.freeze();
     await store.mdel(...Array.from({ length: 10_000 }, (_, i) => `k${i}`));
     expect(await rejection(store.del('one more'))).to.include({ operation: 'del', key: 'one more' });
     await store.del('k1');
-    expect((await rejection(store.clear())).operation).to.equal('clear');
+    expect((await rejection(store.delPattern('*'))).operation).to.equal('delPattern');
+  });
+
+  it('keeps a clear too: every key reads as missing until it has run, and what is written meanwhile is no exception', async () => {
+    const store = open();
+    await store.mset({ a: 1, b: 2 });
+    server.freeze();
+    await store.clear();
+    expect(store.errors.at(-1)).to.include({ operation: 'clear' });
+    expect(await store.mget('a', 'b')).to.deep.equal([undefined, undefined]);
+    expect([await store.has('a'), await store.ttl('b')]).to.deep.equal([false, -2]);
+    server.thaw();
+    await until(async () => (await redis.keys('p:*')).length === 0);
+    await until(async () => {
+      await store.set('c', 3);
+      return (await store.get('c')) === 3;
+    });
+    expect(await store.keys()).to.deep.equal(['c']);
   });
 
   it('is sent when the store is closed, or told of as lost', async () => {

@@ -304,6 +304,7 @@ describe('the adapter', () => {
     expect(await adapter.get('k1')).to.equal(undefined);
     expect(told).to.include('clear');
     await Promise.all(keys.map((key) => adapter.delete(key)));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
     const before = process.cpuUsage();
     const begun = performance.now();
     await new Promise((resolve) => setTimeout(resolve, 2000));

@@ -59,6 +59,9 @@ export function createCodecs(
   raw: Codec;
 } {
   const { serializer = keyvSerializer } = options;
+  if (Array.isArray(serializer) && serializer.length === 0) {
+    throw new OptionError(expected('serializer', 'a serializer, or an array of one or more', serializer));
+  }
   const own = (Array.isArray(serializer) ? (serializer as readonly Serializer[]) : [serializer as Serializer]).map(format);
   const writer = own[0] as Format;
   const writesJson = writer.name === jsonSerializer.name || writer.name === keyvSerializer.name;
@@ -194,7 +197,7 @@ function asIs(value: unknown): string | Uint8Array {
 
 function format(serializer: Serializer): Format {
   const name = serializer?.name ?? 'custom';
-  if (!layerName.test(name) || reserved.includes(name) || name.startsWith(agingLayer)) {
+  if (typeof name !== 'string' || !layerName.test(name) || reserved.includes(name) || name.startsWith(agingLayer)) {
     throw new OptionError(
       expected(
         'serializer.name',
@@ -203,14 +206,15 @@ function format(serializer: Serializer): Format {
       ),
     );
   }
-  if (serializer && 'stringify' in serializer && typeof serializer.parse === 'function') {
+  const given = (typeof serializer === 'object' || typeof serializer === 'function') && serializer !== null;
+  if (given && 'stringify' in serializer && typeof serializer.stringify === 'function' && typeof serializer.parse === 'function') {
     return {
       name,
       encode: (value) => serializer.stringify(value),
       decode: (payload) => serializer.parse(utf8(payload)),
     };
   }
-  if (serializer && 'serialize' in serializer && typeof serializer.deserialize === 'function') {
+  if (given && 'serialize' in serializer && typeof serializer.serialize === 'function' && typeof serializer.deserialize === 'function') {
     return {
       name,
       encode: (value) => serializer.serialize(value),

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, KeyObject, randomBytes } from 'node:crypto';
 import { CodecError, expected, OptionError } from '../errors.js';
+import { isOptions, onlyKnown } from '../known-names.js';
 import type { Codec, Stored } from './codec.js';
 import { frame, isFramed, layerName, parseFrame, printable } from './frame.js';
 import { then } from './serializers.js';
@@ -92,19 +93,21 @@ export function encrypting(options: EncryptionOptions): (codec: Codec) => Codec 
 }
 
 function keyring(options: EncryptionOptions): Map<string, Key> {
-  if (typeof options !== 'object' || options === null) throw new OptionError(expected('encryption', 'an object with keys', typeof options));
-  const { keys, acceptPlaintext, ...rest } = options;
+  // What came may be a key: it is not shown.
+  if (!isOptions(options)) throw new OptionError(expected('encryption', 'an object with keys', typeof options));
+  onlyKnown('encryption', options, { keys: true, acceptPlaintext: true } satisfies Record<keyof EncryptionOptions, true>);
+  const { keys, acceptPlaintext } = options;
   if (!Array.isArray(keys) || keys.length === 0) {
     throw new OptionError('expected `encryption.keys` to be an array of at least one `{ id, key }`');
   }
   if (acceptPlaintext !== undefined && typeof acceptPlaintext !== 'boolean') {
     throw new OptionError('expected `encryption.acceptPlaintext` to be true or false');
   }
-  const unknown = Object.keys(rest)[0];
-  if (unknown !== undefined) throw new OptionError(`unknown option \`encryption.${unknown}\`, there are keys and acceptPlaintext`);
   const ring = new Map<string, Key>();
   for (const [i, each] of (keys as readonly EncryptionKey[]).entries()) {
-    const id = each?.id;
+    if (!isOptions(each)) throw new OptionError(`expected \`encryption.keys[${i}]\` to be an object of id and key`);
+    onlyKnown(`encryption.keys[${i}]`, each, { id: true, key: true } satisfies Record<keyof EncryptionKey, true>);
+    const { id } = each;
     // What stands where an id should be may be a key: it is not shown.
     if (typeof id !== 'string' || !layerName.test(id)) {
       throw new OptionError(`expected \`encryption.keys[${i}].id\` to be 1 to 32 letters, digits, \`.\`, \`_\` or \`-\``);

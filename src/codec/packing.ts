@@ -1,5 +1,6 @@
 import { constants } from 'node:buffer';
-import { CodecError, expected, OptionError, UnsupportedError } from '../errors.js';
+import { CodecError, expected, OptionError } from '../errors.js';
+import { isOptions, onlyKnown } from '../known-names.js';
 import { asBuffer } from './bytes.js';
 import { brotliCompressor, type Compressor, gzipCompressor, zstdCompressor } from './compressors.js';
 import { layerName } from './frame.js';
@@ -85,9 +86,8 @@ interface Own {
 }
 
 function ownCompression(option: NonNullable<PackingOptions['compression']>): Own {
-  const { algorithm, threshold = 1024 }: CompressionOptions =
-    typeof option === 'object' && 'algorithm' in option ? option : { algorithm: option, ...thresholdOf(option) };
-  const compressor = typeof algorithm === 'string' ? builtIn[algorithm] : algorithm;
+  const { algorithm, threshold = 1024 } = apart(option);
+  const compressor = typeof algorithm === 'string' && Object.hasOwn(builtIn, algorithm) ? builtIn[algorithm] : (algorithm as Compressor);
   if (typeof compressor?.compress !== 'function' || typeof compressor.decompress !== 'function') {
     throw new OptionError(expected('compression', "'gzip', 'brotli', 'zstd' or an object with compress and decompress", algorithm));
   }
@@ -95,16 +95,23 @@ function ownCompression(option: NonNullable<PackingOptions['compression']>): Own
     throw new OptionError(expected('compression.threshold', 'a number of bytes ≥ 0', threshold));
   }
   if (compressor === zstdCompressor && !zstdCompressor.supported) {
-    throw new UnsupportedError(`zstd needs Node 22.15 or later, this is ${process.version}`);
+    throw new OptionError(`expected \`compression\` to be 'gzip' or 'brotli': zstd needs Node 22.15 or later, this is ${process.version}`);
   }
   const name = compressor.name ?? 'custom';
-  if (!layerName.test(name)) {
+  if (typeof name !== 'string' || !layerName.test(name)) {
     throw new OptionError(expected('compression.name', '1 to 32 letters, digits, `.`, `_` or `-`', name));
   }
   return { name, compressor, threshold };
 }
 
+/** What compresses, and from which size: named apart, as one object, or the compressor alone. */
+function apart(option: NonNullable<PackingOptions['compression']>): CompressionOptions {
+  if (!isOptions(option) || !('algorithm' in option)) return { algorithm: option, ...thresholdOf(option) };
+  onlyKnown('compression', option, { algorithm: true, threshold: true } satisfies Record<keyof CompressionOptions, true>);
+  return option;
+}
+
 /** `compression: { compress, decompress, threshold }` is as good as naming it apart. */
 function thresholdOf(option: string | Compressor): { threshold?: number } {
-  return typeof option === 'object' && 'threshold' in option ? { threshold: option.threshold as number } : {};
+  return isOptions(option) && 'threshold' in option ? { threshold: option.threshold as number } : {};
 }

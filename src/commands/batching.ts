@@ -1,9 +1,18 @@
 import { expected, OptionError } from '../errors.js';
+import { isOptions, onlyKnown } from '../known-names.js';
 import type { Commands } from './commands.js';
 
 export interface BatchOptions {
   /** The most keys in one command, ≥ 2. Default 512. */
   readonly max?: number | undefined;
+}
+
+/** @throws {OptionError} for what cannot be understood */
+export function checkBatch(options: BatchOptions | undefined = {}): void {
+  if (!isOptions(options)) throw new OptionError(expected('batch', 'false or an object', options));
+  onlyKnown('batch', options, { max: true } satisfies Record<keyof BatchOptions, true>);
+  const { max = 512 } = options;
+  if (!Number.isInteger(max) || max < 2) throw new OptionError(expected('batch.max', 'an integer ≥ 2', max));
 }
 
 /** Which keys may share a command: all of them, or in a cluster those of one slot, so that what fails there fails only its own. */
@@ -27,7 +36,6 @@ interface Waiting<T> {
  * keep their order.
  */
 export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, together: Together = everything): Commands {
-  if (!Number.isInteger(max) || max < 2) throw new OptionError(expected('batch.max', 'an integer ≥ 2', max));
   const get = new Gathering(max, together, commands.get, commands.getMany);
   const has = new Gathering(max, together, commands.has, commands.hasMany);
   const pttl = new Gathering(max, together, commands.pttl, commands.pttlMany);

@@ -32,18 +32,30 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
     return signal ? abortable(signal, inTime) : inTime();
   }
 
-  /** Writes the value when it is there and every earlier call on the key has gone out. */
-  function inTurn<T>(key: string, value: MaybePromise<Stored>, write: (value: Stored) => Promise<T>): Promise<T> {
+  /** Writes the value when it is there and every earlier call on the key has gone out. `failed`: takes its turn if there is none. */
+  function inTurn<T>(
+    key: string,
+    value: MaybePromise<Stored>,
+    write: (value: Stored) => Promise<T>,
+    failed?: () => Promise<unknown>,
+  ): Promise<T> {
     if (!(value instanceof Promise) && !turns.has(key)) return write(value);
-    return bounded((goOn) => waitForTurn(key, value, write, goOn));
+    return bounded((goOn) => waitForTurn(key, value, write, goOn, failed));
   }
 
-  function waitForTurn<T>(key: string, value: MaybePromise<Stored>, write: (value: Stored) => Promise<T>, goOn: GoOn): Promise<T> {
+  function waitForTurn<T>(
+    key: string,
+    value: MaybePromise<Stored>,
+    write: (value: Stored) => Promise<T>,
+    goOn: GoOn,
+    failed?: () => Promise<unknown>,
+  ): Promise<T> {
     const before = turns.get(key);
     let answer: Promise<T> | undefined;
-    const turn = Promise.allSettled([value, before]).then(async () => {
-      const encoded = await value;
+    const turn = Promise.allSettled([value, before]).then(async ([result]) => {
       goOn();
+      if (result.status === 'rejected') void failed?.();
+      const encoded = await value;
       // Going out is what counts; the answer may come later.
       answer = write(encoded);
       answer.catch(() => {});
@@ -69,6 +81,8 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
         return value.status === 'fulfilled' ? [{ key, value: value.value, ttl }] : [];
       });
       goOn();
+      const missing = entries.filter((_, i) => values[i]?.status === 'rejected').map(({ key }) => key);
+      if (missing.length > 0) commands.del(missing, undefined, true).catch(() => {});
       answers = there.length === 0 ? Promise.resolve([]) : commands.setMany(there);
       answers.catch(() => {});
       return values;
@@ -114,7 +128,13 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
     getWithTtl: onKey(commands.getWithTtl),
     set(key, value, ttl) {
       if (turns.size === 0 && !(value instanceof Promise)) return commands.set(key, value, ttl);
-      return inTurn(key, value, (encoded) => commands.set(key, encoded, ttl));
+      // A value that cannot be encoded takes the entry with it that it was to replace.
+      return inTurn(
+        key,
+        value,
+        (encoded) => commands.set(key, encoded, ttl),
+        () => commands.drop(key).catch(() => {}),
+      );
     },
     add: (key, value, ttl) => inTurn(key, value, (encoded) => commands.add(key, encoded, ttl)),
     setMany(entries) {

@@ -1,4 +1,5 @@
 import { BreakerOpenError, CommandError, ConnectionError, expected, OptionError, TimeoutError, UnavailableError } from '../errors.js';
+import { onlyKnown } from '../known-names.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Status } from './connection.js';
 
@@ -45,10 +46,7 @@ export class Breaker {
     onChange: (state: BreakerState) => void = () => {},
     now: () => Milliseconds = () => performance.now(),
   ) {
-    const { threshold = 5, cooldown = 250, maxCooldown = Math.max(1000, cooldown) } = options;
-    check('threshold', 'an integer ≥ 1', threshold, Number.isInteger(threshold) && threshold >= 1);
-    check('cooldown', 'a number of milliseconds > 0', cooldown, typeof cooldown === 'number' && cooldown > 0);
-    check('maxCooldown', 'a number of milliseconds ≥ `cooldown`', maxCooldown, typeof maxCooldown === 'number' && maxCooldown >= cooldown);
+    const { threshold, cooldown, maxCooldown } = withDefaults(options);
     this.#threshold = threshold;
     this.#cooldown = cooldown;
     this.#maxCooldown = maxCooldown;
@@ -122,6 +120,22 @@ export class Breaker {
     this.#state = state;
     this.#onChange(state);
   }
+}
+
+const known: Record<keyof BreakerOptions, true> = { threshold: true, cooldown: true, maxCooldown: true };
+
+/** @throws {OptionError} for what cannot be understood */
+export function checkBreaker(options: BreakerOptions): void {
+  onlyKnown('breaker', options, known);
+  const { threshold, cooldown, maxCooldown } = withDefaults(options);
+  check('threshold', 'an integer ≥ 1', threshold, Number.isInteger(threshold) && threshold >= 1);
+  check('cooldown', 'a number of milliseconds > 0', cooldown, typeof cooldown === 'number' && cooldown > 0);
+  check('maxCooldown', 'a number of milliseconds ≥ `cooldown`', maxCooldown, typeof maxCooldown === 'number' && maxCooldown >= cooldown);
+}
+
+function withDefaults(options: BreakerOptions): { threshold: number; cooldown: Milliseconds; maxCooldown: Milliseconds } {
+  const { threshold = 5, cooldown = 250, maxCooldown = Math.max(1000, cooldown) } = options;
+  return { threshold, cooldown, maxCooldown };
 }
 
 function check(name: string, what: string, got: unknown, ok: boolean): void {

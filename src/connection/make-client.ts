@@ -10,7 +10,8 @@ const makers = new Map<ClientOptions['RESP'], (options: object) => unknown>();
  * commands anew, tens of milliseconds in which the process does nothing else. Here the class is kept, one for each protocol
  * version.
  */
-export function makeClient(options: ClientOptions): Made {
+export function makeClient(given: ClientOptions): Made {
+  const options = withOwnLookup(given);
   const { RESP, modules, functions, scripts } = options;
   if (modules || functions || scripts) return createClient(options as object);
   let make = makers.get(RESP);
@@ -19,4 +20,14 @@ export function makeClient(options: ClientOptions): Made {
     makers.set(RESP, make);
   }
   return make(options) as Made;
+}
+
+/**
+ * `maintNotifications` looks the host up by itself in every handshake, and does not ask `socket.lookup`: a host that only that
+ * function knows could not be connected to.
+ */
+function withOwnLookup(options: ClientOptions): ClientOptions {
+  const { lookup } = (options.socket ?? {}) as { lookup?: unknown };
+  if (lookup === undefined || options.maintNotifications !== undefined) return options;
+  return { ...options, maintNotifications: 'disabled' };
 }

@@ -1,4 +1,5 @@
 import { ClosedError, expected, OptionError, PoolTimeoutError } from '../errors.js';
+import { onlyKnown } from '../known-names.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Connection, OpenConnection, Status } from './connection.js';
 import { bestStatus, type Pool } from './pool.js';
@@ -8,7 +9,7 @@ export class SharedConnection implements Pool {
   readonly #connection: Connection;
 
   constructor(open: OpenConnection, kwargs: object = {}) {
-    onlyKnown(kwargs, []);
+    onlyKnown('pool', kwargs, {});
     this.#connection = open();
   }
 
@@ -43,7 +44,7 @@ export class RoundRobinPool implements Pool {
   #next = 0;
 
   constructor(open: OpenConnection, kwargs: RoundRobinOptions = {}) {
-    onlyKnown(kwargs, ['size']);
+    onlyKnown('pool', kwargs, { size: true } satisfies Record<keyof RoundRobinOptions, true>);
     const { size = 4 } = kwargs;
     atLeastOne('pool.size', size);
     this.#connections = Array.from({ length: size }, open);
@@ -92,7 +93,7 @@ export class BlockingPool implements Pool {
   #closed = false;
 
   constructor(open: OpenConnection, kwargs: BlockingOptions = {}) {
-    onlyKnown(kwargs, ['max', 'timeout']);
+    onlyKnown('pool', kwargs, { max: true, timeout: true } satisfies Record<keyof BlockingOptions, true>);
     const { max = 10, timeout = 500 } = kwargs;
     atLeastOne('pool.max', max);
     if (!(typeof timeout === 'number' && timeout >= 0 && timeout < 2 ** 31)) {
@@ -163,11 +164,4 @@ export class BlockingPool implements Pool {
 
 function atLeastOne(name: string, value: unknown): void {
   if (!Number.isInteger(value) || (value as number) < 1) throw new OptionError(expected(name, 'an integer ≥ 1', value));
-}
-
-function onlyKnown(kwargs: object, known: readonly string[]): void {
-  const unknown = Object.keys(kwargs).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new OptionError(`unknown option \`pool.${unknown}\`, this pool class takes ${known.length > 0 ? known.join(', ') : 'none'}`);
-  }
 }

@@ -36,7 +36,7 @@ export interface GivenClient extends Pick<EventEmitter, 'on' | 'off' | 'getMaxLi
 
 const forms = "'host', 'host:port', 'redis://…', 'rediss://…', 'unix:///path', an absolute path to a unix socket, or 'memory:'";
 
-/** The target that `location` names, as options for node-redis. A user, password or database in it wins over the options beside it. */
+/** The target that `location` names, as options for node-redis. Options beside it do not contradict it. */
 export function parseLocation(location: string): { kind: 'memory' } | { kind: 'server'; options: ClientOptions } {
   if (typeof location !== 'string') throw unclear(location);
   if (location === 'memory:') return { kind: 'memory' };

@@ -1,11 +1,13 @@
 import { RedisClient, type RedisClusterOptions, type RedisSentinelOptions } from '@redis/client';
 import { expected, OptionError } from '../errors.js';
+import { isOptions, type Names, onlyKnown } from '../known-names.js';
+import { checkClientOptions, clientOptions } from './client-options.js';
 import type { ClientOptions } from './target.js';
 
 /** node-redis's `RedisClusterOptions`, as far as they say where the nodes are and how to connect to them. */
 export type ClusterOptions = Pick<
   RedisClusterOptions,
-  'rootNodes' | 'defaults' | 'nodeAddressMap' | 'maxCommandRedirections' | 'useReplicas' | 'minimizeConnections'
+  'rootNodes' | 'defaults' | 'nodeAddressMap' | 'maxCommandRedirections' | 'useReplicas'
 >;
 
 /** node-redis's `RedisSentinelOptions`, as far as they say where the nodes are and how to connect to them. */
@@ -43,9 +45,14 @@ export interface SentinelPlan {
 
 /** `given` are node-redis's client options beside `cluster`: what every node gets, unless `defaults` says otherwise. */
 export function clusterPlan(cluster: ClusterOptions, given: ClientOptions, readReplicas: boolean): ClusterPlan {
-  known('cluster', cluster, ['rootNodes', 'defaults', 'nodeAddressMap', 'maxCommandRedirections', 'useReplicas', 'minimizeConnections']);
+  checkOptions('cluster', cluster, clusterNames);
   const { rootNodes, defaults, nodeAddressMap, maxCommandRedirections = 16, useReplicas = false } = cluster;
-  const roots = nodes('cluster.rootNodes', rootNodes).map((root) => resolved(root as ClientOptions));
+  whole('cluster.maxCommandRedirections', maxCommandRedirections);
+  if (typeof useReplicas !== 'boolean') throw new OptionError(expected('cluster.useReplicas', 'a boolean', useReplicas));
+  if (defaults !== undefined) checkNode('cluster.defaults', defaults);
+  const listed = nodes('cluster.rootNodes', rootNodes);
+  for (const [i, root] of listed.entries()) checkNode(`cluster.rootNodes[${i}]`, root);
+  const roots = listed.map((root) => resolved(root as ClientOptions));
   const all = merged(given, defaults as ClientOptions);
   // Said of a node only, a password or TLS goes for those it leads to as well, unless something else is said of them.
   const { database: _, ...first } = merged(roots[0] as ClientOptions, all);
@@ -60,19 +67,18 @@ export function clusterPlan(cluster: ClusterOptions, given: ClientOptions, readR
 
 /** `given` are node-redis's client options beside `sentinel`: for primary and replicas, not for the sentinels. */
 export function sentinelPlan(sentinel: SentinelOptions, given: ClientOptions, readReplicas: boolean): SentinelPlan {
-  known('sentinel', sentinel, [
-    'name',
-    'sentinelRootNodes',
-    'nodeClientOptions',
-    'sentinelClientOptions',
-    'nodeAddressMap',
-    'scanInterval',
-    'replicaPoolSize',
-  ]);
+  checkOptions('sentinel', sentinel, sentinelNames);
   const { name, sentinelRootNodes, nodeClientOptions, sentinelClientOptions = {}, nodeAddressMap } = sentinel;
   const { scanInterval = 10_000, replicaPoolSize = 0 } = sentinel;
+  if (!(typeof scanInterval === 'number' && scanInterval >= 0 && scanInterval < 2 ** 31)) {
+    throw new OptionError(expected('sentinel.scanInterval', 'a number of milliseconds ≥ 0 and < 2^31', scanInterval));
+  }
+  whole('sentinel.replicaPoolSize', replicaPoolSize);
+  if (nodeClientOptions !== undefined) checkNode('sentinel.nodeClientOptions', nodeClientOptions);
+  checkNode('sentinel.sentinelClientOptions', sentinelClientOptions);
   if (typeof name !== 'string' || name === '') throw new OptionError(expected('sentinel.name', 'the name of a primary', name));
   const roots = nodes('sentinel.sentinelRootNodes', sentinelRootNodes);
+  for (const [i, root] of roots.entries()) checkOptions(`sentinel.sentinelRootNodes[${i}]`, root, { host: true, port: true });
   const own = sentinelClientOptions as ClientOptions;
   return {
     name,
@@ -110,16 +116,42 @@ function nodes<T>(name: string, list: readonly T[]): readonly T[] {
   throw new OptionError(expected(name, 'a list of one node or more', list));
 }
 
-function known(where: string, options: object, names: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw new OptionError(expected(where, 'an object', options));
-  const unknown = Object.keys(options).find((name) => !names.includes(name));
-  if (unknown === undefined) return;
-  throw new OptionError(`unknown option \`${where}.${unknown}\`; here it takes ${names.join(', ')}`);
+const clusterNames: Record<keyof ClusterOptions, true> = {
+  rootNodes: true,
+  defaults: true,
+  nodeAddressMap: true,
+  maxCommandRedirections: true,
+  useReplicas: true,
+};
+const sentinelNames: Record<keyof SentinelOptions, true> = {
+  name: true,
+  sentinelRootNodes: true,
+  nodeClientOptions: true,
+  sentinelClientOptions: true,
+  nodeAddressMap: true,
+  scanInterval: true,
+  replicaPoolSize: true,
+};
+
+/** Shows no value: it may be a URL with a password. */
+function checkOptions(where: string, options: unknown, names: Names): void {
+  if (!isOptions(options)) throw new OptionError(`expected \`${where}\` to be an object`);
+  onlyKnown(where, options, names);
+}
+
+/** node-redis's options for one node. */
+function checkNode(where: string, options: unknown): void {
+  checkOptions(where, options, clientOptions);
+  checkClientOptions(options as ClientOptions, `${where}.`);
+}
+
+function whole(name: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new OptionError(expected(name, 'an integer ≥ 0', value));
 }
 
 function addressMap(where: string, map: ClusterOptions['nodeAddressMap']): AddressMap {
   if (map === undefined) return (address) => address;
-  if (typeof map !== 'function' && (typeof map !== 'object' || map === null)) {
+  if (typeof map !== 'function' && !isOptions(map)) {
     throw new OptionError(expected(`${where}.nodeAddressMap`, 'an object or a function', map));
   }
   return (address) => {

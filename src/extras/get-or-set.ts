@@ -53,6 +53,14 @@ export class Loader {
     return joined ? copy() : value;
   }
 
+  /** Calls the function for one caller and stores nothing: `keyFunction` gave no key to store it under. */
+  async loadUnstored(load: Omit<Load, 'wire' | 'lease'>): Promise<unknown> {
+    const alone: Load = { ...load, wire: '', lease: undefined };
+    const outcome = this.#maker.make(alone, new Allowance(this.#parts.timeout));
+    const { value } = load.plan.hard === undefined ? await outcome : await this.#withinHard(alone, load.plan.hard, outcome);
+    return value;
+  }
+
   async #answer(load: Load): Promise<Outcome> {
     const { report, saw, counters } = this.#parts;
     const { plan } = load;

@@ -1,3 +1,4 @@
+import { callOptions, type NamesOf } from '../call-options.js';
 import { ArgumentError, expected } from '../errors.js';
 import { type Milliseconds, type Ttl, wireTtl } from '../ttl.js';
 import { dueEarly } from './early.js';
@@ -60,7 +61,7 @@ const longest = 2 ** 31 - 1;
 const never = (): boolean => false;
 const none: readonly string[] = [];
 
-const known: Record<keyof GetOrSetOptions, true> = {
+const known: NamesOf<GetOrSetOptions> = {
   ttl: true,
   tags: true,
   staleFor: true,
@@ -72,9 +73,7 @@ const known: Record<keyof GetOrSetOptions, true> = {
 
 /** @throws {ArgumentError} for what cannot be understood */
 export function parseLoadOptions(given: Ttl | GetOrSetOptions): LoadPlan {
-  const options: GetOrSetOptions = typeof given === 'object' && given !== null ? given : { ttl: given };
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
-  if (unknown !== undefined) throw new ArgumentError(expected('options', `an object of ${Object.keys(known).join(', ')}`, options));
+  const options = typeof given === 'object' && given !== null ? callOptions('getOrSet', given, known) : { ttl: given };
   const { ttl, tags, staleFor = 0, refreshAhead, lease = 10_000, softTimeout = 0, hardTimeout } = options;
   if (ttl !== undefined) wireTtl(ttl);
   number('staleFor', staleFor, 0);
@@ -99,7 +98,7 @@ export function parseLoadOptions(given: Ttl | GetOrSetOptions): LoadPlan {
 function aheadOf(option: GetOrSetOptions['refreshAhead']): Pick<LoadPlan, 'early' | 'costed'> & { ahead: Milliseconds } {
   if (option === undefined) return { early: never, ahead: 0, costed: false };
   if (typeof option === 'object' && option !== null) {
-    const { beta } = option;
+    const { beta } = callOptions('refreshAhead', option as { beta: number }, { beta: true });
     if (!(typeof beta === 'number' && beta > 0 && beta < Number.POSITIVE_INFINITY)) {
       throw new ArgumentError(expected('refreshAhead.beta', 'a number > 0', beta));
     }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { callOptions } from '../call-options.js';
 import type { Commands } from '../commands/commands.js';
 import { AbortedError, ArgumentError, expected, LockError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
@@ -30,12 +31,19 @@ export interface LockParts {
 }
 
 /** @throws {LockError} where somebody else holds it for longer than `wait` */
-export async function acquireLock(parts: LockParts, options: LockOptions = {}): Promise<Lock> {
-  const { ttl = 10_000, wait = 0, signal, renew = true } = options;
+export async function acquireLock(parts: LockParts, options?: LockOptions): Promise<Lock> {
+  const {
+    ttl = 10_000,
+    wait = 0,
+    signal,
+    renew = true,
+  } = callOptions('lock', options, { ttl: true, wait: true, signal: true, renew: true });
   if (!(typeof ttl === 'number' && ttl >= 100 && ttl < 2 ** 31)) {
     throw new ArgumentError(expected('ttl', 'a number of milliseconds ≥ 100 and < 2^31', ttl));
   }
   if (!(typeof wait === 'number' && wait >= 0)) throw new ArgumentError(expected('wait', 'a number of milliseconds ≥ 0', wait));
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
+  if (typeof renew !== 'boolean') throw new ArgumentError(expected('renew', 'a boolean', renew));
   const { commands, lock, fence: counter, background, returns } = parts;
   const token = randomBytes(16).toString('base64url');
   const deadline = performance.now() + wait;

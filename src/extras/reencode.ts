@@ -1,10 +1,12 @@
+import { callOptions } from '../call-options.js';
 import type { Codec, Stored } from '../codec/codec.js';
 import { bodyOf } from '../codec/tag-header.js';
 import type { OrderedCommands } from '../commands/in-order.js';
+import { ArgumentError, expected } from '../errors.js';
 
 export interface ReencodeOptions {
   /** Where an earlier run got to: the `cursor` of its last progress. */
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
 }
 
 /** How far `reencode` has got. */
@@ -25,6 +27,15 @@ export interface RewriteParts {
   readonly commands: Pick<OrderedCommands, 'getMany' | 'replace'>;
   /** Tells of an entry that cannot be read. */
   readonly unreadable: (wire: string, error: unknown) => void;
+}
+
+/** @throws {ArgumentError} for what cannot be understood */
+export function parseReencode(options: ReencodeOptions | undefined): ReencodeOptions {
+  const { cursor } = callOptions('reencode', options, { cursor: true });
+  if (cursor !== undefined && (typeof cursor !== 'string' || !/^\d+(@.+)?$/s.test(cursor))) {
+    throw new ArgumentError(expected('cursor', 'the `cursor` of an earlier progress', cursor));
+  }
+  return { cursor };
 }
 
 /** Entries that `reencode` holds at once: whole values, so not many. */

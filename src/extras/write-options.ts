@@ -1,4 +1,5 @@
-import { ArgumentError, CacheError, expected } from '../errors.js';
+import { ArgumentError, expected, functionFailed } from '../errors.js';
+import { isOptions, unknownNames, unknownOptions } from '../known-names.js';
 import type { Ttl } from '../ttl.js';
 import { checkTags } from './tags.js';
 
@@ -13,15 +14,17 @@ export interface WriteOptions {
 /** The tags of an entry, as the option of that name gives them. */
 export type TagsOf = (key: string, value: unknown) => readonly string[];
 
+const known: Record<keyof WriteOptions, true> = { ttl: true, tags: true };
 const none: readonly string[] = [];
 
 /** A time to live alone, or the options that it is one of. */
 export function written(how: Ttl | WriteOptions): { readonly ttl: Ttl; readonly tags: readonly string[] } {
   if (typeof how !== 'object' || how === null) return { ttl: how, tags: none };
-  const names = Object.keys(how);
-  if (names.length === 0 || !names.every((name) => name === 'ttl' || name === 'tags')) {
+  if (!isOptions(how) || Object.keys(how).length === 0) {
     throw new ArgumentError(expected('ttl', 'a number of milliseconds ≥ 0, null or Infinity, or an object of `ttl` and `tags`', how));
   }
+  const unknown = unknownNames(how, known);
+  if (unknown.length > 0) throw new ArgumentError(unknownOptions(unknown, known));
   return { ttl: how.ttl, tags: how.tags === undefined ? none : [...new Set(checkTags(how.tags))] };
 }
 
@@ -31,6 +34,6 @@ export function allTags(given: readonly string[], tagsOf: TagsOf | undefined, ke
   try {
     return [...new Set([...given, ...checkTags(tagsOf(key, value))])];
   } catch (cause) {
-    throw new CacheError('ERR_OPTION', `the function in the option \`tags\` failed: ${(cause as Error).message}`, { cause });
+    throw functionFailed('tags', cause);
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ArgumentError, expected } from '../errors.js';
+import { ArgumentError, type CacheError, expected, functionFailed } from '../errors.js';
 import { escapeGlob, globToRegExp } from './glob.js';
 
 /** The mapping between the caller's keys and the keys in Redis ("wire keys"). Pure; one-to-one. */
@@ -131,17 +131,55 @@ export function customKeySpace(
   parseKey: ((wire: string) => string | undefined) | undefined,
   keyPattern = '*',
 ): KeySpace {
-  const fromWire = parseKey ?? ((): undefined => undefined);
+  function fromWire(wire: string): string | undefined {
+    if (parseKey === undefined) return undefined;
+    let key: string | undefined;
+    try {
+      key = parseKey(wire);
+    } catch (cause) {
+      throw functionFailed('parseKey', cause);
+    }
+    if (key !== undefined && typeof key !== 'string') throw gave('parseKey', 'a string or undefined', key);
+    return key;
+  }
   return {
     varies: true,
     toWire(key) {
       if (typeof key !== 'string') throw new ArgumentError(expected('key', 'a string', key));
-      return keyFunction(key);
+      let wire: string;
+      try {
+        wire = keyFunction(key);
+      } catch (cause) {
+        throw functionFailed('keyFunction', cause);
+      }
+      if (typeof wire !== 'string') throw gave('keyFunction', 'a string', wire);
+      return wire;
     },
     fromWire,
     owns: (wire) => fromWire(wire) !== undefined,
     scan: (pattern) => (pattern === undefined ? { glob: keyPattern } : filtered(keyPattern, pattern)),
   };
+}
+
+/** The user's function returned something else than a key. */
+function gave(option: string, what: string, given: unknown): CacheError {
+  return functionFailed(option, new TypeError(`expected ${what}, got ${given === null ? 'null' : typeof given}`));
+}
+
+/** The caller's key for an event or a trace. `undefined` if `parseKey` fails: a failing name must not fail the operation. */
+export function namedBy(space: Pick<KeySpace, 'fromWire'>, wire: string): string | undefined {
+  try {
+    return space.fromWire(wire);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The valid versions, in words and as a test. */
+export const versions = 'a string that is not empty or an integer ≥ 0';
+export function isVersion(version: unknown): version is string | number {
+  if (typeof version === 'string') return version !== '' && version.isWellFormed();
+  return Number.isSafeInteger(version) && (version as number) >= 0;
 }
 
 /** A key in the slot of the other, or, of locks, in one slot with the others of this lock. */

@@ -1,4 +1,5 @@
 import { expected, OptionError } from '../errors.js';
+import { isOptions, onlyKnown } from '../known-names.js';
 import type { Milliseconds } from '../ttl.js';
 
 /** The option `near`: an in-process tier in front of Redis, kept true by the server. */
@@ -35,9 +36,8 @@ const known: Record<keyof NearOptions, true> = { max: true, maxBytes: true, ttl:
 /** @throws {OptionError} for what cannot be understood */
 export function parseNear(options: NearOptions | false | undefined): NearSettings | undefined {
   if (options === undefined || options === false) return undefined;
-  check('', 'an object or false', options, typeof options === 'object' && options !== null);
-  const unknown = Object.keys(options).find((name) => !(name in known));
-  if (unknown !== undefined) throw new OptionError(`unknown option \`near.${unknown}\`, it takes ${Object.keys(known).join(', ')}`);
+  check('', 'an object or false', options, isOptions(options));
+  onlyKnown('near', options, known);
   const { max = 10_000, maxBytes = 64 * 2 ** 20, ttl = Number.POSITIVE_INFINITY, freeze = false, maxStaleness = 0 } = options;
   check('.max', 'an integer ≥ 1', max, Number.isSafeInteger(max) && max >= 1);
   check('.maxBytes', 'an integer ≥ 1', maxBytes, Number.isSafeInteger(maxBytes) && maxBytes >= 1);

@@ -1,40 +1,26 @@
-import type { ClientOptions } from '../connection/target.js';
+import { clientOptions } from '../connection/client-options.js';
 import { OptionError } from '../errors.js';
-import type { StoreOptions } from '../options.js';
+import { unknownNames } from '../known-names.js';
+import type { ConnectionOptions, StoreOptions } from '../options.js';
+import { similar } from '../similar.js';
+import { foreignNames } from './foreign-names.js';
 
-/** node-redis's own options, which pass through. Checked against its types, so that none is forgotten when it gains one. */
-export const clientOptions: Record<keyof Omit<ClientOptions, 'keyPrefix' | 'himportRegistry'>, true> = {
-  RESP: true,
-  clientInfoTag: true,
-  clientSideCache: true,
-  commandOptions: true,
-  commandsQueueMaxLength: true,
-  credentialsProvider: true,
-  database: true,
-  disableClientInfo: true,
-  disableOfflineQueue: true,
-  emitInvalidate: true,
-  functions: true,
-  maintEndpointType: true,
-  maintNotifications: true,
-  maintRelaxedCommandTimeout: true,
-  maintRelaxedSocketTimeout: true,
-  modules: true,
-  name: true,
-  password: true,
-  pingInterval: true,
-  readonly: true,
-  scripts: true,
-  socket: true,
-  url: true,
-  username: true,
-};
-
-const ownOptions: Record<Exclude<keyof StoreOptions, keyof typeof clientOptions>, true> = {
-  batch: true,
+/** Where the entries are and how to get there, node-redis's options aside: what `createPool` takes. */
+const connectionOptions: Record<Exclude<keyof ConnectionOptions, keyof typeof clientOptions>, true> = {
   breaker: true,
   client: true,
   cluster: true,
+  location: true,
+  maxPending: true,
+  parser: true,
+  pool: true,
+  readFrom: true,
+  sentinel: true,
+  timeout: true,
+};
+
+const storeOptions: Record<Exclude<keyof StoreOptions, keyof ConnectionOptions>, true> = {
+  batch: true,
   compression: true,
   encryption: true,
   hashLongKeys: true,
@@ -44,48 +30,55 @@ const ownOptions: Record<Exclude<keyof StoreOptions, keyof typeof clientOptions>
   keyPattern: true,
   keyPrefix: true,
   lazyClear: true,
-  location: true,
   max: true,
-  maxPending: true,
   maxDecompressedSize: true,
   maxTtl: true,
   near: true,
   onBackgroundRefreshError: true,
   onFailure: true,
   parseKey: true,
-  parser: true,
-  pool: true,
   prefix: true,
-  readFrom: true,
   refreshThreshold: true,
-  sentinel: true,
   serializer: true,
   tags: true,
-  timeout: true,
   ttl: true,
   ttlJitter: true,
   version: true,
 };
 
 /** Options of node-redis 4 that redis-yet's users have, and of the modules that call us; without effect on us. */
-const ignored = ['isolationPoolOptions', 'store', 'stores', 'isGlobal'];
+const ignored = { isolationPoolOptions: true, store: true, stores: true, isGlobal: true };
 
-/** Refuses options that nobody knows. `extra`: names that the face knows beyond ours. */
+/** Refuses options that are unknown, all of them in one error. `extra`: names that the face knows beyond ours. */
 export function checkNames(options: StoreOptions, extra: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (Object.hasOwn(clientOptions, name) || Object.hasOwn(ownOptions, name) || ignored.includes(name) || extra.includes(name)) continue;
-    throw new OptionError(`unknown option \`${name}\`${didYouMean(name, extra)}`);
-  }
+  const own = { ...storeOptions, ...connectionOptions, ...Object.fromEntries(extra.map((name) => [name, true])) };
+  const unknown = unknownNames(options, { ...own, ...clientOptions, ...ignored });
+  if (unknown.length > 0) refuse(unknown, [...Object.keys(own), ...Object.keys(clientOptions)]);
 }
 
-/** The option that was probably meant, in words; matched without case and where one name begins with the other. */
-function didYouMean(name: string, extra: readonly string[]): string {
-  const lower = name.toLowerCase();
-  const known = [...Object.keys(ownOptions), ...extra, ...Object.keys(clientOptions)];
-  const near = known.find(
-    (other) =>
-      other.toLowerCase() === lower ||
-      (lower.length > 2 && (other.toLowerCase().startsWith(lower) || lower.startsWith(other.toLowerCase()))),
-  );
-  return near === undefined ? '; options that only node-redis knows can be set on a `client` of your own' : `, did you mean \`${near}\`?`;
+/** Refuses what is no option of the connection: `createPool` makes connections and knows no entries. */
+export function checkPoolNames(options: ConnectionOptions): void {
+  const foreign = unknownNames(options, { ...connectionOptions, ...clientOptions });
+  const [first] = foreign.filter((name) => Object.hasOwn(storeOptions, name));
+  if (first !== undefined) {
+    throw new OptionError(
+      `expected \`${first}\` to be left out: \`createPool\` takes options of the connection; give it to \`redisStore\` or \`createKeyv\``,
+    );
+  }
+  if (foreign.length > 0) refuse(foreign, [...Object.keys(connectionOptions), ...Object.keys(clientOptions)]);
+}
+
+function refuse(unknown: readonly string[], known: readonly string[]): never {
+  const hints = unknown.map((name) => `\`${name}\`${hint(name, known)}`);
+  const rest = unknown.some((name) => hint(name, known) === '')
+    ? '; options that only node-redis knows can be set on a `client` of your own'
+    : '';
+  throw new OptionError(`unknown option${unknown.length > 1 ? 's' : ''} ${hints.join('; ')}${rest}`);
+}
+
+/** What to use in its place, in words. */
+function hint(name: string, known: readonly string[]): string {
+  if (Object.hasOwn(foreignNames, name)) return `: ${foreignNames[name]}`;
+  const meant = similar(name, known);
+  return meant === undefined ? '' : `, did you mean \`${meant}\`?`;
 }

@@ -2,7 +2,7 @@ import type { Stored } from '../codec/codec.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import type { OrderedCommands } from '../commands/in-order.js';
 import type { Events } from '../events.js';
-import type { KeySpace } from '../keys/keyspace.js';
+import { type KeySpace, namedBy } from '../keys/keyspace.js';
 import type { Kept } from '../near/kept.js';
 import type { Counters } from './counters.js';
 
@@ -18,7 +18,7 @@ type Keys = readonly (string | Buffer)[];
 /** Counts what is written and deleted, and tells those who listen. The outermost wrapper, so that it sees what the caller asked for. */
 export function observed(commands: OrderedCommands, { keys: space, counters, events }: Observers): OrderedCommands {
   const aside = (key: string | Buffer): boolean => space.isAside?.(String(key)) ?? false;
-  const callersKey = (wire: string | Buffer): string | undefined => space.fromWire(String(wire));
+  const callersKey = (wire: string | Buffer): string | undefined => namedBy(space, String(wire));
 
   function writing(value: MaybePromise<Stored>): void {
     if (!(value instanceof Promise)) counters.write(value);

@@ -1,4 +1,6 @@
+import { callOptions } from '../call-options.js';
 import type { BreakerState } from '../connection/breaker.js';
+import { ArgumentError, expected } from '../errors.js';
 import type { NearHolding } from '../near/tier.js';
 import type { Counters } from './counters.js';
 
@@ -54,15 +56,17 @@ export interface StoreStats extends TierStats {
 
 export interface StatsOptions {
   /** Start from zero after this: what happens from now on is in the next. Default false. */
-  readonly reset?: boolean;
+  readonly reset?: boolean | undefined;
 }
 
 /** The counters made into words, and the state of the connection at this moment. */
 export function readStats(
   counters: Counters,
   now: { readonly breaker: BreakerState; readonly pending: number; readonly near?: NearHolding | undefined },
-  { reset = false }: StatsOptions = {},
+  options?: StatsOptions,
 ): StoreStats {
+  const { reset = false } = callOptions('stats', options, { reset: true });
+  if (typeof reset !== 'boolean') throw new ArgumentError(expected('reset', 'a boolean', reset));
   const { nearHits, nearMisses, bytesRead, bytesWritten, opened, ...counted } = counters;
   const { hits, misses } = counters;
   if (reset) counters.reset();

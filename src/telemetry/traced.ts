@@ -1,7 +1,7 @@
 import type { Stored } from '../codec/codec.js';
 import type { Commands } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
-import type { KeySpace } from '../keys/keyspace.js';
+import { type KeySpace, namedBy } from '../keys/keyspace.js';
 import { type Source, trace, traced } from './tracing.js';
 
 /** Wraps commands, so that what leaves by them is traced. */
@@ -23,7 +23,7 @@ export function tracer(keySpace: Pick<KeySpace, 'fromWire'>, source: Source): Tr
 
 function tracedCommands(commands: OrderedCommands, keySpace: Pick<KeySpace, 'fromWire'>, source: Source): OrderedCommands {
   const traceOf = <T>(command: string, keys: Keys, call: () => Promise<T>, hits?: Hits<T>): Promise<T> => {
-    const key = keys.length === 1 ? keySpace.fromWire(String(keys[0])) : undefined;
+    const key = keys.length === 1 ? namedBy(keySpace, String(keys[0])) : undefined;
     return trace({ source, command, key, keys: keys.length }, call, hits);
   };
 

@@ -1,0 +1,67 @@
+/** Options of other libraries by the names they have there, and what to use here. */
+export const foreignNames: Readonly<Record<string, string>> = {
+  // Of most clients, and of what people expect.
+  host: "use `location: 'host:port'`, or `socket: { host }`",
+  hostname: "use `location: 'host:port'`, or `socket: { host }`",
+  port: "use `location: 'host:port'`, or `socket: { port }`",
+  path: "use `location: '/path/of/the/socket'`",
+  db: 'use `database`',
+  tls: "use `location: 'rediss://…'`, or `socket: { tls: true }`",
+  ssl: "use `location: 'rediss://…'`, or `socket: { tls: true }`",
+  uri: 'use `location`',
+  connectionString: 'use `location`',
+  user: 'use `username`',
+  pass: 'use `password`',
+  auth_pass: 'use `password`',
+  auth: 'use `username` and `password`',
+  redis: 'use `client` for a client of your own, or `location`',
+  redisInstance: 'use `client`',
+
+  // @keyv/redis and Keyv.
+  namespace: 'use `prefix` (`namespace` is an option of Keyv)',
+  keyPrefixSeparator: 'use `keyFunction` and `parseKey` (the separator is fixed)',
+  useKeyPrefix: 'use `prefix` (`useKeyPrefix` is an option of Keyv)',
+  useUnlink: 'not needed: deletions are UNLINK',
+  clearBatchSize: 'not needed: `clear` scans and deletes in batches',
+  noNamespaceAffectsAll: "use `prefix: ''`, which makes the whole database the store's",
+  throwOnConnectError: 'use `await store.ready()`, which rejects when Redis cannot be reached',
+  throwOnErrors: "use `onFailure: 'throw'`",
+  connectionTimeout: 'use `timeout`, which includes connecting, or `socket: { connectTimeout }`',
+  connectTimeout: 'use `timeout`, which includes connecting, or `socket: { connectTimeout }`',
+
+  // cache-manager-redis-yet, and the stores before it.
+  isCacheableValue: 'use `isCacheable`',
+  createOptions: 'put what is in it beside the other options',
+  redisOptions: 'put what is in it beside the other options',
+  clusterConfig: 'use `cluster: { rootNodes }`',
+  rootNodes: 'use `cluster: { rootNodes }`',
+  defaults: 'use `cluster: { rootNodes, defaults }`',
+
+  // ioredis.
+  nodes: 'use `cluster: { rootNodes }`',
+  retryStrategy: 'use `socket: { reconnectStrategy }`',
+  retry_strategy: 'use `socket: { reconnectStrategy }`',
+  reconnectOnError: 'not needed: a connection that cannot be trusted is replaced',
+  lazyConnect: 'not needed: the store connects on first use, and `await store.ready()` earlier',
+  maxRetriesPerRequest: 'not needed: `timeout` is the deadline of a call',
+  commandTimeout: 'use `timeout`',
+  enableOfflineQueue: 'use `disableOfflineQueue`',
+  enableReadyCheck: 'not needed: a server that loads its data counts as unavailable',
+  enableAutoPipelining: 'use `batch`, which is on by default',
+  connectionName: 'use `name`',
+  readOnly: 'use `readFrom`',
+  keepAlive: 'use `socket: { keepAlive }`',
+  noDelay: 'use `socket: { noDelay }`',
+  family: 'use `socket: { family }`',
+  sentinels: 'use `sentinel: { name, sentinelRootNodes }`',
+  sentinelPassword: 'use `sentinel: { sentinelClientOptions: { password } }`',
+  sentinelUsername: 'use `sentinel: { sentinelClientOptions: { username } }`',
+  sentinelRootNodes: 'use `sentinel: { name, sentinelRootNodes }`',
+  scaleReads: 'use `readFrom`',
+
+  // Of caches in the process.
+  maxSize: 'use `max` for `memory:`, or `near: { max }`',
+  maxAge: 'use `ttl`, in milliseconds',
+  stdTTL: 'use `ttl`, in milliseconds',
+  ttlInSeconds: 'use `ttl`, in milliseconds',
+};
