@@ -15,6 +15,7 @@ import { main as encryption } from '../examples/encryption.js';
 import { main as express } from '../examples/express.js';
 import { main as failure } from '../examples/failure.js';
 import { main as fastify } from '../examples/fastify.js';
+import { main as got } from '../examples/got.js';
 import { main as keyv } from '../examples/keyv.js';
 import { main as lock } from '../examples/lock.js';
 import { main as metrics } from '../examples/metrics.js';
@@ -124,6 +125,13 @@ describe('examples', () => {
       'MISS {"users":["Ada","Grace","Edsger"],"count":3}',
     ]);
     expect(await raw.exists('example-nest::/users')).to.equal(1);
+  });
+
+  it('got: the second response comes from the cache, and without Redis no request fails', async () => {
+    const { cached, direct, told } = await run(got);
+    expect(cached).to.deep.equal([{ answer: 1 }, { answer: 1 }]);
+    expect(direct).to.deep.equal([{ answer: 2 }, { answer: 3 }]);
+    expect(told).to.include('ERR_CONNECTION');
   });
 
   for (const [name, main] of Object.entries({ express, fastify })) {

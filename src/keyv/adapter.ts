@@ -68,9 +68,7 @@ export class KeyvRedisStore {
   /** What Keyv 6 asks an adapter for. A Keyv 4 or 5 that has the adapter already keeps it: then there is none, and Keyv 6 adapts to that. */
   get capabilities(): KeyvCapabilities | undefined {
     if (this.#prefix.taken) return undefined;
-    // The one before had no namespace.
-    if (this.#announced) this.#namespace.decide();
-    else answerRawReadsOfCaller(readCapabilities);
+    if (!this.#announced) answerRawReadsOfCaller(readCapabilities);
     this.#announced = true;
     return capabilities;
   }
@@ -237,6 +235,7 @@ export class KeyvRedisStore {
   // biome-ignore lint/suspicious/noExplicitAny: Keyv's signature
   on(event: string, listener: (...args: any[]) => void): this;
   on(event: string, listener: (...args: never[]) => void): this {
+    if (event === 'error') this.#namespace.taken();
     this.#composition.parts.events.on(event as 'error', listener as never);
     return this;
   }

@@ -68,6 +68,9 @@ export function createKeyvOf(keyv: KeyvModule, connect?: unknown, options?: unkn
   return made.keyv;
 }
 
+/** A Keyv 4 or 5 around this one, as `got` makes when its Keyv is another copy, asks for it. */
+const dialect = 'redis';
+
 /** A Keyv of its major around the store, which is the adapter or a view of it; and what it writes and reads with. @internal */
 export function wrapped({ keyv, adapter, split }: Origin, store: object): { readonly keyv: object; readonly texts?: TextFunctions } {
   const Constructor = keyv.Keyv ?? keyv.default ?? keyv;
@@ -87,11 +90,14 @@ export function wrapped({ keyv, adapter, split }: Origin, store: object): { read
       const texts = guard({ stringify: own.serialize ?? standard.stringify, parse: own.deserialize ?? standard.parse });
       const { stringify: serialize, parse: deserialize } = texts;
       // Keyv's own prefix would be a second one, and it takes `users:1` and `1` in the namespace `users` for the same key.
-      return { keyv: new Constructor({ ...own, store, namespace, useKeyPrefix: false, serialize, deserialize, ...ttl }), texts };
+      return { keyv: new Constructor({ ...own, dialect, store, namespace, useKeyPrefix: false, serialize, deserialize, ...ttl }), texts };
     }
     default: {
       const { emitErrors } = own;
-      const four = new Constructor({ ...own, store, namespace: namespace ?? '', ...ttl }, emitErrors === undefined ? {} : { emitErrors });
+      const four = new Constructor(
+        { ...own, dialect, store, namespace: namespace ?? '', ...ttl },
+        emitErrors === undefined ? {} : { emitErrors },
+      );
       const texts = guard({ stringify: four.opts.serialize, parse: four.opts.deserialize });
       Object.assign(four.opts, { serialize: texts.stringify, deserialize: texts.parse });
       // Keyv 4 emits errors on an emitter that throws if nothing listens.

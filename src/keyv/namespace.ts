@@ -11,6 +11,7 @@ export class Namespace {
   readonly #own: string | undefined;
   #name: string | undefined;
   #decided: boolean;
+  #takers = 0;
 
   constructor(own: string | undefined) {
     if (own !== undefined && typeof own !== 'string') throw new OptionError(`expected \`namespace\` to be a string, got \`${shown(own)}\``);
@@ -28,11 +29,17 @@ export class Namespace {
     this.#decided = true;
   }
 
+  /** A Keyv listens to the adapter: the one before it had no namespace, if none was assigned yet. */
+  taken(): void {
+    if (++this.#takers > 1) this.#decided = true;
+  }
+
   /** @throws {OptionError} for a namespace other than the decided one */
   assign(name: string | undefined): void {
     if (!this.#decided) {
       this.#name = name;
-      this.#decided = true;
+      // A Keyv without a namespace may still be given one, as the cache of `got` does, before it is used.
+      this.#decided = Boolean(name);
       return;
     }
     const keepsOwn = this.#own !== undefined && (!name || name === nameless);
