@@ -273,7 +273,9 @@ export class Cache extends Reads {
       if (!Number.isSafeInteger(delta)) throw new ArgumentError(expected('delta', 'an integer', delta));
       if (initial !== undefined && !Number.isSafeInteger(initial)) throw new ArgumentError(expected('initial', 'an integer', initial));
       const time = initial === undefined ? undefined : this.parts.ttl(ttl, initial);
-      const sum = await this.parts.commands.incrBy(this.#wire(key), delta, initial, time);
+      const wire = this.#wire(key);
+      this.parts.flights.forget(wire);
+      const sum = await this.parts.commands.incrBy(wire, delta, initial, time);
       if (sum === undefined) throw new MissingKeyError();
       return sum;
     });

@@ -70,8 +70,8 @@ export interface Commands<Value = Stored> {
   sweepHeads(entries: readonly { readonly key: string; readonly head: Buffer }[]): Promise<number>;
   /** UNLINK for each, in one pipeline: whether it was there, in order. The leases go before them. */
   delEach(keys: readonly string[], leases?: Leases): Promise<boolean[]>;
-  /** GETDEL */
-  getAndDelete(key: string): Promise<Stored | null>;
+  /** GETDEL. The lease is deleted before it, over the same connection. */
+  getAndDelete(key: string, lease?: string): Promise<Stored | null>;
   /** EXISTS */
   has(key: string): Promise<boolean>;
   /** EXISTS for each, in one pipeline, in order. */

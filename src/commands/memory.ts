@@ -102,9 +102,9 @@ export function memoryCommands(max = 10_000): Commands {
       lastFence = Math.max(lastFence + 1, Date.now() * 1000);
       return lastFence;
     },
-    async getAndDelete(key) {
+    async getAndDelete(key, lease) {
       const value = entries.get(key) ?? null;
-      entries.delete(key);
+      remove([key], [lease]);
       return value;
     },
     has: async (key) => entries.has(key),

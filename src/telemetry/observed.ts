@@ -75,7 +75,7 @@ export function observed(commands: OrderedCommands, { keys: space, counters, eve
     sweep: (keys) => deleting(keys, commands.sweep(keys)),
     delEach: (keys, leases) => deleting(keys, commands.delEach(keys, leases)),
     drop: (key, lease) => deleting([key], commands.drop(key, lease)),
-    getAndDelete: (key) => deleting([key], commands.getAndDelete(key)),
+    getAndDelete: (key, lease) => deleting([key], commands.getAndDelete(key, lease)),
     fill(entry, claim) {
       writing(entry.value);
       return stored(commands.fill(entry, claim), [entry.key], Boolean);
