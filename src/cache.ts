@@ -163,6 +163,7 @@ export class Cache extends Reads {
     return this.policy.loud({ name: 'add', key }, async () => {
       const entry = this.#entry(key, value, how);
       if (entry === undefined) return false;
+      this.parts.flights.forget(entry.key);
       return inOneTime(this.parts.timeout, (goOn) => this.tags.add(entry.key, entry.value, entry.ttl, entry.tagged, goOn));
     });
   }
@@ -208,13 +209,8 @@ export class Cache extends Reads {
       const { commands } = this.parts;
       const begun = performance.now();
       const { wires, leases } = this.#leased([key]);
-      const [wire, lease] = [wires[0] as string, leases[0]];
-      // As with every deletion the lease goes first, so that a load under way stores nothing behind it.
-      const ending = lease === undefined ? undefined : commands.del([lease], undefined, true);
-      ending?.catch(() => {});
-      let stored = await commands.getAndDelete(wire);
-      // What was taken is never lost for that.
-      if (stored === null) await ending;
+      const wire = wires[0] as string;
+      let stored = await commands.getAndDelete(wire, leases[0]);
       if (this.tags.concern(stored)) stored = await new Allowance(this.parts.timeout, begun).within(this.tags.open(stored));
       this.saw.read(this.parts, 'getAndDelete', key, stored);
       return (stored === null ? undefined : this.values.decoded('getAndDelete', key, stored, wire)) as T | undefined;

@@ -5,6 +5,7 @@ import type { CallOptions } from './connection/guard.js';
 import { ArgumentError, expected, MissingKeyError, UnsupportedError } from './errors.js';
 import { OneAtATime } from './extras/one-at-a-time.js';
 import { type ReencodeOptions, type ReencodeProgress, rewrite, slice } from './extras/reencode.js';
+import { globToRegExp } from './keys/glob.js';
 import { allVersions, type KeySpace } from './keys/keyspace.js';
 import { keptCommands } from './near/kept-commands.js';
 import type { CacheParts, Wired } from './reads.js';
@@ -88,6 +89,13 @@ export class ScopedCache extends Cache {
   /** Deletes the keys that match a Redis glob pattern. Redis: SCAN and UNLINK, in batches. Fails loud. @returns how many */
   async delPattern(pattern: string): Promise<number> {
     if (typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
+    const { keys, flights } = this.parts;
+    // A load under way is overtaken even if its key is not in Redis yet, where no scan finds it.
+    flights.forgetThose((wire) => {
+      const { glob, test } = keys.scan(pattern);
+      const key = globToRegExp(glob).test(wire) ? keys.fromWire(wire) : undefined;
+      return key !== undefined && test?.(key) !== false;
+    });
     return this.#unlinkAll('delPattern', this.#pages('delPattern', pattern));
   }
 
@@ -168,7 +176,9 @@ export class ScopedCache extends Cache {
       const [head] = await commands.heads([keys.toWire(key)], 64);
       if (head && isTagged(head))
         throw new UnsupportedError('an entry with tags cannot be moved: its tags belong to the version it was written under');
-      if (!(await commands.rename(keys.toWire(key), keysOf(String(next)).toWire(key)))) throw new MissingKeyError();
+      const [from, to] = [keys.toWire(key), keysOf(String(next)).toWire(key)];
+      for (const wire of [from, to]) this.parts.flights.forget(wire);
+      if (!(await commands.rename(from, to))) throw new MissingKeyError();
       return next;
     });
   }
@@ -266,6 +276,7 @@ export class ScopedCache extends Cache {
       if (wires.length === 0) continue;
       count += await older;
       older = newer;
+      for (const wire of wires) this.parts.flights.forget(String(wire));
       newer = this.policy.loud({ name }, () => this.parts.commands.sweep(wires));
       // Awaited in a later turn; a rejection must not go unhandled until then.
       newer.catch(() => {});

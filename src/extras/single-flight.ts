@@ -57,6 +57,11 @@ export class SingleFlight {
     this.#flights.delete(key);
   }
 
+  /** The same for every key that passes the test. */
+  forgetThose(test: (key: string) => boolean): void {
+    for (const key of this.#flights.keys()) if (test(key)) this.forget(key);
+  }
+
   /** The same for every key. */
   forgetAll(): void {
     for (const key of this.#flights.keys()) this.forget(key);
