@@ -187,11 +187,12 @@ export class Cache extends Reads {
 
   /**
    * The value under the key; where there is none, `value` (or what the function returns), which is stored. Redis: GET; where
-   * there is none, SET NX of a lease, GET, and a script that stores.
+   * there is none, a script that claims a lease, GET, and a script that stores.
    *
    * At a time one call of the function runs for all callers of this process, and for all processes: the others wait for what
    * the first stores. A deletion while it runs wins: its result goes to those who wait for it and is not stored. Its errors are the
-   * callers' to see and are never stored. Where Redis cannot be asked the function runs all the same.
+   * callers' to see and are never stored. Where it gives `undefined`, or a value that `isCacheable` refuses, nothing is stored and what was
+   * there is deleted. Where Redis cannot be asked the function runs all the same.
    *
    * @param options the time to live, or {@link GetOrSetOptions}: serving stale values, renewing early, timeouts
    * @throws {FactoryTimeoutError} after `hardTimeout`

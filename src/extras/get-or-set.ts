@@ -1,11 +1,13 @@
 import type { Stored } from '../codec/codec.js';
+import type { Stamps } from '../codec/tag-header.js';
 import { AbortedError, FactoryTimeoutError, RefreshError } from '../errors.js';
 import type { Counters } from '../telemetry/counters.js';
 import type { Milliseconds } from '../ttl.js';
 import { Allowance } from './allowance.js';
-import { EntryReader, freshness, type ReaderParts, type Seen, same } from './entry-reader.js';
+import { endingSince, unshared } from './ending.js';
+import { EntryReader, freshness, type News, type ReaderParts, type Seen, same, type Wait } from './entry-reader.js';
 import { Lease, terms } from './lease.js';
-import type { Load, Outcome } from './load.js';
+import { type Load, type Outcome, plainOutcome } from './load.js';
 import { type Basis, Maker, type MakerParts, MakingFailed } from './maker.js';
 import { pause } from './pause.js';
 import { Refresher } from './refresher.js';
@@ -90,31 +92,28 @@ export class Loader {
   async #loaded(load: Load, seen: Seen, allowance: Allowance, unreadable = false): Promise<Outcome> {
     const { plan, lease: key } = load;
     let now = seen;
-    let waited = false;
+    let wait: Wait | undefined;
+    /** Set once a load of another process brought nothing that could be shared: all that waited for it go on at the same time. */
+    let alone = false;
     try {
       for (;;) {
         const stamps = await this.#maker.stamps(load, allowance);
         if (plan.lease === false || key === undefined) return await this.#made(load, allowance, { seen, stamps });
         const lease = await this.#claim(key, plan.lease, allowance);
-        try {
-          // Between looking and claiming, another holder may have stored and given back.
-          if (lease) now = await this.#reader.look(load, allowance, true);
-          else {
-            if (!waited) this.#parts.counters.leaseWaits++;
-            waited = true;
-            now = (await this.#reader.news(load, now, allowance, false)) ?? now;
-          }
-          const known = now === seen || (unreadable && same(now.stored, seen.stored));
-          const found = known ? undefined : await this.#reader.fresh(load, now, allowance);
-          if (found) {
-            if (lease) this.#parts.background.add(lease.end());
-            return found;
-          }
-        } catch (error) {
-          if (lease) this.#parts.background.add(lease.end());
-          throw error;
-        }
-        if (lease) return await this.#made(load, allowance, { seen: now, stamps, lease });
+        if (typeof lease !== 'string') return await this.#underLease(load, lease, stamps, allowance, unreadable ? seen : undefined);
+        if (alone) return await this.#made(load, allowance);
+        const ending = endingSince(wait?.holder, lease);
+        if (!wait) this.#parts.counters.leaseWaits++;
+        wait = { holder: lease, until: () => Number.POSITIVE_INFINITY, idle: false };
+        const news: News = ending ? { kind: 'ended', ending } : await this.#reader.news(load, now, allowance, wait);
+        if (news.kind === 'changed') {
+          now = news.seen;
+          const found = await this.#reader.fresh(load, now, allowance);
+          if (found) return found;
+        } else if (news.kind === 'ended') {
+          if (news.ending.kind === 'nothing') return plainOutcome(news.ending.value);
+          alone = true;
+        } else if (news.kind === 'over') return await this.#made(load, allowance);
       }
     } catch (error) {
       if (error instanceof MakingFailed) throw error.cause;
@@ -124,22 +123,39 @@ export class Loader {
     }
   }
 
-  async #claim(key: string, time: Milliseconds, allowance: Allowance): Promise<Lease | undefined> {
+  /** `unreadable`: what the load began with, where that cannot be decoded. */
+  async #underLease(load: Load, lease: Lease, stamps: Stamps, allowance: Allowance, unreadable?: Seen): Promise<Outcome> {
+    let now: Seen;
+    let found: Outcome | undefined;
+    try {
+      // Between looking and claiming, another holder may have stored and given back.
+      now = await this.#reader.look(load, allowance, true);
+      if (!unreadable || !same(now.stored, unreadable.stored)) found = await this.#reader.fresh(load, now, allowance);
+    } catch (error) {
+      this.#parts.background.add(lease.end());
+      throw error;
+    }
+    if (!found) return this.#made(load, allowance, { seen: now, stamps, lease });
+    this.#parts.background.add(lease.end());
+    return found;
+  }
+
+  async #claim(key: string, time: Milliseconds, allowance: Allowance): Promise<Lease | string> {
     const { background } = this.#parts;
-    const claim = Lease.claim(this.#parts, key, time);
+    const claim = Lease.claim(this.#parts, key, time, true);
     try {
       return await allowance.sample(claim);
     } catch (error) {
-      background.add(claim.then((lease) => lease?.end()));
+      background.add(claim.then((lease) => (typeof lease === 'string' ? undefined : lease.end())));
       throw error;
     }
   }
 
-  async #made(load: Load, allowance: Allowance, basis: Basis): Promise<Outcome> {
+  async #made(load: Load, allowance: Allowance, basis: Partial<Basis> = {}): Promise<Outcome> {
     try {
       return await this.#maker.make(load, allowance, basis);
     } catch (cause) {
-      if (basis.lease) this.#parts.background.add(basis.lease.end());
+      if (basis.lease) this.#parts.background.add(basis.lease.end(unshared));
       throw new MakingFailed(cause);
     }
   }

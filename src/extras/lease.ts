@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Claim } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
+import type { Mark } from '../commands/leases.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Background } from './background.js';
 import type { Held, Returns } from './returns.js';
@@ -36,18 +37,22 @@ export class Lease {
     }, time / 3).unref();
   }
 
-  /** Redis: SET NX PX. @returns `undefined` where somebody has it */
-  static async claim(parts: LeaseParts, key: string, time: Milliseconds): Promise<Lease | undefined> {
+  /**
+   * Redis: SET PX in a script. `urgent`: also where a renewal has failed and rests.
+   *
+   * @returns what stands in the way, where another process holds it
+   */
+  static async claim(parts: LeaseParts, key: string, time: Milliseconds, urgent: boolean): Promise<Lease | string> {
     const token = randomBytes(12).toString('base64url');
     const sent = parts.returns.reachable();
-    let held: boolean;
+    let holder: string | undefined;
     try {
-      held = await parts.commands.add(key, token, time);
+      holder = await parts.commands.claim(key, token, time, urgent);
     } catch (error) {
       if (sent) parts.background.add(parts.returns.addLost({ key, token, time }, error));
       throw error;
     }
-    return held ? new Lease(parts, { key, token, time }) : undefined;
+    return holder ?? new Lease(parts, { key, token, time });
   }
 
   /** Stores what was made, if the lease still holds, and ends it. @returns whether it was stored */
@@ -59,9 +64,18 @@ export class Lease {
     }
   }
 
-  /** Gives it back; with `rest`, nobody else gets it for so long. Never rejects. */
-  end(rest?: Milliseconds): Promise<void> {
+  /** Deletes the entry, if it is as it was seen and the lease still holds, and ends that. @returns whether it was deleted */
+  async retire(key: string, seen: string, mark: Mark): Promise<boolean> {
+    try {
+      return await this.#parts.commands.retire(key, { lease: this.#held.key, token: this.#held.token, seen }, mark);
+    } finally {
+      clearInterval(this.#timer);
+    }
+  }
+
+  /** Gives it back; a `mark` tells callers that wait for it how the load ended. Never rejects. */
+  end(mark?: Mark): Promise<void> {
     clearInterval(this.#timer);
-    return this.#parts.returns.add(this.#held, rest);
+    return this.#parts.returns.add(this.#held, mark);
   }
 }

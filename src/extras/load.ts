@@ -21,6 +21,11 @@ export interface Outcome {
   copy(): MaybePromise<unknown>;
 }
 
+/** The outcome for a value that callers may share. */
+export function plainOutcome(value: null | undefined): Outcome {
+  return { value, copy: () => value };
+}
+
 /** Whether a caller could change the value, so that others need copies of it. */
 export function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
