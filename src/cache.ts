@@ -40,6 +40,7 @@ export class Cache extends Reads {
       returns,
       timeout,
       failedAt: parts.failedAt,
+      signal: parts.signal,
       counters,
       tags: this.tags,
       random: parts.random,

@@ -55,7 +55,7 @@ export class ScopedCache extends Cache {
       throw new ArgumentError(expected('timeout', 'a number of milliseconds > 0', timeout));
     }
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
-    return new ScopedCache({ ...this.parts, verbs: this.parts.within(bounds), timeout: timeout ?? this.parts.timeout });
+    return new ScopedCache({ ...this.parts, verbs: this.parts.within(bounds), timeout: timeout ?? this.parts.timeout, signal });
   }
 
   /**

@@ -4,11 +4,12 @@ import type { MaybePromise } from '../codec/serializers.js';
 import { bodyOf } from '../codec/tag-header.js';
 import { missing } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
+import { abortable } from '../connection/abortable.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Allowance } from './allowance.js';
 import { type Ending, endingSince } from './ending.js';
 import { isObject, type Load, type Outcome } from './load.js';
-import { backoff } from './pause.js';
+import { backoff, type PauseOptions } from './pause.js';
 import type { Tags } from './tags.js';
 
 /** What reading an entry needs of the cache around it. */
@@ -17,6 +18,8 @@ export interface ReaderParts {
   readonly tags: Pick<Tags, 'concern' | 'open'>;
   /** The bound of the commands, and of all of a call together. */
   readonly timeout: Milliseconds;
+  /** Aborted when the callers give up. */
+  readonly signal?: AbortSignal | undefined;
   /** Whether a tier in this process will answer a GET of this key. */
   readonly near: (wire: string) => boolean;
   /** The value of these bytes, made anew each time; `undefined` where they cannot be read, which has been told of then. */
@@ -106,11 +109,12 @@ export class EntryReader {
     const { commands, timeout } = this.#parts;
     const keys = [wire, lease as string];
     const { idle } = wait;
+    const pause = (time: Milliseconds, signal?: AbortSignal): Promise<void> => this.#pause(allowance, time, { idle, signal });
     let gap = 0;
     for (const delay of gaps(timeout)) {
       const watch = commands.tracked?.watch(keys);
       try {
-        if (!watch) await allowance.pause(Math.min(delay, wait.until() - performance.now()), { idle });
+        if (!watch) await pause(Math.min(delay, wait.until() - performance.now()));
         const at = performance.now();
         const [stored = null, holder = null] = await allowance.aside(watch ? watch.read() : commands.getMany(keys));
         // What has just been stored is fresh.
@@ -121,15 +125,27 @@ export class EntryReader {
         wait.holder = String(holder);
         if (at >= wait.until()) break;
         if (!watch) continue;
-        await allowance.pause(Math.min(lapse(plan.lease as Milliseconds), wait.until() - at), { idle, signal: watch.signal });
+        await pause(Math.min(lapse(plan.lease as Milliseconds), wait.until() - at), watch.signal);
         // A server that has to forget what it tracks says so again and again.
-        await allowance.pause(gap - (performance.now() - at), { idle });
+        await pause(gap - (performance.now() - at));
         gap = Math.min(100, gap + 20);
       } finally {
         watch?.end();
       }
     }
     return { kind: 'over' };
+  }
+
+  /** Pauses, and rejects as soon as the caller gives up. */
+  async #pause(allowance: Allowance, time: Milliseconds, options: PauseOptions): Promise<void> {
+    const { signal } = this.#parts;
+    if (!signal) return allowance.pause(time, options);
+    const over = new AbortController();
+    try {
+      await abortable(signal, () => allowance.pause(time, { ...options, caller: over.signal }));
+    } finally {
+      over.abort();
+    }
   }
 }
 

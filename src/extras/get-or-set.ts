@@ -1,5 +1,6 @@
 import type { Stored } from '../codec/codec.js';
 import type { Stamps } from '../codec/tag-header.js';
+import { abortable } from '../connection/abortable.js';
 import { AbortedError, FactoryTimeoutError, RefreshError } from '../errors.js';
 import type { Counters } from '../telemetry/counters.js';
 import type { Milliseconds } from '../ttl.js';
@@ -8,7 +9,7 @@ import { endingSince, unshared } from './ending.js';
 import { EntryReader, freshness, type News, type ReaderParts, type Seen, same, type Wait } from './entry-reader.js';
 import { Lease, terms } from './lease.js';
 import { type Load, type Outcome, plainOutcome } from './load.js';
-import { type Basis, Maker, type MakerParts, MakingFailed } from './maker.js';
+import { type Basis, failedMaking, Maker, type MakerParts, MakingFailed } from './maker.js';
 import { pause } from './pause.js';
 import { Refresher } from './refresher.js';
 import type { Returns } from './returns.js';
@@ -48,10 +49,13 @@ export class Loader {
   }
 
   async load(load: Load): Promise<unknown> {
-    const { wire, plan } = load;
+    const { key, wire, plan } = load;
+    const { flights, signal, report } = this.#parts;
+    if (signal?.aborted) throw report(key, new AbortedError(signal.reason));
     const patience = plan.lease === false ? undefined : plan.lease * terms;
-    const { outcome, joined } = this.#parts.flights.run(this, wire, (flight) => this.#answer({ ...load, flight }), patience);
-    const { value, copy } = plan.hard === undefined ? await outcome : await this.#withinHard(load, plan.hard, outcome);
+    const { outcome, joined } = flights.run(this, wire, (flight) => this.#answer({ ...load, flight }), patience);
+    const bounded = plan.hard !== undefined || signal !== undefined;
+    const { value, copy } = bounded ? await this.#bounded(load, outcome) : await outcome;
     return joined ? copy() : value;
   }
 
@@ -160,25 +164,36 @@ export class Loader {
     }
   }
 
-  async #withinHard(load: Load, time: Milliseconds, outcome: Promise<Outcome>): Promise<Outcome> {
+  /** The outcome, unless `hardTimeout` is over before, or the caller gives up. */
+  async #bounded(load: Load, outcome: Promise<Outcome>): Promise<Outcome> {
+    const { signal, flights, report } = this.#parts;
+    const { hard } = load.plan;
     let timer: NodeJS.Timeout | undefined;
     const over = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        // Nobody may be left to see how it ends.
-        if (!this.#left.has(outcome)) {
-          this.#left.add(outcome);
-          // The function may never end: who asks from now on has a run of his own.
-          this.#parts.flights.closeMaking(load.wire);
-          this.#parts.background.add(outcome.catch((error: unknown) => this.#parts.report(load.key, new RefreshError(error))));
-        }
-        reject(this.#parts.report(load.key, new FactoryTimeoutError(time)));
-      }, time);
+      if (hard !== undefined) timer = setTimeout(() => reject(new FactoryTimeoutError(hard)), hard);
     });
+    const first = (): Promise<Outcome> => Promise.race([outcome.catch(failedMaking), over]);
     try {
-      return await Promise.race([outcome, over]);
+      return await (signal ? abortable(signal, first) : first());
+    } catch (error) {
+      if (error instanceof MakingFailed) throw error.cause;
+      this.#leave(load, outcome);
+      // The function may never end: later callers start their own call.
+      if (error instanceof FactoryTimeoutError) flights.closeMaking(load.wire);
+      throw report(load.key, error);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** No caller may be left to see how it ends. */
+  #leave({ key }: Load, outcome: Promise<Outcome>): void {
+    if (this.#left.has(outcome)) return;
+    this.#left.add(outcome);
+    const failed = (error: unknown): void => {
+      if (!(error instanceof AbortedError && this.#parts.signal?.aborted)) this.#parts.report(key, new RefreshError(error));
+    };
+    this.#parts.background.add(outcome.catch(failed));
   }
 }
 
