@@ -197,6 +197,7 @@ export class Cache extends Reads {
    *
    * @param options the time to live, or {@link GetOrSetOptions}: serving stale values, renewing early, timeouts
    * @throws {FactoryTimeoutError} after `hardTimeout`
+   * @throws {UnsupportedError} at once, for a function that needs its own key, directly or through other loads
    */
   async getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
     const wire = this.#wire(key);

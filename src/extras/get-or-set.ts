@@ -8,12 +8,13 @@ import { Allowance } from './allowance.js';
 import { endingSince, unshared } from './ending.js';
 import { EntryReader, freshness, type News, type ReaderParts, type Seen, same, type Wait } from './entry-reader.js';
 import { Lease, terms } from './lease.js';
-import { type Load, type Outcome, plainOutcome } from './load.js';
+import { type Load, type Outcome, plainOutcome, type Run } from './load.js';
+import { enclosingLoad, waitFor, waitOver } from './load-cycles.js';
 import { type Basis, failedMaking, Maker, type MakerParts, MakingFailed } from './maker.js';
 import { pause } from './pause.js';
 import { Refresher } from './refresher.js';
 import type { Returns } from './returns.js';
-import type { SingleFlight } from './single-flight.js';
+import type { Flight, SingleFlight } from './single-flight.js';
 import type { Tags } from './tags.js';
 
 /** What loading needs of the cache around it. */
@@ -53,13 +54,30 @@ export class Loader {
     const { flights, signal, report } = this.#parts;
     if (signal?.aborted) throw report(key, new AbortedError(signal.reason));
     const patience = plan.lease === false ? undefined : plan.lease * terms;
-    const { outcome, joined } = flights.run(this, wire, (flight) => this.#answer({ ...load, flight }), patience);
-    const bounded = plan.hard !== undefined || signal !== undefined;
-    const { value, copy } = bounded ? await this.#bounded(load, outcome) : await outcome;
-    return joined ? copy() : value;
+    const { outcome, joined, flight } = flights.run(this, wire, (run) => this.#answer({ ...load, flight: run }), patience);
+    // A load that begins here looks for itself if it finds nothing.
+    const waiter = joined ? enclosingLoad() : undefined;
+    if (waiter) this.#waitFor(load, flight, waiter);
+    try {
+      const bounded = plan.hard !== undefined || signal !== undefined;
+      const { value, copy } = bounded ? await this.#bounded(load, outcome) : await outcome;
+      return joined ? copy() : value;
+    } finally {
+      if (flight.waiters !== undefined) waitOver(flight, enclosingLoad());
+    }
   }
 
-  async #answer(load: Load): Promise<Outcome> {
+  /** Has the load in whose function a call is made wait for that of the call. */
+  #waitFor({ key, wire }: Load, flight: Flight, waiter: Flight): void {
+    const { flights, report } = this.#parts;
+    try {
+      waitFor(flight, waiter, key, flights.underWay(wire));
+    } catch (error) {
+      throw report(key, error);
+    }
+  }
+
+  async #answer(load: Run): Promise<Outcome> {
     const { report, saw, counters } = this.#parts;
     const { plan } = load;
     const allowance = new Allowance(this.#parts.timeout, undefined, this.#parts.failedAt);
@@ -93,12 +111,17 @@ export class Loader {
   }
 
   /** The value where there was none: made here, or by whoever has the lease. */
-  async #loaded(load: Load, seen: Seen, allowance: Allowance, unreadable = false): Promise<Outcome> {
-    const { plan, lease: key } = load;
+  async #loaded(load: Run, seen: Seen, allowance: Allowance, unreadable = false): Promise<Outcome> {
+    const { plan, lease: key, flight } = load;
+    const waiter = enclosingLoad();
+    if (waiter) this.#waitFor(load, flight, waiter);
     let now = seen;
     let wait: Wait | undefined;
     /** Set once a load of another process brought nothing that could be shared: all that waited for it go on at the same time. */
     let alone = false;
+    // A load that holds up another is not waited for longer than a lease: the process that makes it may wait for that other one.
+    const began = performance.now();
+    const until = () => (flight.waiters?.length && plan.lease !== false ? began + plan.lease : Number.POSITIVE_INFINITY);
     try {
       for (;;) {
         const stamps = await this.#maker.stamps(load, allowance);
@@ -108,7 +131,7 @@ export class Loader {
         if (alone) return await this.#made(load, allowance);
         const ending = endingSince(wait?.holder, lease);
         if (!wait) this.#parts.counters.leaseWaits++;
-        wait = { holder: lease, until: () => Number.POSITIVE_INFINITY, idle: false };
+        wait = { holder: lease, until, idle: false };
         const news: News = ending ? { kind: 'ended', ending } : await this.#reader.news(load, now, allowance, wait);
         if (news.kind === 'changed') {
           now = news.seen;
@@ -128,7 +151,7 @@ export class Loader {
   }
 
   /** `unreadable`: what the load began with, where that cannot be decoded. */
-  async #underLease(load: Load, lease: Lease, stamps: Stamps, allowance: Allowance, unreadable?: Seen): Promise<Outcome> {
+  async #underLease(load: Run, lease: Lease, stamps: Stamps, allowance: Allowance, unreadable?: Seen): Promise<Outcome> {
     let now: Seen;
     let found: Outcome | undefined;
     try {
@@ -155,7 +178,7 @@ export class Loader {
     }
   }
 
-  async #made(load: Load, allowance: Allowance, basis: Partial<Basis> = {}): Promise<Outcome> {
+  async #made(load: Run, allowance: Allowance, basis: Partial<Basis> = {}): Promise<Outcome> {
     try {
       return await this.#maker.make(load, allowance, basis);
     } catch (cause) {

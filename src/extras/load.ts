@@ -11,8 +11,11 @@ export interface Load {
   readonly lease: string | undefined;
   readonly make: Factory<unknown>;
   readonly plan: LoadPlan;
-  /** The run that it is part of. */
-  readonly flight?: Flight;
+}
+
+/** A load under way. */
+export interface Run extends Load {
+  readonly flight: Flight;
 }
 
 /** A value, for one caller; and copies of it for those who shared the call, so that nobody's changes are seen by another. */

@@ -13,7 +13,8 @@ import { refused, unshared } from './ending.js';
 import type { Seen } from './entry-reader.js';
 import { Making } from './factory.js';
 import type { Lease } from './lease.js';
-import { isObject, type Load, type Outcome } from './load.js';
+import { isObject, type Load, type Outcome, type Run } from './load.js';
+import { insideLoad } from './load-cycles.js';
 import type { Tags } from './tags.js';
 import type { WriteOptions } from './write-options.js';
 
@@ -54,13 +55,15 @@ export class Maker {
   }
 
   /** Calls the function, and stores what it gives where there is a basis for that. Rejects as the function does. */
-  async make(load: Load, allowance: Allowance, { seen, stamps: before, lease }: Partial<Basis> = {}, stale?: unknown): Promise<Outcome> {
+  async make(load: Run, allowance: Allowance, { seen, stamps: before, lease }: Partial<Basis> = {}, stale?: unknown): Promise<Outcome> {
     const { key, plan } = load;
     const { background, commands, decoded, tags } = this.#parts;
     const making = new Making(key, background.signal, stale, plan.ttl, (later) => tags.stamps(later));
-    if (load.flight) load.flight.making = true;
+    const { flight } = load;
+    flight.making = true;
+    flight.key = key;
     const start = performance.now();
-    const value = await load.make(making as never);
+    const value = await insideLoad(flight, () => load.make(making as never));
     const cost = Math.ceil(performance.now() - start);
     let bytes: MaybePromise<Stored> | undefined;
     try {
@@ -72,7 +75,7 @@ export class Maker {
       // Made before anybody has the value in hand, who may change it.
       bytes = entry?.value ?? (isObject(value) ? this.#parts.encoded(load, value) : undefined);
       // What was written or deleted in between is newer, and no lease need tell of it.
-      const overtaken = load.flight?.overtaken === true;
+      const overtaken = flight.overtaken;
       if (overtaken) this.#end(lease);
       else if (entry && seen && lease) await this.#stored(load, lease.fill(entry, terms(seen)), allowance, { seen, lease });
       else if (entry) await this.#stored(load, commands.set(entry.key, entry.value, entry.ttl), allowance, { seen });
@@ -99,7 +102,7 @@ export class Maker {
   }
 
   /** Waits until it is stored, as long as there is time for it; then it goes on in the background. */
-  async #stored(load: Load, storing: Promise<unknown>, allowance: Allowance, { seen, lease }: Ground): Promise<void> {
+  async #stored(load: Run, storing: Promise<unknown>, allowance: Allowance, { seen, lease }: Ground): Promise<void> {
     const told = storing.catch(async (error: unknown) => {
       this.#parts.report(load.key, error);
       if (!(seen && error instanceof CodecError)) return lease?.end(unshared);
@@ -110,8 +113,8 @@ export class Maker {
   }
 
   /** There is no value to store, and what is there is outdated: deletes it. */
-  async #retire(load: Load, { seen, lease }: Pick<Basis, 'seen' | 'lease'>, mark: Mark): Promise<void> {
-    if (load.flight?.overtaken) this.#end(lease);
+  async #retire(load: Run, { seen, lease }: Pick<Basis, 'seen' | 'lease'>, mark: Mark): Promise<void> {
+    if (load.flight.overtaken) this.#end(lease);
     else if (seen.stored === null) this.#end(lease, mark);
     else if (lease) await lease.retire(load.wire, terms(seen).seen, mark);
     else await this.#parts.commands.drop(load.wire);

@@ -8,7 +8,7 @@ import type { Background } from './background.js';
 import { resting } from './ending.js';
 import { type EntryReader, freshness, type Seen, same } from './entry-reader.js';
 import { Lease } from './lease.js';
-import { type Load, type Outcome, plainOutcome } from './load.js';
+import { type Load, type Outcome, plainOutcome, type Run } from './load.js';
 import { failedMaking, type Maker, MakingFailed } from './maker.js';
 import type { Returns } from './returns.js';
 import type { SingleFlight } from './single-flight.js';
@@ -55,7 +55,7 @@ export class Refresher {
     return outcome;
   }
 
-  async #refresh(load: Load, seen: Seen): Promise<Outcome | undefined> {
+  async #refresh(load: Run, seen: Seen): Promise<Outcome | undefined> {
     const { plan, lease: key } = load;
     const { background, counters, reader, maker } = this.#parts;
     // Nobody waits for it, or only as long as he likes.
