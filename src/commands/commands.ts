@@ -91,7 +91,7 @@ export interface Commands<Value = Stored> {
    * SET with PX of a lease, in a script, where no load holds it; a mark that a load has left is taken over. One that says that a renewal
    * rests is taken over only by `urgent` callers, which have nothing to serve.
    *
-   * @returns what stands in the way; `undefined` for a lease that is now held under this token
+   * @returns what stands in the way, `''` if it never lapses and so is no lease; `undefined` for a lease that is now held under this token
    */
   claim(lease: string, token: string, time: Milliseconds, urgent: boolean): Promise<string | undefined>;
   /**

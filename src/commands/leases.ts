@@ -24,6 +24,7 @@ const claim = new Script(`
 local holder = redis.call('GET', KEYS[1])
 local kind = ''
 if holder then
+  if redis.call('PTTL', KEYS[1]) == -1 then return '' end
   if string.sub(holder, 1, 1) ~= '${markStart}' or (holder == '${markStart}' and ARGV[3] ~= '1') then return holder end
   kind = string.sub(holder, 1, 2)
 end

@@ -87,6 +87,7 @@ export function memoryCommands(max = 10_000): Commands {
     delEach: async (keys, leases) => remove(keys, leases),
     async claim(lease, token, time, urgent) {
       const holder = entries.get(lease);
+      if (pttl(lease) === never) return '';
       if (holder !== undefined && (!isMark(holder) || (holder === markStart && !urgent))) return String(holder);
       // What the mark says goes on behind the token: callers that waited may not have looked yet.
       write(lease, token + String(holder ?? '').slice(0, 2), time);

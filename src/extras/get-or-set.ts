@@ -127,6 +127,7 @@ export class Loader {
         const stamps = await this.#maker.stamps(load, allowance);
         if (plan.lease === false || key === undefined) return await this.#made(load, allowance, { seen, stamps });
         const lease = await this.#claim(key, plan.lease, allowance);
+        if (lease === undefined) return await this.#made(load, allowance, { seen: now, stamps });
         if (typeof lease !== 'string') return await this.#underLease(load, lease, stamps, allowance, unreadable ? seen : undefined);
         if (alone) return await this.#made(load, allowance);
         const ending = endingSince(wait?.holder, lease);
@@ -167,13 +168,13 @@ export class Loader {
     return found;
   }
 
-  async #claim(key: string, time: Milliseconds, allowance: Allowance): Promise<Lease | string> {
+  async #claim(key: string, time: Milliseconds, allowance: Allowance): Promise<Lease | string | undefined> {
     const { background } = this.#parts;
     const claim = Lease.claim(this.#parts, key, time, true);
     try {
       return await allowance.sample(claim);
     } catch (error) {
-      background.add(claim.then((lease) => (typeof lease === 'string' ? undefined : lease.end())));
+      background.add(claim.then((lease) => (lease instanceof Lease ? lease.end() : undefined)));
       throw error;
     }
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Claim } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
 import type { Mark } from '../commands/leases.js';
+import { CommandError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Background } from './background.js';
 import type { Held, Returns } from './returns.js';
@@ -40,18 +41,20 @@ export class Lease {
   /**
    * Redis: SET PX in a script. `urgent`: also where a renewal has failed and rests.
    *
-   * @returns what stands in the way, where another process holds it
+   * @returns what stands in the way, where another process holds it; `undefined` where there can be no lease, of which a warning tells once
    */
-  static async claim(parts: LeaseParts, key: string, time: Milliseconds, urgent: boolean): Promise<Lease | string> {
+  static async claim(parts: LeaseParts, key: string, time: Milliseconds, urgent: boolean): Promise<Lease | string | undefined> {
     const token = randomBytes(12).toString('base64url');
     const sent = parts.returns.reachable();
     let holder: string | undefined;
     try {
       holder = await parts.commands.claim(key, token, time, urgent);
     } catch (error) {
+      if (error instanceof CommandError && refusals.has(error.code)) return withoutLease(error.message);
       if (sent) parts.background.add(parts.returns.addLost({ key, token, time }, error));
       throw error;
     }
+    if (holder === '') return withoutLease('a key that never expires stands in its place');
     return holder ?? new Lease(parts, { key, token, time });
   }
 
@@ -78,4 +81,14 @@ export class Lease {
     clearInterval(this.#timer);
     return this.#parts.returns.add(this.#held, mark);
   }
+}
+
+/** How Redis answers where it will not run the script, or finds a key of another type. It answers the next claim the same. */
+const refusals: ReadonlySet<string> = new Set(['ERR_COMMAND', 'ERR_PERMISSION']);
+let warned = false;
+
+function withoutLease(reason: string): undefined {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(`getOrSet runs without a lease, each process for itself: ${reason}`, { code: 'REDIS_TIER_LEASE' });
 }

@@ -63,6 +63,7 @@ export class Refresher {
     const [stale, stamps] = await Promise.all([reader.read(load, seen, patient), maker.stamps(load, patient)]);
     if (plan.lease === false || key === undefined) return maker.make(load, patient, { seen, stamps }, stale?.value).catch(failedMaking);
     const lease = await Lease.claim(this.#parts, key, plan.lease, false);
+    if (lease === undefined) return maker.make(load, patient, { seen, stamps }, stale?.value).catch(failedMaking);
     if (typeof lease === 'string') {
       // Another process renews it, or failed to lately: only a caller that waits asks how it went.
       if (plan.soft === 0 || lease === markStart) return undefined;
