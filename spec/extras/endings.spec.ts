@@ -21,6 +21,10 @@ const unshared: Readonly<Record<string, (context: FactoryContext) => unknown>> =
     skip();
     return 'skipped';
   },
+  'says skip() of a value that cannot be encoded': ({ skip }) => {
+    skip();
+    return { big: 1n };
+  },
   'gives a value that isCacheable refuses': () => 'refused',
   'gives a value that cannot be encoded': () => 1n,
 };
@@ -177,7 +181,9 @@ describe('a load that ends without a value to store', () => {
 
       it(`but not where it says skip(), or fails${suffix}`, async () => {
         const store = await aged();
-        for (const make of [unshared['says skip()'], unshared['fails']] as ((context: FactoryContext) => unknown)[]) {
+        for (const make of [unshared['says skip()'], unshared['says skip() of a value that cannot be encoded'], unshared['fails']] as ((
+          context: FactoryContext,
+        ) => unknown)[]) {
           const { loads } = store.stats();
           expect(await store.getOrSet('k', make, plan)).to.equal('old');
           await until(() => store.stats().loads > loads);

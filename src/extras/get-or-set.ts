@@ -110,7 +110,7 @@ export class Loader {
     return found;
   }
 
-  /** The value where there was none: made here, or by whoever has the lease. */
+  /** The value where there was none: made here, or by the process that holds the lease. */
   async #loaded(load: Run, seen: Seen, allowance: Allowance, unreadable = false): Promise<Outcome> {
     const { plan, lease: key, flight } = load;
     const waiter = enclosingLoad();

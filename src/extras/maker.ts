@@ -83,7 +83,7 @@ export class Maker {
       else this.#end(lease, unshared);
     } catch (error) {
       // What was made is never lost for want of storing it.
-      await this.#stored(load, Promise.reject(error), allowance, { seen, lease });
+      await this.#stored(load, Promise.reject(error), allowance, { seen: making.skipped ? undefined : seen, lease });
     }
     if (bytes instanceof Promise) bytes.catch(() => {});
     return {
