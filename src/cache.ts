@@ -7,7 +7,7 @@ import type { Entry, Leases } from './commands/commands.js';
 import { inOneTime } from './connection/in-one-time.js';
 import {
   ArgumentError,
-  type CacheError,
+  CacheError,
   CodecError,
   expected,
   MissingKeyError,
@@ -51,6 +51,7 @@ export class Cache extends Reads {
       returns,
       timeout,
       failedAt: parts.failedAt,
+      signal: parts.signal,
       counters,
       tags: this.tags,
       random: parts.random,
@@ -184,6 +185,7 @@ export class Cache extends Reads {
     return this.policy.loud({ name: 'add', key }, async () => {
       const entry = this.#entry(key, value, how);
       if (entry === undefined) return false;
+      this.parts.flights.forget(entry.key);
       return inOneTime(this.parts.timeout, (goOn) => this.tags.add(entry.key, entry.value, entry.ttl, entry.tagged, goOn));
     });
   }
@@ -207,23 +209,35 @@ export class Cache extends Reads {
 
   /**
    * The value under the key; where there is none, `value` (or what the function returns), which is stored. Redis: GET; where
-   * there is none, SET NX of a lease, GET, and a script that stores.
+   * there is none, a script that claims a lease, GET, and a script that stores.
    *
    * At a time one call of the function runs for all callers of this process, and for all processes: the others wait for what
    * the first stores. A deletion while it runs wins: its result goes to those who wait for it and is not stored. Its errors are the
-   * callers' to see and are never stored. Where Redis cannot be asked the function runs all the same.
+   * callers' to see and are never stored. Where it gives `undefined`, or a value that `isCacheable` refuses, nothing is stored and what was
+   * there is deleted. Where Redis cannot be asked the function runs all the same.
    *
    * @param options the time to live, or {@link GetOrSetOptions}: serving stale values, renewing early, timeouts
    * @throws {FactoryTimeoutError} after `hardTimeout`
+   * @throws {UnsupportedError} at once, for a function that needs its own key, directly or through other loads
    */
-  async getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
-    const plan = parseLoadOptions(options);
+  getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
+    const answer: Promise<T> = this.#load<T>(key, value, options).catch((error: unknown) => {
+      // Told of by an event. What the function throws is for its caller alone, awaited or not.
+      if (error instanceof CacheError || error instanceof ArgumentError) void unawaited(answer);
+      throw error;
+    });
+    return answer;
+  }
+
+  async #load<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
+    const operation = { name: 'getOrSet', key };
+    const plan = this.policy.checked(operation, () => parseLoadOptions(options));
     const make = typeof value === 'function' ? observedLoad(value as Factory<unknown>, key, this.parts) : () => value;
     let wire: string;
     try {
       wire = this.#wire(key);
     } catch (error) {
-      const failure = this.policy.report({ name: 'getOrSet', key }, error);
+      const failure = this.policy.report(operation, error);
       if (failure instanceof ArgumentError) throw failure;
       return (await this.#loader.loadUnstored({ key, make, plan })) as T;
     }
@@ -236,13 +250,8 @@ export class Cache extends Reads {
       const { commands } = this.parts;
       const begun = performance.now();
       const { wires, leases } = this.#leased([key]);
-      const [wire, lease] = [wires[0] as string, leases[0]];
-      // As with every deletion the lease goes first, so that a load under way stores nothing behind it.
-      const ending = lease === undefined ? undefined : commands.del([lease], undefined, true);
-      ending?.catch(() => {});
-      let stored = await commands.getAndDelete(wire);
-      // What was taken is never lost for that.
-      if (stored === null) await ending;
+      const wire = wires[0] as string;
+      let stored = await commands.getAndDelete(wire, leases[0]);
       if (this.tags.concern(stored)) stored = await new Allowance(this.parts.timeout, begun).within(this.tags.open(stored));
       this.saw.read(this.parts, 'getAndDelete', key, stored);
       return (stored === null ? undefined : this.values.decoded('getAndDelete', key, stored, wire)) as T | undefined;
@@ -344,7 +353,9 @@ export class Cache extends Reads {
       if (initial !== undefined && !Number.isSafeInteger(initial)) throw new ArgumentError(expected('initial', 'an integer', initial));
       if (ttl !== undefined) wireTtl(ttl);
       const time = initial === undefined ? undefined : this.parts.ttl(ttl, initial);
-      const sum = await this.parts.commands.incrBy(this.#wire(key), delta, initial, time);
+      const wire = this.#wire(key);
+      this.parts.flights.forget(wire);
+      const sum = await this.parts.commands.incrBy(wire, delta, initial, time);
       if (sum === undefined) throw new MissingKeyError();
       return sum;
     });

@@ -1,4 +1,5 @@
 import { createCodecs } from './codec/codec.js';
+import { abortableCommands } from './commands/abortable.js';
 import { batching } from './commands/batching.js';
 import { closable } from './commands/closable.js';
 import type { Commands } from './commands/commands.js';
@@ -33,7 +34,6 @@ import type { ScopeParts } from './scope.js';
 import { parseOptions, parsePoolOptions, type Settings } from './settings/settings.js';
 import { Counters } from './telemetry/counters.js';
 import { countingOpenings } from './telemetry/stats.js';
-import type { Verbs } from './telemetry/traced.js';
 import type { Source } from './telemetry/tracing.js';
 import { type Milliseconds, ttlPolicy } from './ttl.js';
 
@@ -229,8 +229,14 @@ function lastReplay(queue: ReplayingCommands, events: Events): () => Promise<voi
 function local(engine: Commands, background: Background): Engine {
   const { commands: inside, ...state } = closable(engine);
   const commands = inOrder(inside);
-  const verbs: Verbs = (tracer) => tracer(commands);
-  return { verbs, link: localLink(state, commands, background), within: () => verbs };
+  return {
+    verbs: (tracer) => tracer(commands),
+    link: localLink(state, commands, background),
+    within: (bounds) => {
+      const bounded = inOrder(bounds.signal ? abortableCommands(inside, bounds.signal) : inside, bounds);
+      return (tracer) => tracer(bounded);
+    },
+  };
 }
 
 /**

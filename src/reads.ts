@@ -51,6 +51,8 @@ export interface CacheParts {
   readonly saw?: SawReads | undefined;
   /** The bound of the commands. */
   readonly timeout: Milliseconds;
+  /** Aborted when the callers of these verbs give up. */
+  readonly signal?: AbortSignal | undefined;
   /** When Redis last failed this process, on the monotonic clock. Left out: never. */
   readonly failedAt?: (() => Milliseconds) | undefined;
   /** Whether there is a connection, or the first is being made. Left out: always. */

@@ -7,6 +7,7 @@ import { ArgumentError, expected, MissingKeyError, UnsupportedError } from './er
 import { type ClearOptions, parseClear } from './extras/clear-options.js';
 import { OneAtATime } from './extras/one-at-a-time.js';
 import { parseReencode, type ReencodeOptions, type ReencodeProgress, rewrite, slice } from './extras/reencode.js';
+import { globToRegExp } from './keys/glob.js';
 import { allVersions, type KeySpace, namedBy } from './keys/keyspace.js';
 import { keptCommands } from './near/kept-commands.js';
 import type { CacheParts, Wired } from './reads.js';
@@ -45,7 +46,12 @@ export class ScopedCache extends Cache {
       throw new ArgumentError(expected('timeout', 'a number of milliseconds > 0', timeout));
     }
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
-    return new ScopedCache({ ...this.parts, verbs: this.parts.within({ timeout, signal }), timeout: timeout ?? this.parts.timeout });
+    return new ScopedCache({
+      ...this.parts,
+      verbs: this.parts.within({ timeout, signal }),
+      timeout: timeout ?? this.parts.timeout,
+      signal,
+    });
   }
 
   /**
@@ -82,6 +88,13 @@ export class ScopedCache extends Cache {
   delPattern(pattern: string): Promise<number> {
     return this.policy.loud({ name: 'delPattern' }, async () => {
       if (typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
+      const { keys, flights } = this.parts;
+      // A load under way is overtaken even if its key is not in Redis yet, where no scan finds it.
+      flights.forgetThose((wire) => {
+        const { glob, test } = keys.scan(pattern);
+        const key = globToRegExp(glob).test(wire) ? keys.fromWire(wire) : undefined;
+        return key !== undefined && test?.(key) !== false;
+      });
       return this.#unlinkAll(this.#pages(pattern));
     });
   }
@@ -172,7 +185,9 @@ export class ScopedCache extends Cache {
       const [head] = await commands.heads([keys.toWire(key)], 64);
       if (head && isTagged(head))
         throw new UnsupportedError('an entry with tags cannot be moved: its tags belong to the version it was written under');
-      if (!(await commands.rename(keys.toWire(key), keysOf(String(next)).toWire(key)))) throw new MissingKeyError();
+      const [from, to] = [keys.toWire(key), keysOf(String(next)).toWire(key)];
+      for (const wire of [from, to]) this.parts.flights.forget(wire);
+      if (!(await commands.rename(from, to))) throw new MissingKeyError();
       return next;
     });
   }
@@ -278,6 +293,7 @@ export class ScopedCache extends Cache {
       if (wires.length === 0) continue;
       count += await older;
       older = newer;
+      for (const wire of wires) this.parts.flights.forget(String(wire));
       newer = this.parts.commands.sweep(wires);
       // Awaited in a later turn; a rejection must not go unhandled until then.
       newer.catch(() => {});

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { BlockingPool, type StoreOptions } from '../../src/index.js';
+import { BlockingPool, RoundRobinPool, type StoreOptions } from '../../src/index.js';
 import { createKeyv } from '../../src/keyv.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore } from '../support/open.js';
@@ -83,6 +83,22 @@ describe('order of calls on one key in one process', () => {
     expect(await store.get('k')).to.equal('good');
     store.errors.pop();
     expect(store.errors.map(({ code, operation }) => `${operation} ${code}`)).to.deep.equal(['set ERR_CODEC']);
+  });
+
+  it('is kept by what reads and deletes, on every pool: it borrows one connection, once', async () => {
+    let uses = 0;
+    class Counting extends RoundRobinPool {
+      override use<T>(work: Parameters<typeof RoundRobinPool.prototype.use<T>>[0]): Promise<T> {
+        uses++;
+        return super.use(work);
+      }
+    }
+    const store = openStore({ pool: { class: Counting, size: 2 }, location: sharedServer().location });
+    await store.set('k', 'there');
+    uses = 0;
+    expect(await store.getAndDelete('k')).to.equal('there');
+    expect(await store.getAndDelete('k')).to.equal(undefined);
+    expect(uses).to.equal(2);
   });
 
   it('holds through Keyv', async () => {

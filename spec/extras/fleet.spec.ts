@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { sentBy } from '../support/callers.js';
 import { Fleet } from '../support/fleet.js';
 import type { Question } from '../support/loading-member.js';
+import { openStore } from '../support/open.js';
 import { onEachPlace } from '../support/places.js';
-import { commandStats } from '../support/wire.js';
 
 const processes = 20;
 
@@ -16,6 +16,9 @@ describe('getOrSet in 20 processes that ask for one cold key 50 times each', fun
     before(async () => {
       fleet = new Fleet('spec/support/loading-member.ts');
       await fleet.start(processes, JSON.stringify(place().options));
+      // Every server has the scripts; each is sent in full only to a server that does not.
+      const store = openStore(place().options);
+      for (let i = 0; i < 20; i++) await store.getOrSet(`warm${i}`, () => 'made');
     });
     after(() => fleet.stop());
 
@@ -43,28 +46,15 @@ describe('getOrSet in 20 processes that ask for one cold key 50 times each', fun
       return { calls, asked: living.length, answers: answers.filter((each) => each !== undefined) };
     }
 
-    /** What Redis did for others than those who keep connections up. */
-    async function done(): Promise<Record<string, number>> {
-      const all: Record<string, number> = {};
-      for (const { redis } of place().primaries) {
-        for (const [name, count] of Object.entries(await commandStats(redis))) {
-          if (!/^(client|cluster|config|info|ping|echo|monitor|replconf|psync)/.test(name)) all[name] = (all[name] ?? 0) + count;
-        }
-      }
-      return all;
-    }
-
     for (const { title, near, takes } of [
       { title: 'of a store without a near cache, where the function takes 150 ms', near: false, takes: 150 },
       { title: 'of a store with a near cache, where the function takes 3 s', near: true, takes: 3000 },
     ]) {
       it(`calls the function once, and each process that waits asks Redis fewer than five times: ${title}`, async () => {
-        for (const { redis } of place().primaries) await redis.configResetStat();
         let asking!: Awaited<ReturnType<typeof ask>>;
         const sent = await sentBy(place(), async () => {
           asking = await ask({ key: `cold-${near}`, takes, lease: 10_000, near });
         });
-        const stats = await done();
         const { calls, answers } = asking;
         expect(calls).to.have.lengthOf(1);
         expect(new Set(answers.flat())).to.deep.equal(new Set(calls));
@@ -73,8 +63,8 @@ describe('getOrSet in 20 processes that ask for one cold key 50 times each', fun
         expect(waiting).to.have.lengthOf(processes - 1);
         for (const [by, commands] of waiting) expect(commands.length, `${by}: ${commands.join()}`).to.be.below(5);
         // The one that made the value is among these.
-        const sum = Object.values(stats).reduce((before, count) => before + count, 0);
-        expect(sum, JSON.stringify(stats)).to.be.below(5 * (processes - 1));
+        const all = [...sent.values()].flat();
+        expect(all.length, all.join()).to.be.below(5 * (processes - 1));
       });
     }
 

@@ -1,39 +1,80 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { FactoryTimeoutError } from '../../src/index.js';
+import { FactoryTimeoutError, type StoreOptions } from '../../src/index.js';
 import { openStore, rejection } from '../support/open.js';
+import { until } from '../support/until.js';
 
 describe('a getOrSet that something of this process overtakes', () => {
-  const overtaking = {
-    del: (store: ReturnType<typeof openStore>) => store.del('k'),
-    clear: (store: ReturnType<typeof openStore>) => store.clear(),
-    set: (store: ReturnType<typeof openStore>) => store.set('k', 'new'),
+  type Store = ReturnType<typeof openStore>;
+  const write: Readonly<Record<string, { act(store: Store): Promise<unknown>; left?: unknown }>> = {
+    del: { act: (store) => store.del('k') },
+    mdel: { act: (store) => store.mdel('k', 'x') },
+    clear: { act: (store) => store.clear() },
+    delPattern: { act: (store) => store.delPattern('k*') },
+    getAndDelete: { act: (store) => store.getAndDelete('k') },
+    set: { act: (store) => store.set('k', 'new'), left: 'new' },
+    mset: { act: (store) => store.mset([['k', 'new']]), left: 'new' },
+    add: { act: (store) => store.add('k', 'new'), left: 'new' },
+    incr: { act: (store) => store.incr('k', 1, { initial: 41 }), left: 42 },
+    decr: { act: (store) => store.decr('k', 1, { initial: 43 }), left: 42 },
   };
-  for (const [title, overtake] of Object.entries(overtaking)) {
-    for (const lease of [undefined, false] as const) {
-      it(`gives its value and stores nothing after ${title}${lease === false ? ', without a lease' : ''}`, async () => {
-        const store = openStore();
-        let begun = (): void => {};
-        const running = new Promise<void>((resolve) => {
-          begun = resolve;
-        });
-        const made = store.getOrSet(
-          'k',
-          async () => {
-            begun();
-            await sleep(50);
-            return 'old';
-          },
-          { lease },
-        );
-        await running;
-        await overtake(store);
+  const settings: Readonly<Record<string, { options?: StoreOptions; lease: undefined | false }>> = {
+    '': { lease: undefined },
+    ', without a lease': { lease: false },
+    ', of keys that have no leases': { options: { keyPrefix: 'literal:prefix' }, lease: undefined },
+  };
+
+  /** A load that has called its function, and what lets that end. */
+  async function loading(store: Store, lease: undefined | false) {
+    let end!: () => void;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const made = store.getOrSet('k', () => ended.then(() => 'old'), { lease });
+    await until(() => store.stats().loads === 1);
+    return { made, end };
+  }
+
+  for (const [suffix, { options, lease }] of Object.entries(settings)) {
+    for (const [title, { act, left }] of Object.entries(write)) {
+      it(`gives its value and stores nothing after ${title}${suffix}`, async () => {
+        const store = openStore(options);
+        await store.del('k');
+        const { made, end } = await loading(store, lease);
+        await act(store);
+        end();
         expect(await made).to.equal('old');
         await store.ping();
-        expect(await store.get('k')).to.equal(title === 'set' ? 'new' : undefined);
+        expect(await store.get('k')).to.equal(left);
       });
     }
   }
+
+  it('stores its value after a delPattern that does not match its key, without a lease', async () => {
+    const store = openStore();
+    const { made, end } = await loading(store, false);
+    await store.delPattern('x*');
+    end();
+    await made;
+    expect(await store.get('k')).to.equal('old');
+  });
+
+  it('leaves nothing under the key that incrVersion has moved its entry away from, without a lease', async () => {
+    const store = openStore({ version: 1 });
+    const options = { ttl: 20, staleFor: 60_000, lease: false } as const;
+    await store.getOrSet('k', () => 'first', options);
+    await sleep(60);
+    let end!: () => void;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    expect(await store.getOrSet('k', () => ended.then(() => 'renewed'), options)).to.equal('first');
+    await until(() => store.stats().loads === 2);
+    await store.incrVersion('k');
+    end();
+    await sleep(50);
+    expect(await store.has('k')).to.equal(false);
+  });
 
   it('is not joined after a deletion by who waits for its renewal', async () => {
     const store = openStore();

@@ -4,6 +4,13 @@ import type { BreakerState, CacheError, RedisStore, StoreOptions } from '../../s
 import { openStore, rejection } from '../support/open.js';
 import { until } from '../support/until.js';
 
+/** Everything the iterable gives. */
+async function all<T>(given: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const each of given) found.push(each);
+  return found;
+}
+
 /** Where `bad` comes up the function fails, in each of the ways it can. */
 const failures: Record<string, () => never> = {
   'throws an error': () => {
@@ -104,10 +111,10 @@ describe('functions in the options', () => {
       const store = open({ keyFunction, parseKey: fail, keyPattern: `${prefix}/*` });
       const scans: Record<string, () => Promise<unknown>> = {
         keys: () => store.keys(),
-        iterate: () => store.iterate().next(),
+        iterate: () => all(store.iterate()),
         delPattern: () => store.delPattern('*'),
         clear: () => store.clear(),
-        reencode: () => store.reencode().next(),
+        reencode: () => all(store.reencode()),
       };
       for (const [operation, scan] of Object.entries(scans)) {
         const error = await rejection(scan());

@@ -112,8 +112,6 @@ describe('tracing channels', () => {
       ['PEXPIRE', 'a', 1, undefined, undefined],
       ['SET', undefined, 2, undefined, undefined],
       ['GETDEL', 'b', 1, true, 1],
-      // The lease of a load that may be under way.
-      ['UNLINK', undefined, 1, undefined, undefined],
       ['UNLINK', 'a', 1, undefined, undefined],
       ['UNLINK', undefined, 2, undefined, undefined],
     ]);

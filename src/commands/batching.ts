@@ -137,6 +137,7 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, t
       before([entry.key]);
       return commands.fill(entry, claim);
     },
+    retire: writing(commands.retire),
     del(keys, leases, uncounted) {
       before(keys);
       return commands.del(keys, leases, uncounted);

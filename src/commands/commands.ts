@@ -1,5 +1,6 @@
 import type { Stored } from '../codec/codec.js';
 import type { Milliseconds, WireTtl } from '../ttl.js';
+import type { Mark } from './leases.js';
 
 /** One entry to be written. */
 export interface Entry<Value = Stored> {
@@ -70,8 +71,8 @@ export interface Commands<Value = Stored> {
   sweepHeads(entries: readonly { readonly key: string; readonly head: Buffer }[]): Promise<number>;
   /** UNLINK for each, in one pipeline: whether it was there, in order. The leases go before them. */
   delEach(keys: readonly string[], leases?: Leases): Promise<boolean[]>;
-  /** GETDEL */
-  getAndDelete(key: string): Promise<Stored | null>;
+  /** GETDEL. The lease is deleted before it, over the same connection. */
+  getAndDelete(key: string, lease?: string): Promise<Stored | null>;
   /** EXISTS */
   has(key: string): Promise<boolean>;
   /** EXISTS for each, in one pipeline, in order. */
@@ -87,14 +88,26 @@ export interface Commands<Value = Stored> {
   /** INCRBY. A missing key counts from `initial`, or gives `undefined` where there is none. */
   incrBy(key: string, delta: number, initial: number | undefined, ttl: WireTtl): Promise<number | undefined>;
   /**
+   * SET with PX of a lease, in a script, where no load holds it; a mark that a load has left is taken over. One that says that a renewal
+   * rests is taken over only by `urgent` callers, which have nothing to serve.
+   *
+   * @returns what stands in the way, `''` if it never lapses and so is no lease; `undefined` for a lease that is now held under this token
+   */
+  claim(lease: string, token: string, time: Milliseconds, urgent: boolean): Promise<string | undefined>;
+  /**
    * SET with PX by the holder of a lease, and the end of the lease, in a script: only where the token still holds and the key is
    * as the load saw it. Whether it was stored.
    */
   fill(entry: Entry<Value>, claim: Claim): Promise<boolean>;
+  /**
+   * UNLINK by the holder of a lease, which becomes the mark, in a script: only where the token still holds, and the key only where it is
+   * as the load saw it. Whether it was deleted.
+   */
+  retire(key: string, claim: Pick<Claim, 'lease' | 'token' | 'seen'>, mark: Mark): Promise<boolean>;
   /** PEXPIRE of a lease or lock that this token holds, in a script: whether it does. */
   renew(key: string, token: string, time: Milliseconds): Promise<boolean>;
-  /** DEL of a lease or lock that this token holds, in a script; with `rest`, nobody takes the lease for so long. Whether it held. */
-  release(key: string, token: string, rest?: Milliseconds): Promise<boolean>;
+  /** DEL of a lease or lock that this token holds, in a script; a `mark` takes its place. Whether it held. */
+  release(key: string, token: string, mark?: Mark): Promise<boolean>;
   /** SET NX PX of a lock and the next fencing token, in a script; `undefined` where somebody else holds it. */
   acquire(lock: string, fence: string, token: string, time: Milliseconds): Promise<number | undefined>;
   /** RENAME: whether the key existed. */

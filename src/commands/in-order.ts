@@ -144,6 +144,7 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
     },
     replace: onKey(commands.replace),
     fill: ({ key, value, ttl }, claim) => inTurn(key, value, (encoded) => commands.fill({ key, value: encoded, ttl }, claim)),
+    retire: onKey(commands.retire),
     del: (...args) => (turns.size === 0 ? commands.del(...args) : after(args[0].map(String), commands.del, args)),
     drop: onKey(commands.drop),
     sweep: (keys) => (turns.size === 0 ? commands.sweep(keys) : after(keys.map(String), commands.sweep, [keys])),

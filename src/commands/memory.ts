@@ -5,7 +5,7 @@ import { CommandError, expected, OptionError } from '../errors.js';
 import { globToRegExp } from '../keys/glob.js';
 import type { WireTtl } from '../ttl.js';
 import { type Commands, type Leases, missing, never } from './commands.js';
-import { failed } from './leases.js';
+import { markStart } from './leases.js';
 
 const pageSize = 1000;
 
@@ -38,6 +38,15 @@ export function memoryCommands(max = 10_000): Commands {
   function rewrite(key: string, value = entries.peek(key), left = pttl(key)): void {
     write(key, value as Stored, left === never ? undefined : left);
   }
+
+  /** SHA-1 of what the key holds; `''` for nothing. */
+  function digest(key: string): string {
+    const now = entries.get(key);
+    return now === undefined ? '' : createHash('sha1').update(now).digest('hex');
+  }
+
+  const isMark = (holder: Stored): boolean => String(holder).startsWith(markStart);
+  const holds = (lease: string, token: string): boolean => String(entries.get(lease) ?? '').startsWith(token);
 
   let lastFence = 0;
   const remove = (keys: readonly (string | Buffer)[], leases: Leases = []): boolean[] => {
@@ -76,24 +85,36 @@ export function memoryCommands(max = 10_000): Commands {
       list.filter(({ key, head }) => entries.has(key) && head.equals(bytes(key).subarray(0, head.length)) && entries.delete(key)).length,
     drop: async (key, lease) => remove([key], [lease]),
     delEach: async (keys, leases) => remove(keys, leases),
+    async claim(lease, token, time, urgent) {
+      const holder = entries.get(lease);
+      if (pttl(lease) === never) return '';
+      if (holder !== undefined && (!isMark(holder) || (holder === markStart && !urgent))) return String(holder);
+      // What the mark says goes on behind the token: callers that waited may not have looked yet.
+      write(lease, token + String(holder ?? '').slice(0, 2), time);
+      return undefined;
+    },
     async fill({ key, value, ttl }, { lease, token, seen, mayBeGone }) {
-      if (entries.get(lease) !== token) return false;
+      if (!holds(lease, token)) return false;
       entries.delete(lease);
-      const now = entries.get(key);
-      const as = now === undefined ? '' : createHash('sha1').update(now).digest('hex');
+      const as = digest(key);
       if (as !== seen && !(as === '' && mayBeGone)) return false;
       write(key, value, ttl);
       return true;
     },
+    async retire(key, { lease, token, seen }, { text, time }) {
+      if (!holds(lease, token)) return false;
+      write(lease, text, time);
+      return seen !== '' && digest(key) === seen && entries.delete(key);
+    },
     async renew(key, token, time) {
-      if (entries.get(key) !== token) return false;
-      write(key, token, time);
+      if (!holds(key, token)) return false;
+      rewrite(key, undefined, time);
       return true;
     },
-    async release(key, token, rest) {
-      if (entries.get(key) !== token) return false;
-      if (rest === undefined) entries.delete(key);
-      else write(key, failed, rest);
+    async release(key, token, mark) {
+      if (!holds(key, token)) return false;
+      if (mark === undefined) entries.delete(key);
+      else write(key, mark.text, mark.time);
       return true;
     },
     async acquire(lock, _fence, token, time) {
@@ -102,9 +123,9 @@ export function memoryCommands(max = 10_000): Commands {
       lastFence = Math.max(lastFence + 1, Date.now() * 1000);
       return lastFence;
     },
-    async getAndDelete(key) {
+    async getAndDelete(key, lease) {
       const value = entries.get(key) ?? null;
-      entries.delete(key);
+      remove([key], [lease]);
       return value;
     },
     has: async (key) => entries.has(key),

@@ -163,9 +163,15 @@ export function redisCommands(pool: Pool): Commands {
       );
       return counts.map(Boolean);
     },
-    async getAndDelete(key) {
-      return stored(await send(['GETDEL', key], { key }));
-    },
+    getAndDelete: (key, lease) =>
+      pool.use(async (connection) => {
+        const ending = lease === undefined ? undefined : unlinkOn(connection, [lease]);
+        ending?.catch(() => {});
+        const taken = stored(await connection.send(['GETDEL', key], { key }));
+        // A value that was taken is never lost because its lease could not be deleted.
+        if (taken === null) await ending;
+        return taken;
+      }),
     async has(key) {
       return (await send(['EXISTS', key], { key, readonly: true })) === 1;
     },

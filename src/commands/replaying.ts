@@ -236,6 +236,12 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
       if (due.length > 0) await settle(due);
       return commands.fill(entry, claim);
     },
+    claim: after(commands.claim),
+    async retire(key, claim, mark) {
+      const due = [claim.lease, key].filter((each) => waiting.has(each));
+      if (due.length > 0) await settle(due);
+      return commands.retire(key, claim, mark);
+    },
     replace: after(commands.replace),
     getAndDelete: after(commands.getAndDelete),
     expire: after(commands.expire),

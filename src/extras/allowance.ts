@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { after, answeredWithin } from '../connection/in-one-time.js';
 import { TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
-import { pause } from './pause.js';
+import { type PauseOptions, pause } from './pause.js';
 
 /**
  * For how long a failure of Redis casts doubt on what another process holds: one that was cut off by the same failure has usually found back by then, and given
@@ -94,10 +94,10 @@ export class Allowance {
   }
 
   /** Pauses between two such looks. Rejects with a TimeoutError as soon as there is no time left. */
-  async pause(time: Milliseconds, options: Parameters<typeof pause>[1]): Promise<void> {
+  async pause(time: Milliseconds, options: PauseOptions): Promise<void> {
     const begun = performance.now();
     const end = begun + time;
-    for (let left = time; left > 0 && !options?.signal?.aborted; left = end - performance.now()) {
+    for (let left = time; left > 0 && !options.signal?.aborted && !options.caller?.aborted; left = end - performance.now()) {
       // When the time is up, and now and then after that: Redis may have come to be in doubt.
       await pause(Math.min(left, this.#early > 0 ? this.#early : this.#whole / 4), options);
       this.#account();

@@ -4,11 +4,12 @@ import type { MaybePromise } from '../codec/serializers.js';
 import { bodyOf } from '../codec/tag-header.js';
 import { missing } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
-import { failed } from '../commands/leases.js';
+import { abortable } from '../connection/abortable.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Allowance } from './allowance.js';
+import { type Ending, endingSince } from './ending.js';
 import { isObject, type Load, type Outcome } from './load.js';
-import { backoff } from './pause.js';
+import { backoff, type PauseOptions } from './pause.js';
 import type { Tags } from './tags.js';
 
 /** What reading an entry needs of the cache around it. */
@@ -17,6 +18,8 @@ export interface ReaderParts {
   readonly tags: Pick<Tags, 'concern' | 'open'>;
   /** The bound of the commands, and of all of a call together. */
   readonly timeout: Milliseconds;
+  /** Aborted when the callers give up. */
+  readonly signal?: AbortSignal | undefined;
   /** Whether a tier in this process will answer a GET of this key. */
   readonly near: (wire: string) => boolean;
   /** The value of these bytes, made anew each time; `undefined` where they cannot be read, which has been told of then. */
@@ -33,6 +36,25 @@ export interface Seen {
   /** Whether a tier in this process gave it. */
   readonly near?: boolean;
 }
+
+/** A wait for the load of another process. */
+export interface Wait {
+  /** What the lease held when it was looked at last. */
+  holder: string;
+  /** When to stop waiting, on the monotonic clock. */
+  readonly until: () => Milliseconds;
+  /** Whether the wait keeps no process alive. */
+  readonly idle: boolean;
+}
+
+/** How a wait ended. */
+export type News =
+  | { readonly kind: 'changed'; readonly seen: Seen }
+  /** The lease lapsed, or was deleted. */
+  | { readonly kind: 'free' }
+  | { readonly kind: 'ended'; readonly ending: Ending }
+  /** It was waited for long enough. */
+  | { readonly kind: 'over' };
 
 /** Reads the entry that a load is about, and waits until somebody else has written it. */
 export class EntryReader {
@@ -80,40 +102,50 @@ export class EntryReader {
   }
 
   /**
-   * Waits until the key holds something else than it did, or nobody holds the lease any more. Where the server tells what changes, it looks
-   * at once and again when it is told, or when the lease must have lapsed; else it polls.
-   *
-   * @returns what the key holds; `undefined` where the lease is free
+   * Waits until the key holds something else than it did, or the load of the process that holds the lease has ended otherwise. Where the
+   * server tells what changes, it looks at once and again when it is told, or when the lease must have lapsed; else it polls.
    */
-  async news({ wire, lease, plan }: Load, seen: Seen, allowance: Allowance, idle: boolean): Promise<Seen | undefined> {
+  async news({ wire, lease, plan }: Load, seen: Seen, allowance: Allowance, wait: Wait): Promise<News> {
     const { commands, timeout } = this.#parts;
     const keys = [wire, lease as string];
-    const end = idle ? performance.now() + plan.soft : Number.POSITIVE_INFINITY;
+    const { idle } = wait;
+    const pause = (time: Milliseconds, signal?: AbortSignal): Promise<void> => this.#pause(allowance, time, { idle, signal });
     let gap = 0;
     for (const delay of gaps(timeout)) {
       const watch = commands.tracked?.watch(keys);
       try {
-        if (!watch) await allowance.pause(delay, { idle });
+        if (!watch) await pause(Math.min(delay, wait.until() - performance.now()));
         const at = performance.now();
         const [stored = null, holder = null] = await allowance.aside(watch ? watch.read() : commands.getMany(keys));
         // What has just been stored is fresh.
-        if (stored !== null && !same(stored, seen.stored)) return { stored, left: missing, at };
-        // Whoever has nothing to serve does not wait for the rest of a failed holder.
-        if (!idle && holder !== null && String(holder) === failed) await allowance.aside(commands.release(lease as string, failed));
-        else if (holder !== null && at < end) {
-          if (watch) await allowance.pause(Math.min(lapse(plan.lease as Milliseconds), end - at), { idle, signal: watch.signal });
-          // A server that has to forget what it tracks says so again and again.
-          const rest = gap - (performance.now() - at);
-          if (watch) await allowance.pause(rest, { idle });
-          gap = Math.min(100, gap + 20);
-          continue;
-        }
-        return undefined;
+        if (stored !== null && !same(stored, seen.stored)) return { kind: 'changed', seen: { stored, left: missing, at } };
+        if (holder === null) return { kind: 'free' };
+        const ending = endingSince(wait.holder, String(holder));
+        if (ending) return { kind: 'ended', ending };
+        wait.holder = String(holder);
+        if (at >= wait.until()) break;
+        if (!watch) continue;
+        await pause(Math.min(lapse(plan.lease as Milliseconds), wait.until() - at), watch.signal);
+        // A server that has to forget what it tracks says so again and again.
+        await pause(gap - (performance.now() - at));
+        gap = Math.min(100, gap + 20);
       } finally {
         watch?.end();
       }
     }
-    return undefined;
+    return { kind: 'over' };
+  }
+
+  /** Pauses, and rejects as soon as the caller gives up. */
+  async #pause(allowance: Allowance, time: Milliseconds, options: PauseOptions): Promise<void> {
+    const { signal } = this.#parts;
+    if (!signal) return allowance.pause(time, options);
+    const over = new AbortController();
+    try {
+      await abortable(signal, () => allowance.pause(time, { ...options, caller: over.signal }));
+    } finally {
+      over.abort();
+    }
   }
 }
 

@@ -10,7 +10,7 @@ export interface FactoryContext<T = unknown> {
   readonly signal: AbortSignal;
   /** The old value that is being renewed, a copy of its own; `undefined` where there is none, or none that may be served. */
   readonly stale: T | undefined;
-  /** Do not store what this call gives: its callers get it, and nobody else. */
+  /** Do not store what this call gives: only the callers in this process get it. An old value stays where it is. */
   skip(): void;
   /** The time to live of what this call gives, for one that depends on the value. */
   setTtl(ttl: Ttl): void;

@@ -1,16 +1,20 @@
 import type { Stored } from '../codec/codec.js';
+import type { Stamps } from '../codec/tag-header.js';
+import { abortable } from '../connection/abortable.js';
 import { AbortedError, FactoryTimeoutError, RefreshError } from '../errors.js';
 import type { Counters } from '../telemetry/counters.js';
 import type { Milliseconds } from '../ttl.js';
 import { Allowance } from './allowance.js';
-import { EntryReader, freshness, type ReaderParts, type Seen, same } from './entry-reader.js';
+import { endingSince, unshared } from './ending.js';
+import { EntryReader, freshness, type News, type ReaderParts, type Seen, same, type Wait } from './entry-reader.js';
 import { Lease, terms } from './lease.js';
-import type { Load, Outcome } from './load.js';
-import { type Basis, Maker, type MakerParts, MakingFailed } from './maker.js';
+import { type Load, type Outcome, plainOutcome, type Run } from './load.js';
+import { enclosingLoad, waitFor, waitOver } from './load-cycles.js';
+import { type Basis, failedMaking, Maker, type MakerParts, MakingFailed } from './maker.js';
 import { pause } from './pause.js';
 import { Refresher } from './refresher.js';
 import type { Returns } from './returns.js';
-import type { SingleFlight } from './single-flight.js';
+import type { Flight, SingleFlight } from './single-flight.js';
 import type { Tags } from './tags.js';
 
 /** What loading needs of the cache around it. */
@@ -46,22 +50,44 @@ export class Loader {
   }
 
   async load(load: Load): Promise<unknown> {
-    const { wire, plan } = load;
+    const { key, wire, plan } = load;
+    const { flights, signal, report } = this.#parts;
+    if (signal?.aborted) throw report(key, new AbortedError(signal.reason));
     const patience = plan.lease === false ? undefined : plan.lease * terms;
-    const { outcome, joined } = this.#parts.flights.run(this, wire, (flight) => this.#answer({ ...load, flight }), patience);
-    const { value, copy } = plan.hard === undefined ? await outcome : await this.#withinHard(load, plan.hard, outcome);
-    return joined ? copy() : value;
+    const { outcome, joined, flight } = flights.run(this, wire, (run) => this.#answer({ ...load, flight: run }), patience);
+    // A load that begins here looks for itself if it finds nothing.
+    const waiter = joined ? enclosingLoad() : undefined;
+    if (waiter) this.#waitFor(load, flight, waiter);
+    try {
+      const bounded = plan.hard !== undefined || signal !== undefined;
+      const { value, copy } = bounded ? await this.#bounded(load, outcome) : await outcome;
+      return joined ? copy() : value;
+    } finally {
+      if (flight.waiters !== undefined) waitOver(flight, enclosingLoad());
+    }
   }
 
   /** Calls the function for one caller and stores nothing: `keyFunction` gave no key to store it under. */
   async loadUnstored(load: Omit<Load, 'wire' | 'lease'>): Promise<unknown> {
-    const alone: Load = { ...load, wire: '', lease: undefined };
-    const outcome = this.#maker.make(alone, new Allowance(this.#parts.timeout));
-    const { value } = load.plan.hard === undefined ? await outcome : await this.#withinHard(alone, load.plan.hard, outcome);
+    const alone: Run = { ...load, wire: '', lease: undefined, flight: { overtaken: false } };
+    const { signal, timeout } = this.#parts;
+    const outcome = this.#maker.make(alone, new Allowance(timeout));
+    const bounded = load.plan.hard !== undefined || signal !== undefined;
+    const { value } = bounded ? await this.#bounded(alone, outcome) : await outcome;
     return value;
   }
 
-  async #answer(load: Load): Promise<Outcome> {
+  /** Has the load in whose function a call is made wait for that of the call. */
+  #waitFor({ key, wire }: Load, flight: Flight, waiter: Flight): void {
+    const { flights, report } = this.#parts;
+    try {
+      waitFor(flight, waiter, key, flights.underWay(wire));
+    } catch (error) {
+      throw report(key, error);
+    }
+  }
+
+  async #answer(load: Run): Promise<Outcome> {
     const { report, saw, counters } = this.#parts;
     const { plan } = load;
     const allowance = new Allowance(this.#parts.timeout, undefined, this.#parts.failedAt);
@@ -94,35 +120,38 @@ export class Loader {
     return found;
   }
 
-  /** The value where there was none: made here, or by whoever has the lease. */
-  async #loaded(load: Load, seen: Seen, allowance: Allowance, unreadable = false): Promise<Outcome> {
-    const { plan, lease: key } = load;
+  /** The value where there was none: made here, or by the process that holds the lease. */
+  async #loaded(load: Run, seen: Seen, allowance: Allowance, unreadable = false): Promise<Outcome> {
+    const { plan, lease: key, flight } = load;
+    const waiter = enclosingLoad();
+    if (waiter) this.#waitFor(load, flight, waiter);
     let now = seen;
-    let waited = false;
+    let wait: Wait | undefined;
+    /** Set once a load of another process brought nothing that could be shared: all that waited for it go on at the same time. */
+    let alone = false;
+    // A load that holds up another is not waited for longer than a lease: the process that makes it may wait for that other one.
+    const began = performance.now();
+    const until = () => (flight.waiters?.length && plan.lease !== false ? began + plan.lease : Number.POSITIVE_INFINITY);
     try {
       for (;;) {
         const stamps = await this.#maker.stamps(load, allowance);
         if (plan.lease === false || key === undefined) return await this.#made(load, allowance, { seen, stamps });
         const lease = await this.#claim(key, plan.lease, allowance);
-        try {
-          // Between looking and claiming, another holder may have stored and given back.
-          if (lease) now = await this.#reader.look(load, allowance, true);
-          else {
-            if (!waited) this.#parts.counters.leaseWaits++;
-            waited = true;
-            now = (await this.#reader.news(load, now, allowance, false)) ?? now;
-          }
-          const known = now === seen || (unreadable && same(now.stored, seen.stored));
-          const found = known ? undefined : await this.#reader.fresh(load, now, allowance);
-          if (found) {
-            if (lease) this.#parts.background.add(lease.end());
-            return found;
-          }
-        } catch (error) {
-          if (lease) this.#parts.background.add(lease.end());
-          throw error;
-        }
-        if (lease) return await this.#made(load, allowance, { seen: now, stamps, lease });
+        if (lease === undefined) return await this.#made(load, allowance, { seen: now, stamps });
+        if (typeof lease !== 'string') return await this.#underLease(load, lease, stamps, allowance, unreadable ? seen : undefined);
+        if (alone) return await this.#made(load, allowance);
+        const ending = endingSince(wait?.holder, lease);
+        if (!wait) this.#parts.counters.leaseWaits++;
+        wait = { holder: lease, until, idle: false };
+        const news: News = ending ? { kind: 'ended', ending } : await this.#reader.news(load, now, allowance, wait);
+        if (news.kind === 'changed') {
+          now = news.seen;
+          const found = await this.#reader.fresh(load, now, allowance);
+          if (found) return found;
+        } else if (news.kind === 'ended') {
+          if (news.ending.kind === 'nothing') return plainOutcome(news.ending.value);
+          alone = true;
+        } else if (news.kind === 'over') return await this.#made(load, allowance);
       }
     } catch (error) {
       if (error instanceof MakingFailed) throw error.cause;
@@ -132,45 +161,73 @@ export class Loader {
     }
   }
 
-  async #claim(key: string, time: Milliseconds, allowance: Allowance): Promise<Lease | undefined> {
+  /** `unreadable`: what the load began with, where that cannot be decoded. */
+  async #underLease(load: Run, lease: Lease, stamps: Stamps, allowance: Allowance, unreadable?: Seen): Promise<Outcome> {
+    let now: Seen;
+    let found: Outcome | undefined;
+    try {
+      // Between looking and claiming, another holder may have stored and given back.
+      now = await this.#reader.look(load, allowance, true);
+      if (!unreadable || !same(now.stored, unreadable.stored)) found = await this.#reader.fresh(load, now, allowance);
+    } catch (error) {
+      this.#parts.background.add(lease.end());
+      throw error;
+    }
+    if (!found) return this.#made(load, allowance, { seen: now, stamps, lease });
+    this.#parts.background.add(lease.end());
+    return found;
+  }
+
+  async #claim(key: string, time: Milliseconds, allowance: Allowance): Promise<Lease | string | undefined> {
     const { background } = this.#parts;
-    const claim = Lease.claim(this.#parts, key, time);
+    const claim = Lease.claim(this.#parts, key, time, true);
     try {
       return await allowance.sample(claim);
     } catch (error) {
-      background.add(claim.then((lease) => lease?.end()));
+      background.add(claim.then((lease) => (lease instanceof Lease ? lease.end() : undefined)));
       throw error;
     }
   }
 
-  async #made(load: Load, allowance: Allowance, basis: Basis): Promise<Outcome> {
+  async #made(load: Run, allowance: Allowance, basis: Partial<Basis> = {}): Promise<Outcome> {
     try {
       return await this.#maker.make(load, allowance, basis);
     } catch (cause) {
-      if (basis.lease) this.#parts.background.add(basis.lease.end());
+      if (basis.lease) this.#parts.background.add(basis.lease.end(unshared));
       throw new MakingFailed(cause);
     }
   }
 
-  async #withinHard(load: Load, time: Milliseconds, outcome: Promise<Outcome>): Promise<Outcome> {
+  /** The outcome, unless `hardTimeout` is over before, or the caller gives up. */
+  async #bounded(load: Load, outcome: Promise<Outcome>): Promise<Outcome> {
+    const { signal, flights, report } = this.#parts;
+    const { hard } = load.plan;
     let timer: NodeJS.Timeout | undefined;
     const over = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        // Nobody may be left to see how it ends.
-        if (!this.#left.has(outcome)) {
-          this.#left.add(outcome);
-          // The function may never end: who asks from now on has a run of his own.
-          this.#parts.flights.closeMaking(load.wire);
-          this.#parts.background.add(outcome.catch((error: unknown) => this.#parts.report(load.key, new RefreshError(error))));
-        }
-        reject(this.#parts.report(load.key, new FactoryTimeoutError(time)));
-      }, time);
+      if (hard !== undefined) timer = setTimeout(() => reject(new FactoryTimeoutError(hard)), hard);
     });
+    const first = (): Promise<Outcome> => Promise.race([outcome.catch(failedMaking), over]);
     try {
-      return await Promise.race([outcome, over]);
+      return await (signal ? abortable(signal, first) : first());
+    } catch (error) {
+      if (error instanceof MakingFailed) throw error.cause;
+      this.#leave(load, outcome);
+      // The function may never end: later callers start their own call.
+      if (error instanceof FactoryTimeoutError) flights.closeMaking(load.wire);
+      throw report(load.key, error);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** No caller may be left to see how it ends. */
+  #leave({ key }: Load, outcome: Promise<Outcome>): void {
+    if (this.#left.has(outcome)) return;
+    this.#left.add(outcome);
+    const failed = (error: unknown): void => {
+      if (!(error instanceof AbortedError && this.#parts.signal?.aborted)) this.#parts.report(key, new RefreshError(error));
+    };
+    this.#parts.background.add(outcome.catch(failed));
   }
 }
 

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Claim } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
+import type { Mark } from '../commands/leases.js';
+import { CommandError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Background } from './background.js';
 import type { Held, Returns } from './returns.js';
@@ -36,18 +38,24 @@ export class Lease {
     }, time / 3).unref();
   }
 
-  /** Redis: SET NX PX. @returns `undefined` where somebody has it */
-  static async claim(parts: LeaseParts, key: string, time: Milliseconds): Promise<Lease | undefined> {
+  /**
+   * Redis: SET PX in a script. `urgent`: also where a renewal has failed and rests.
+   *
+   * @returns what stands in the way, where another process holds it; `undefined` where there can be no lease, of which a warning tells once
+   */
+  static async claim(parts: LeaseParts, key: string, time: Milliseconds, urgent: boolean): Promise<Lease | string | undefined> {
     const token = randomBytes(12).toString('base64url');
     const sent = parts.returns.reachable();
-    let held: boolean;
+    let holder: string | undefined;
     try {
-      held = await parts.commands.add(key, token, time);
+      holder = await parts.commands.claim(key, token, time, urgent);
     } catch (error) {
+      if (error instanceof CommandError && refusals.has(error.code)) return withoutLease(error.message);
       if (sent) parts.background.add(parts.returns.addLost({ key, token, time }, error));
       throw error;
     }
-    return held ? new Lease(parts, { key, token, time }) : undefined;
+    if (holder === '') return withoutLease('a key that never expires stands in its place');
+    return holder ?? new Lease(parts, { key, token, time });
   }
 
   /** Stores what was made, if the lease still holds, and ends it. @returns whether it was stored */
@@ -59,9 +67,28 @@ export class Lease {
     }
   }
 
-  /** Gives it back; with `rest`, nobody else gets it for so long. Never rejects. */
-  end(rest?: Milliseconds): Promise<void> {
-    clearInterval(this.#timer);
-    return this.#parts.returns.add(this.#held, rest);
+  /** Deletes the entry, if it is as it was seen and the lease still holds, and ends that. @returns whether it was deleted */
+  async retire(key: string, seen: string, mark: Mark): Promise<boolean> {
+    try {
+      return await this.#parts.commands.retire(key, { lease: this.#held.key, token: this.#held.token, seen }, mark);
+    } finally {
+      clearInterval(this.#timer);
+    }
   }
+
+  /** Gives it back; a `mark` tells callers that wait for it how the load ended. Never rejects. */
+  end(mark?: Mark): Promise<void> {
+    clearInterval(this.#timer);
+    return this.#parts.returns.add(this.#held, mark);
+  }
+}
+
+/** How Redis answers where it will not run the script, or finds a key of another type. It answers the next claim the same. */
+const refusals: ReadonlySet<string> = new Set(['ERR_COMMAND', 'ERR_PERMISSION']);
+let warned = false;
+
+function withoutLease(reason: string): undefined {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(`getOrSet runs without a lease, each process for itself: ${reason}`, { code: 'REDIS_TIER_LEASE' });
 }

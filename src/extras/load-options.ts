@@ -26,7 +26,7 @@ export interface GetOrSetOptions {
   /**
    * One call of the function at a time in all processes: for how many milliseconds a process that died keeps the others waiting,
    * ≥ 100. The lease is renewed while the function runs, at most ten times over. `false`: each process calls for itself, and
-   * deletions by others meanwhile go unseen. Default 10 000. Redis: SET NX PX.
+   * deletions by others meanwhile go unseen. Default 10 000. Redis: SET PX in a script.
    */
   readonly lease?: Milliseconds | false | undefined;
   /** How many milliseconds to wait for a new value where an old one could be served, ≥ 0. Default 0. */

@@ -11,14 +11,22 @@ export interface Load {
   readonly lease: string | undefined;
   readonly make: Factory<unknown>;
   readonly plan: LoadPlan;
-  /** The run that it is part of. */
-  readonly flight?: Flight;
+}
+
+/** A load under way. */
+export interface Run extends Load {
+  readonly flight: Flight;
 }
 
 /** A value, for one caller; and copies of it for those who shared the call, so that nobody's changes are seen by another. */
 export interface Outcome {
   readonly value: unknown;
   copy(): MaybePromise<unknown>;
+}
+
+/** The outcome for a value that callers may share. */
+export function plainOutcome(value: null | undefined): Outcome {
+  return { value, copy: () => value };
 }
 
 /** Whether a caller could change the value, so that others need copies of it. */

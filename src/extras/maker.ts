@@ -5,12 +5,16 @@ import type { MaybePromise } from '../codec/serializers.js';
 import { bodyOf, type Stamps } from '../codec/tag-header.js';
 import type { Entry } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
+import type { Mark } from '../commands/leases.js';
+import { CodecError } from '../errors.js';
 import type { Allowance } from './allowance.js';
 import type { Background } from './background.js';
+import { refused, unshared } from './ending.js';
 import type { Seen } from './entry-reader.js';
 import { Making } from './factory.js';
 import type { Lease } from './lease.js';
-import { isObject, type Load, type Outcome } from './load.js';
+import { isObject, type Load, type Outcome, type Run } from './load.js';
+import { insideLoad } from './load-cycles.js';
 import type { Tags } from './tags.js';
 import type { WriteOptions } from './write-options.js';
 
@@ -36,6 +40,12 @@ export interface Basis {
   readonly lease?: Lease | undefined;
 }
 
+/** What storing was tried on. */
+interface Ground {
+  readonly seen?: Seen | undefined;
+  readonly lease?: Lease | undefined;
+}
+
 /** Calls the function that makes a value, and stores what it gives. */
 export class Maker {
   readonly #parts: MakerParts;
@@ -45,13 +55,15 @@ export class Maker {
   }
 
   /** Calls the function, and stores what it gives where there is a basis for that. Rejects as the function does. */
-  async make(load: Load, allowance: Allowance, { seen, stamps: before, lease }: Partial<Basis> = {}, stale?: unknown): Promise<Outcome> {
+  async make(load: Run, allowance: Allowance, { seen, stamps: before, lease }: Partial<Basis> = {}, stale?: unknown): Promise<Outcome> {
     const { key, plan } = load;
-    const { background, commands, decoded, report, tags } = this.#parts;
+    const { background, commands, decoded, tags } = this.#parts;
     const making = new Making(key, background.signal, stale, plan.ttl, (later) => tags.stamps(later));
-    if (load.flight) load.flight.making = true;
+    const { flight } = load;
+    flight.making = true;
+    flight.key = key;
     const start = performance.now();
-    const value = await load.make(making as never);
+    const value = await insideLoad(flight, () => load.make(making as never));
     const cost = Math.ceil(performance.now() - start);
     let bytes: MaybePromise<Stored> | undefined;
     try {
@@ -63,14 +75,15 @@ export class Maker {
       // Made before anybody has the value in hand, who may change it.
       bytes = entry?.value ?? (isObject(value) ? this.#parts.encoded(load, value) : undefined);
       // What was written or deleted in between is newer, and no lease need tell of it.
-      const overtaken = load.flight?.overtaken === true;
-      if (entry && !overtaken && seen && lease) await this.#stored(load, lease.fill(entry, terms(seen)), allowance, lease);
-      else if (entry && !overtaken) await this.#stored(load, commands.set(entry.key, entry.value, entry.ttl), allowance);
-      else if (lease) background.add(lease.end());
+      const overtaken = flight.overtaken;
+      if (overtaken) this.#end(lease);
+      else if (entry && seen && lease) await this.#stored(load, lease.fill(entry, terms(seen)), allowance, { seen, lease });
+      else if (entry) await this.#stored(load, commands.set(entry.key, entry.value, entry.ttl), allowance, { seen });
+      else if (later && seen) await this.#stored(load, this.#retire(load, { seen, lease }, refused(value)), allowance, { lease });
+      else this.#end(lease, unshared);
     } catch (error) {
       // What was made is never lost for want of storing it.
-      report(key, error);
-      if (lease) background.add(lease.end());
+      await this.#stored(load, Promise.reject(error), allowance, { seen: making.skipped ? undefined : seen, lease });
     }
     if (bytes instanceof Promise) bytes.catch(() => {});
     return {
@@ -89,12 +102,26 @@ export class Maker {
   }
 
   /** Waits until it is stored, as long as there is time for it; then it goes on in the background. */
-  async #stored(load: Load, storing: Promise<unknown>, allowance: Allowance, lease?: Lease): Promise<void> {
-    const told = storing.catch((error: unknown) => {
+  async #stored(load: Run, storing: Promise<unknown>, allowance: Allowance, { seen, lease }: Ground): Promise<void> {
+    const told = storing.catch(async (error: unknown) => {
       this.#parts.report(load.key, error);
-      return lease?.end();
+      if (!(seen && error instanceof CodecError)) return lease?.end(unshared);
+      // What cannot be encoded replaces what is there all the same.
+      await this.#retire(load, { seen, lease }, unshared).catch((failure: unknown) => this.#parts.report(load.key, failure));
     });
     if (!(await allowance.covers(told))) this.#parts.background.add(told);
+  }
+
+  /** There is no value to store, and what is there is outdated: deletes it. */
+  async #retire(load: Run, { seen, lease }: Pick<Basis, 'seen' | 'lease'>, mark: Mark): Promise<void> {
+    if (load.flight.overtaken) this.#end(lease);
+    else if (seen.stored === null) this.#end(lease, mark);
+    else if (lease) await lease.retire(load.wire, terms(seen).seen, mark);
+    else await this.#parts.commands.drop(load.wire);
+  }
+
+  #end(lease: Lease | undefined, mark?: Mark): void {
+    if (lease) this.#parts.background.add(lease.end(mark));
   }
 
   /** The entry; one that ages says so in its bytes, and Redis keeps it until it is too old to be served. */

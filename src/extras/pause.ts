@@ -10,20 +10,28 @@ export function* backoff(
   for (let delay = first; ; delay = Math.min(most, delay * factor)) yield delay * (0.75 + random() / 2);
 }
 
-/** Resolves after a while, or as soon as the signal is aborted. `idle` pauses do not keep the process alive. */
-export function pause(
-  time: Milliseconds,
-  { signal, idle = false }: { signal?: AbortSignal | undefined; idle?: boolean } = {},
-): Promise<void> {
+/** What ends a pause early. */
+export interface PauseOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** That of the caller that pauses. */
+  readonly caller?: AbortSignal | undefined;
+  /** Whether it keeps no process alive. */
+  readonly idle?: boolean | undefined;
+}
+
+/** Resolves after a while, or as soon as a signal is aborted. */
+export function pause(time: Milliseconds, { signal, caller, idle = false }: PauseOptions = {}): Promise<void> {
   return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
+    if (signal?.aborted || caller?.aborted) return resolve();
     const end = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', end);
+      caller?.removeEventListener('abort', end);
       resolve();
     };
     const timer = setTimeout(end, time);
     if (idle) timer.unref();
     signal?.addEventListener('abort', end, { once: true });
+    caller?.addEventListener('abort', end, { once: true });
   });
 }

@@ -1,12 +1,14 @@
 import type { OrderedCommands } from '../commands/in-order.js';
+import { markStart } from '../commands/leases.js';
 import { RefreshError } from '../errors.js';
 import type { Counters } from '../telemetry/counters.js';
 import type { Milliseconds } from '../ttl.js';
 import { Allowance } from './allowance.js';
 import type { Background } from './background.js';
+import { resting } from './ending.js';
 import { type EntryReader, freshness, type Seen, same } from './entry-reader.js';
 import { Lease } from './lease.js';
-import type { Load, Outcome } from './load.js';
+import { type Load, type Outcome, plainOutcome, type Run } from './load.js';
 import { failedMaking, type Maker, MakingFailed } from './maker.js';
 import type { Returns } from './returns.js';
 import type { SingleFlight } from './single-flight.js';
@@ -53,20 +55,23 @@ export class Refresher {
     return outcome;
   }
 
-  async #refresh(load: Load, seen: Seen): Promise<Outcome | undefined> {
+  async #refresh(load: Run, seen: Seen): Promise<Outcome | undefined> {
     const { plan, lease: key } = load;
     const { background, counters, reader, maker } = this.#parts;
     // Nobody waits for it, or only as long as he likes.
     const patient = new Allowance(Number.POSITIVE_INFINITY);
     const [stale, stamps] = await Promise.all([reader.read(load, seen, patient), maker.stamps(load, patient)]);
     if (plan.lease === false || key === undefined) return maker.make(load, patient, { seen, stamps }, stale?.value).catch(failedMaking);
-    const lease = await Lease.claim(this.#parts, key, plan.lease);
-    if (!lease) {
-      // Another process is at it: only somebody who waits asks how it went.
-      if (plan.soft === 0) return undefined;
+    const lease = await Lease.claim(this.#parts, key, plan.lease, false);
+    if (lease === undefined) return maker.make(load, patient, { seen, stamps }, stale?.value).catch(failedMaking);
+    if (typeof lease === 'string') {
+      // Another process renews it, or failed to lately: only a caller that waits asks how it went.
+      if (plan.soft === 0 || lease === markStart) return undefined;
       counters.leaseWaits++;
-      const news = await reader.news(load, seen, patient, true);
-      return news && reader.read(load, news, patient);
+      const end = performance.now() + plan.soft;
+      const news = await reader.news(load, seen, patient, { holder: lease, until: () => end, idle: true });
+      if (news.kind === 'changed') return reader.read(load, news.seen, patient);
+      return news.kind === 'ended' && news.ending.kind === 'nothing' ? plainOutcome(news.ending.value) : undefined;
     }
     // Others wait for the lease.
     const allowance = new Allowance(this.#parts.timeout);
@@ -84,7 +89,7 @@ export class Refresher {
     try {
       return await maker.make(load, allowance, { seen: now, stamps, lease }, stale?.value);
     } catch (error) {
-      background.add(lease.end(plan.rest));
+      background.add(lease.end(resting(plan.rest)));
       throw new MakingFailed(error);
     }
   }

@@ -1,5 +1,6 @@
 import { worthAnotherAttempt } from '../commands/another-attempt.js';
 import type { Commands } from '../commands/commands.js';
+import type { Mark } from '../commands/leases.js';
 import { BreakerOpenError, ClosedError, CommandError, OverloadedError, PoolTimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Background } from './background.js';
@@ -14,7 +15,7 @@ export interface Held {
 
 /** What is to be given back. */
 interface Owed extends Held {
-  readonly rest?: Milliseconds | undefined;
+  readonly mark?: Mark | undefined;
   /** Its claim was not answered: it may have been carried out, or be yet. */
   readonly lost: boolean;
   /** When to stop. */
@@ -44,9 +45,9 @@ export class Returns {
     this.#signal = signal;
   }
 
-  /** Resolves when it was tried once, and goes on by itself where that was not answered. With `rest`, nobody else gets it for so long. Never rejects. */
-  add(held: Held, rest?: Milliseconds): Promise<void> {
-    return this.#add({ ...held, rest, lost: false, end: performance.now() + held.time, answered: false });
+  /** Resolves when it was tried once, and goes on by itself where that was not answered. A `mark` takes its place. Never rejects. */
+  add(held: Held, mark?: Mark): Promise<void> {
+    return this.#add({ ...held, mark, lost: false, end: performance.now() + held.time, answered: false });
   }
 
   /** The same where the claim failed with this error. It may arrive later than what is asked now, so one answer that it is nobody's is not the last word. */
@@ -73,9 +74,9 @@ export class Returns {
   }
 
   async #settled(owed: Owed): Promise<boolean> {
-    const { key, token, rest, lost } = owed;
+    const { key, token, mark, lost } = owed;
     try {
-      if ((await this.#release(key, token, rest)) || !lost) return true;
+      if ((await this.#release(key, token, mark)) || !lost) return true;
       if (!owed.answered) owed.end = performance.now() + span(owed);
       owed.answered = true;
     } catch (error) {

@@ -6,6 +6,10 @@ export interface Flight {
   readonly overtaken: boolean;
   /** Set by the work once it no longer waits for others, but does what may never end. */
   making?: boolean;
+  /** The caller's key, set with `making`. */
+  key?: string;
+  /** Runs whose functions wait for this one. */
+  waiters?: Flight[];
 }
 
 interface Running extends Flight {
@@ -33,11 +37,11 @@ export class SingleFlight {
     key: string,
     work: (flight: Flight) => Promise<T>,
     patience: Milliseconds = Number.POSITIVE_INFINITY,
-  ): { readonly outcome: Promise<T>; readonly joined: boolean } {
+  ): { readonly outcome: Promise<T>; readonly joined: boolean; readonly flight: Flight } {
     const flights = this.#flights.get(key) ?? new Set<Running>();
     for (const each of flights) {
       if (each.owner === owner && each.open && performance.now() - each.began < patience)
-        return { outcome: each.outcome as Promise<T>, joined: true };
+        return { outcome: each.outcome as Promise<T>, joined: true, flight: each };
     }
     const flight = { owner, open: true, overtaken: false, began: performance.now() } as Running;
     flights.add(flight);
@@ -47,7 +51,12 @@ export class SingleFlight {
       if (flights.size === 0 && this.#flights.get(key) === flights) this.#flights.delete(key);
     });
     flight.outcome = outcome;
-    return { outcome, joined: false };
+    return { outcome, joined: false, flight };
+  }
+
+  /** The runs of the key that are under way, of every owner. */
+  underWay(key: string): Iterable<Flight> {
+    return this.#flights.get(key) ?? [];
   }
 
   /** What is under way for the key goes on for those who wait for it; who asks from now on does not share it, and it is overtaken. */
@@ -55,6 +64,11 @@ export class SingleFlight {
     if (this.#flights.size === 0) return;
     for (const flight of this.#flights.get(key) ?? []) flight.overtaken = true;
     this.#flights.delete(key);
+  }
+
+  /** The same for every key that passes the test. */
+  forgetThose(test: (key: string) => boolean): void {
+    for (const key of this.#flights.keys()) if (test(key)) this.forget(key);
   }
 
   /** The same for every key. */

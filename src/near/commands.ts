@@ -170,6 +170,7 @@ export function nearCommands(
       return unkept([key]).getWithTtl(key);
     },
     fill: (entry, claim) => writing([entry.key], () => commands.fill(entry, claim)),
+    retire: write(commands.retire),
     del: (keys, ...rest) => writing(keys.map(String), () => commands.del(keys, ...rest)),
     drop: write(commands.drop),
     sweep: (keys) => writing(keys.map(String), () => commands.sweep(keys)),

@@ -60,7 +60,7 @@ export function observed(commands: OrderedCommands, { keys: space, counters, eve
       return stored(commands.setMany(entries), keys, (results, i) => results[i]?.status === 'fulfilled');
     },
     add(key, value, ttl) {
-      // The generation of a tag is no entry, nor is a lease.
+      // The generation of a tag is no entry.
       if (aside(key)) return commands.add(key, value, ttl);
       writing(value);
       return stored(commands.add(key, value, ttl), [key], Boolean);
@@ -75,7 +75,15 @@ export function observed(commands: OrderedCommands, { keys: space, counters, eve
     sweep: (keys) => deleting(keys, commands.sweep(keys)),
     delEach: (keys, leases) => deleting(keys, commands.delEach(keys, leases)),
     drop: (key, lease) => deleting([key], commands.drop(key, lease)),
-    getAndDelete: (key) => deleting([key], commands.getAndDelete(key)),
+    getAndDelete: (key, lease) => deleting([key], commands.getAndDelete(key, lease)),
+    async retire(key, claim, mark) {
+      const gone = await commands.retire(key, claim, mark);
+      if (gone) {
+        counters.deletes++;
+        if (events.heard.delete) events.emit('delete', { key: callersKey(key) });
+      }
+      return gone;
+    },
     fill(entry, claim) {
       writing(entry.value);
       return stored(commands.fill(entry, claim), [entry.key], Boolean);

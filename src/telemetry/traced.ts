@@ -76,6 +76,8 @@ function tracedCommands(commands: OrderedCommands, keySpace: Pick<KeySpace, 'fro
     rename: onKey('RENAME', commands.rename),
     getWithTtl: onKey('GET', commands.getWithTtl, ({ stored }) => found(stored)),
     fill: (entry, claim) => (traced() ? traceOf('EVALSHA', [entry.key], () => commands.fill(entry, claim)) : commands.fill(entry, claim)),
+    claim: onKey('EVALSHA', commands.claim),
+    retire: onKey('EVALSHA', commands.retire),
     renew: onKey('EVALSHA', commands.renew),
     release: onKey('EVALSHA', commands.release),
     acquire: onKey('EVALSHA', commands.acquire),

@@ -1,0 +1,63 @@
+import { expect } from 'chai';
+import type { StoreOptions } from '../../src/index.js';
+import { sharedServer } from '../support/hooks.js';
+import { openStore } from '../support/open.js';
+import { RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
+import { type RawClient, rawClient } from '../support/wire.js';
+
+describe('a getOrSet that can have no lease', () => {
+  let redis: RawClient;
+  before(async () => {
+    redis = await rawClient(sharedServer());
+  });
+  after(() => redis.destroy());
+
+  const stale = { ttl: 60_000, staleFor: 60_000 };
+  const obstacles: Readonly<Record<string, (key: string) => Promise<unknown>>> = {
+    'a text that never expires': (key) => redis.set(key, 'not a lease'),
+    'a list': (key) => redis.lPush(key, 'not a lease'),
+  };
+  for (const [title, put] of Object.entries(obstacles)) {
+    it(`because ${title} stands in its place makes and stores the value, and renews it`, async () => {
+      const store = openStore();
+      const { prefix } = store.source;
+      await put(`${prefix}#l:{${prefix}:k}`);
+      const begun = performance.now();
+      expect(await store.getOrSet('k', () => 'made', stale)).to.equal('made');
+      expect(performance.now() - begun).to.be.below(2000);
+      expect(await store.get('k')).to.equal('made');
+      await redis.pExpire(`${prefix}:k`, 30_000);
+      expect(await store.getOrSet('k', () => 'renewed', stale)).to.equal('made');
+      await until(async () => (await store.get('k')) === 'renewed');
+      expect(await redis.exists(`${prefix}#l:{${prefix}:k}`)).to.equal(1);
+      expect(store.errors).to.deep.equal([]);
+    });
+  }
+
+  it('because a key without an end stands in its place does the same in memory:', async () => {
+    const store = openStore({ location: 'memory:', prefix: 'p' });
+    await store['parts'].commands.set('p#l:{p:k}', 'not a lease', undefined);
+    expect(await store.getOrSet('k', () => 'made')).to.equal('made');
+    expect(await store.get('k')).to.equal('made');
+  });
+
+  const servers: Readonly<Record<string, readonly [args: string[], options: StoreOptions]>> = {
+    'the server knows no scripts': [['--rename-command', 'EVALSHA', '', '--rename-command', 'EVAL', ''], {}],
+    'its user may run no scripts': [
+      ['--user', 'plain', 'on', 'nopass', '~*', '&*', '+@all', '-@scripting'],
+      { username: 'plain', password: 'any' },
+    ],
+  };
+  for (const [title, [args, options]] of Object.entries(servers)) {
+    it(`because ${title} makes and stores the value`, async () => {
+      const server = await RedisServer.start(args);
+      const store = openStore({ ...options, location: server.location });
+      expect(await store.getOrSet('k', () => 'made')).to.equal('made');
+      expect(await store.getOrSet('k', () => 'again')).to.equal('made');
+      expect(store.errors).to.deep.equal([]);
+      await store.disconnect();
+      await server.stop();
+    });
+  }
+});
