@@ -1,18 +1,18 @@
 import { performance } from 'node:perf_hooks';
 import type { Stored } from './codec/codec.js';
 import type { MaybePromise } from './codec/serializers.js';
-import type { Stamps } from './codec/tag-header.js';
-import type { Entry, Leases } from './commands/commands.js';
+import { isTagged, type Stamps } from './codec/tag-header.js';
+import { type Entry, headLength, type Leases } from './commands/commands.js';
 import { inOneTime } from './connection/in-one-time.js';
 import { ArgumentError, expected, MissingKeyError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { Allowance } from './extras/allowance.js';
 import type { Factory } from './extras/factory.js';
 import { Loader } from './extras/get-or-set.js';
-import { type GetOrSetOptions, parseLoadOptions } from './extras/load-options.js';
+import { type GetOrSetOptions, lifeOf, parseLoadOptions } from './extras/load-options.js';
 import { allTags, type WriteOptions, written } from './extras/write-options.js';
 import { type CacheParts, Reads } from './reads.js';
 import { observedLoad } from './telemetry/loads.js';
-import type { Ttl } from './ttl.js';
+import type { Ttl, WireTtl } from './ttl.js';
 
 /** What `incr`, `decr` count with. */
 export interface CounterOptions {
@@ -47,7 +47,11 @@ export class Cache extends Reads {
       near: (wire) => this.values.isNear(wire),
       saw: (key, stored, near) => this.saw.read(this.parts, 'getOrSet', key, stored, near),
       decoded: ({ key, wire }, stored) => this.values.decoded('getOrSet', key, stored, wire),
-      entry: ({ key }, value, how, stamps) => this.#entry(key, value, how, stamps),
+      entry: ({ key, plan }, value, how, stamps) => this.#entry(key, value, how, stamps, plan.staleFor),
+      stamps: ({ plan }, tags) => {
+        if (tags.length > 0) this.tags.checkPlace();
+        return this.tags.stamps(tags, lifeOf(plan, parts.ttl));
+      },
       encoded: ({ wire }, value) => codec.encode(value, wire),
     });
   }
@@ -138,27 +142,49 @@ export class Cache extends Reads {
 
   /**
    * Gives the key a new time to live; the default where it is left out, which a `ttl` function has to give for `undefined`,
-   * for the value is not read. Redis: PEXPIRE, or PERSIST for ever. Fails loud.
+   * for the value is not read. An entry with a stale window is fresh for so long and keeps the window behind it. Redis: PEXPIRE, or
+   * PERSIST for ever, in a script. Fails loud.
    *
    * @returns whether the key exists
    */
   touch(key: string, ttl?: Ttl): Promise<boolean> {
     return this.policy.loud({ name: 'touch', key }, async () => {
       const wire = this.#wire(key);
-      const time = this.parts.ttl(ttl);
-      return this.tags.ifAlive(wire, this.parts.commands.expire(wire, time), false);
+      return this.#expire(wire, this.parts.ttl(ttl));
     });
   }
 
-  /** Takes the time to live away, so that the entry never expires. Redis: PERSIST. Fails loud. @returns whether there was one to take away */
+  /**
+   * Takes the time to live away, so that the entry never expires; under `maxTtl` it gets that much instead. Redis: PERSIST. Fails loud.
+   *
+   * @returns whether there was a time to live to take away; under `maxTtl`, whether the key exists
+   */
   persist(key: string): Promise<boolean> {
     return this.policy.loud({ name: 'persist', key }, async () => {
       const wire = this.#wire(key);
-      return this.tags.ifAlive(wire, this.parts.commands.persist(wire), false);
+      const longest = this.parts.ttl(null);
+      if (longest !== undefined) return this.#expire(wire, longest);
+      const { commands, timeout } = this.parts;
+      const begun = performance.now();
+      const answer = Promise.all([commands.persist(wire), commands.heads([wire], headLength)]);
+      const [persisted, [head]] = await this.tags.ifAlive(wire, answer, [false, []]);
+      if (persisted && head && isTagged(head)) await new Allowance(timeout, begun).within(this.tags.outlast(wire, head, undefined));
+      return persisted;
     });
   }
 
-  /** Stores the value only where the key does not exist, atomically. Redis: SET NX. Fails loud. @returns whether it was stored */
+  /** Gives an entry, and its tags, a new time to live. */
+  async #expire(wire: string, time: WireTtl): Promise<boolean> {
+    const begun = performance.now();
+    const head = await this.tags.ifAlive(wire, this.parts.commands.expire(wire, time), null);
+    if (head && isTagged(head)) await new Allowance(this.parts.timeout, begun).within(this.tags.outlast(wire, head, time));
+    return head !== null;
+  }
+
+  /**
+   * Stores the value only where `get` would find none, atomically. Redis: SET NX; over an entry past its `ttl` that is kept to be served
+   * stale, a compare-and-set script. Fails loud. @returns whether it was stored
+   */
   add(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<boolean> {
     return this.policy.loud({ name: 'add', key }, async () => {
       const entry = this.#entry(key, value, how);
@@ -198,6 +224,7 @@ export class Cache extends Reads {
   async getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
     const wire = this.#wire(key);
     const plan = parseLoadOptions(options);
+    if (plan.tags.length > 0) this.tags.checkPlace();
     const make = typeof value === 'function' ? observedLoad(value as Factory<unknown>, key, this.parts) : () => value;
     return (await this.#loader.load({ key, wire, lease: this.parts.keys.beside?.(wire, 'l'), make, plan })) as T;
   }
@@ -256,13 +283,17 @@ export class Cache extends Reads {
     value: unknown,
     how: Ttl | WriteOptions,
     earlier?: Stamps,
+    staleFor = 0,
   ): (Entry<MaybePromise<Stored>> & { readonly tagged: boolean }) | undefined {
     const wire = this.#wire(key);
     const { ttl, tags: given } = written(how);
+    if (given.length > 0) this.tags.checkPlace();
     const time = this.parts.ttl(ttl, value);
     if (value === undefined || !this.parts.isCacheable(value)) return undefined;
     const tags = allTags(given, this.parts.tagsOf, key, value);
-    return { key: wire, value: this.tags.sealed(this.parts.codec.encode(value, wire), tags, earlier), ttl: time, tagged: tags.length > 0 };
+    const life = time === undefined ? undefined : time + staleFor;
+    const sealed = this.tags.sealed(this.parts.codec.encode(value, wire), tags, life, earlier);
+    return { key: wire, value: sealed, ttl: time, tagged: tags.length > 0 };
   }
 
   #count(name: string, key: string, delta: number, { initial, ttl }: CounterOptions): Promise<number> {

@@ -105,6 +105,7 @@ export class ScopedCache extends Cache {
     const space = await this.policy.loud({ name: 'clear' }, async () => this.#spaceOf(options));
     this.parts.flights.forgetAll();
     await this.#unlinkAll('clear', this.#owned('clear', space));
+    this.tags.cleared();
   }
 
   /**

@@ -119,6 +119,7 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, t
     replace: writing(commands.replace),
     getAndDelete: writing(commands.getAndDelete),
     expire: writing(commands.expire),
+    stamp: writing(commands.stamp),
     persist: writing(commands.persist),
     incrBy: writing(commands.incrBy),
     setMany(entries) {

@@ -1,6 +1,7 @@
 import { ArgumentError, expected } from '../errors.js';
-import { type Milliseconds, type Ttl, wireTtl } from '../ttl.js';
+import { type Milliseconds, type Ttl, type TtlPolicy, type WireTtl, wireTtl } from '../ttl.js';
 import { dueEarly } from './early.js';
+import { terms } from './lease.js';
 import { checkTags } from './tags.js';
 
 /** What `getOrSet` takes in place of a time to live. */
@@ -55,6 +56,8 @@ export interface LoadPlan {
   readonly rest: Milliseconds;
 }
 
+/** What `lease` is where it is left out. */
+const usualLease: Milliseconds = 10_000;
 /** Milliseconds that a timer takes. */
 const longest = 2 ** 31 - 1;
 const never = (): boolean => false;
@@ -75,7 +78,7 @@ export function parseLoadOptions(given: Ttl | GetOrSetOptions): LoadPlan {
   const options: GetOrSetOptions = typeof given === 'object' && given !== null ? given : { ttl: given };
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
   if (unknown !== undefined) throw new ArgumentError(expected('options', `an object of ${Object.keys(known).join(', ')}`, options));
-  const { ttl, tags, staleFor = 0, refreshAhead, lease = 10_000, softTimeout = 0, hardTimeout } = options;
+  const { ttl, tags, staleFor = 0, refreshAhead, lease = usualLease, softTimeout = 0, hardTimeout } = options;
   if (ttl !== undefined) wireTtl(ttl);
   number('staleFor', staleFor, 0);
   number('softTimeout', softTimeout, 0);
@@ -94,6 +97,15 @@ export function parseLoadOptions(given: Ttl | GetOrSetOptions): LoadPlan {
     early,
     rest: Math.ceil(Math.min(10_000, Math.max(100, (staleFor + ahead) / 10))),
   };
+}
+
+/**
+ * How long the tags of a load have to live, which are read before its function runs: as long as a lease is held, and then as long as the
+ * entry. One whose time to live is not known yet extends them when it is written.
+ */
+export function lifeOf({ ttl, staleFor, lease }: LoadPlan, policy: TtlPolicy): WireTtl {
+  const time = ttl === undefined ? 0 : policy(ttl);
+  return time === undefined ? undefined : (lease || usualLease) * terms + time + staleFor;
 }
 
 function aheadOf(option: GetOrSetOptions['refreshAhead']): Pick<LoadPlan, 'early' | 'costed'> & { ahead: Milliseconds } {
