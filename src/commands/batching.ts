@@ -1,3 +1,4 @@
+import { nextTick } from '../connection/real-time.js';
 import { expected, OptionError } from '../errors.js';
 import type { Commands } from './commands.js';
 
@@ -172,7 +173,7 @@ class Gathering<T> {
   ask(key: string): Promise<T> {
     const asked = this.#waiting.get(key);
     if (asked) return asked.promise;
-    if (this.#waiting.size === 0) process.nextTick(this.#flush);
+    if (this.#waiting.size === 0) nextTick(this.#flush);
     let resolve!: (value: T) => void;
     let reject!: (error: unknown) => void;
     const promise = new Promise<T>((yes, no) => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { OrderedCommands } from '../commands/in-order.js';
+import { nextTick } from '../connection/real-time.js';
 import type { Milliseconds, WireTtl } from '../ttl.js';
 import type { TagMemory } from './tag-memory.js';
 
@@ -52,7 +53,7 @@ export class TagStamps {
     const covered = this.#memory.covers(key, now, life);
     const asked = this.#asked.get(key);
     if (asked && covered && asked.round === this.#memory.round) return asked.id;
-    if (this.#asked.size === 0) process.nextTick(() => this.#asked.clear());
+    if (this.#asked.size === 0) nextTick(() => this.#asked.clear());
     const question = { id: covered ? this.#get(key, now, life) : this.#make(key, now, life), round: this.#memory.round };
     this.#asked.set(key, question);
     const answered = (): void => {
