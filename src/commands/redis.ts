@@ -12,7 +12,8 @@ import { Script } from './script.js';
 /** Keys in one command or pipeline: enough to make round trips rare, few enough to keep every step well inside its deadline. */
 export const batch = 1000;
 
-// A reply of nil for a missing key tells it from a count; what leaves the range of exact integers is undone.
+// A reply of nil for a missing key tells it from a count; what leaves the range of exact integers is undone. The sum is sent as text:
+// node-redis reads an integer reply of 9007199254740991 as one more.
 const increment = new Script(`
 local initial = ARGV[2]
 local created = redis.call('EXISTS', KEYS[1]) == 0
@@ -25,7 +26,7 @@ if sum > 9007199254740991 or sum < -9007199254740991 then
   if created then redis.call('DEL', KEYS[1]) else redis.call('DECRBY', KEYS[1], ARGV[1]) end
   return redis.error_reply('ERR increment or decrement would leave the range of exact integers')
 end
-return sum`);
+return string.format('%.0f', sum)`);
 
 const compareAndSet = new Script(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -220,7 +221,7 @@ export function redisCommands(pool: Pool): Commands {
     async incrBy(key, delta, initial, ttl) {
       const args = [delta, initial ?? '', ttl ?? ''].map(String);
       const sum = await pool.use((connection) => increment.run(connection, key, ...args));
-      return sum === null || sum === undefined ? undefined : Number(sum);
+      return sum === null || sum === undefined ? undefined : Number(String(sum));
     },
     ...redisLeases(pool),
     async rename(from, to) {

@@ -133,7 +133,9 @@ export function customKeySpace(
     varies: true,
     toWire(key) {
       if (typeof key !== 'string') throw new ArgumentError(expected('key', 'a string', key));
-      return keyFunction(key);
+      const wire = keyFunction(key);
+      // What Redis makes of a lone surrogate, so that an engine in this process and a near tier know the key by the same name.
+      return typeof wire === 'string' ? wire.toWellFormed() : wire;
     },
     fromWire,
     owns: (wire) => fromWire(wire) !== undefined,
