@@ -21,65 +21,68 @@ interface Asked {
 export class TagStamps {
   readonly #commands: Pick<OrderedCommands, 'get' | 'stamp'>;
   readonly #memory: TagMemory;
-  /** What was asked for in this tick and is not answered, by key. */
+  readonly #keyOf: (tag: string) => string;
+  /** What was asked for in this tick and is not answered, by tag. */
   readonly #asked = new Map<string, Asked>();
 
-  constructor(commands: Pick<OrderedCommands, 'get' | 'stamp'>, memory: TagMemory) {
+  /** `keyOf`: the key of a tag in Redis. */
+  constructor(commands: Pick<OrderedCommands, 'get' | 'stamp'>, memory: TagMemory, keyOf: (tag: string) => string) {
     this.#commands = commands;
+    this.#keyOf = keyOf;
     this.#memory = memory;
   }
 
-  /** The ids under these keys, made where there are none, for entries that live for `life`. */
-  async read(keys: readonly string[], life: WireTtl): Promise<string[]> {
-    const stamping = this.#memory.begin(keys);
+  /** The ids of these tags, made where there are none, for an entry that lives for `life`. */
+  async read(tags: readonly string[], life: WireTtl): Promise<string[]> {
+    const stamping = this.#memory.begin(tags);
     try {
       const now = performance.now();
-      const ids = await Promise.all(keys.map((key) => this.#ask(key, now, life)));
-      return ids.map((id, i) => (stamping.stale.has(keys[i] as string) ? newId() : id));
+      const ids = await Promise.all(tags.map((tag) => this.#ask(tag, now, life)));
+      return stamping.stale.size === 0 ? ids : ids.map((id, i) => (stamping.stale.has(tags[i] as string) ? newId() : id));
     } finally {
       this.#memory.end(stamping);
     }
   }
 
-  /** Sees to it that these keys live for `life`, where they are still there. `undefined` where that is known. */
-  extend(keys: readonly string[], life: WireTtl): Promise<unknown> | undefined {
+  /** Sees to it that the keys of these tags live for `life`, where they are still there. `undefined` where that is known. */
+  extend(tags: readonly string[], life: WireTtl): Promise<unknown> | undefined {
     const now = performance.now();
-    const due = keys.filter((key) => !this.#memory.covers(key, now, life));
-    return due.length === 0 ? undefined : Promise.all(due.map((key) => this.#stamp(key, undefined, now, life)));
+    const due = tags.filter((tag) => !this.#memory.covers(tag, now, life));
+    return due.length === 0 ? undefined : Promise.all(due.map((tag) => this.#stamp(tag, undefined, now, life)));
   }
 
   /** One question for all writes of a tick. */
-  #ask(key: string, now: Milliseconds, life: WireTtl): Promise<string> {
-    const covered = this.#memory.covers(key, now, life);
-    const asked = this.#asked.get(key);
+  #ask(tag: string, now: Milliseconds, life: WireTtl): Promise<string> {
+    const covered = this.#memory.covers(tag, now, life);
+    const asked = this.#asked.get(tag);
     if (asked && covered && asked.round === this.#memory.round) return asked.id;
     if (this.#asked.size === 0) nextTick(() => this.#asked.clear());
-    const question = { id: covered ? this.#get(key, now, life) : this.#make(key, now, life), round: this.#memory.round };
-    this.#asked.set(key, question);
+    const question = { id: covered ? this.#get(tag, now, life) : this.#make(tag, now, life), round: this.#memory.round };
+    this.#asked.set(tag, question);
     const answered = (): void => {
-      if (this.#asked.get(key) === question) this.#asked.delete(key);
+      if (this.#asked.get(tag) === question) this.#asked.delete(tag);
     };
     question.id.then(answered, answered);
     return question.id;
   }
 
-  async #get(key: string, now: Milliseconds, life: WireTtl): Promise<string> {
-    const id = await this.#commands.get(key);
-    return id === null ? this.#make(key, now, life) : String(id);
+  async #get(tag: string, now: Milliseconds, life: WireTtl): Promise<string> {
+    const id = await this.#commands.get(this.#keyOf(tag));
+    return id === null ? this.#make(tag, now, life) : String(id);
   }
 
-  async #make(key: string, now: Milliseconds, life: WireTtl): Promise<string> {
+  async #make(tag: string, now: Milliseconds, life: WireTtl): Promise<string> {
     const id = newId();
-    return (await this.#stamp(key, id, now, life)) ?? id;
+    return (await this.#stamp(tag, id, now, life)) ?? id;
   }
 
-  async #stamp(key: string, id: string | undefined, now: Milliseconds, life: WireTtl): Promise<string | undefined> {
+  async #stamp(tag: string, id: string | undefined, now: Milliseconds, life: WireTtl): Promise<string | undefined> {
     const time = life === undefined ? undefined : life + Math.ceil(Math.max(life / 2, leastMargin));
-    this.#memory.extended(key, now, time);
+    this.#memory.extended(tag, now, time);
     try {
-      return await this.#commands.stamp(key, id, time);
+      return await this.#commands.stamp(this.#keyOf(tag), id, time);
     } catch (error) {
-      this.#memory.forget(key);
+      this.#memory.forget(tag);
       throw error;
     }
   }

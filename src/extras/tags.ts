@@ -43,7 +43,7 @@ export class Tags {
   constructor(commands: OrderedCommands, keys: KeySpace, { lazy, exact }: TagSettings, timeout: Milliseconds, memory: TagMemory) {
     this.#commands = commands;
     this.#memory = memory;
-    this.#stamps = new TagStamps(commands, memory);
+    this.#stamps = new TagStamps(commands, memory, (tag) => this.#wire(tag));
     this.#timeout = timeout;
     this.#keys = keys;
     this.lazy = lazy;
@@ -93,10 +93,7 @@ export class Tags {
   async stamps(tags: readonly string[], life: WireTtl): Promise<Stamps> {
     const names = this.lazy ? [all, ...tags] : tags;
     if (names.length === 0) return new Map();
-    const ids = await this.#stamps.read(
-      names.map((name) => this.#wire(name)),
-      life,
-    );
+    const ids = await this.#stamps.read(names, life);
     return new Map(names.map((name, i) => [name, ids[i] as string]));
   }
 
@@ -246,16 +243,14 @@ export class Tags {
   }
 
   #extend(stamps: Stamps, life: WireTtl): Promise<unknown> | undefined {
-    return this.#stamps.extend(
-      Array.from(stamps.keys(), (name) => this.#wire(name)),
-      life,
-    );
+    return this.#stamps.extend([...stamps.keys()], life);
   }
 
   async #invalidate(names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
-    const wires = [...new Set(names)].map((name) => this.#wire(name));
-    this.#memory.invalidated(wires);
+    const each = [...new Set(names)];
+    const wires = each.map((name) => this.#wire(name));
+    this.#memory.invalidated(each);
     await this.#commands.del(wires);
   }
 
