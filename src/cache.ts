@@ -182,8 +182,8 @@ export class Cache extends Reads {
   }
 
   /**
-   * Stores the value only where `get` would find none, atomically. Redis: SET NX; over an entry past its `ttl` that is kept to be served
-   * stale, a compare-and-set script. Fails loud. @returns whether it was stored
+   * Stores the value only where `get` would find none, atomically. Redis: SET NX; over an entry that `get` does not find, because a tag of it
+   * was invalidated or it is past its `ttl` and kept to be served stale, a compare-and-set script. Fails loud. @returns whether it was stored
    */
   add(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<boolean> {
     return this.policy.loud({ name: 'add', key }, async () => {
@@ -277,7 +277,7 @@ export class Cache extends Reads {
     return { wires, leases: wires.map((wire) => space.beside?.(wire, 'l')) };
   }
 
-  /** What is to be written, or `undefined` for a value that shall not be stored. `earlier`: stamps of tags, read before the value was made. */
+  /** What is to be written, or `undefined` for a value that shall not be stored. `earlier`: stamps of tags, read before the value was made. `staleFor`: how much longer Redis keeps it. */
   #entry(
     key: string,
     value: unknown,

@@ -53,6 +53,15 @@ for (const where of ['memory:', 'Redis', 'Redis with a near cache'] as const) {
       expect(await store.ttl('k')).to.be.within(1, 5000);
     });
 
+    it('is in the way of add while its tags count, whatever the options and the new entry say of tags', async () => {
+      const store = open();
+      await store.getOrSet('k', () => 'old', { ttl: 10_000, staleFor: window, tags: ['t'] });
+      expect(await store.add('k', 'new')).to.equal(false);
+      await store.invalidateTags(['t']);
+      expect(await store.add('k', 'new')).to.equal(true);
+      expect(await store.get('k')).to.equal('new');
+    });
+
     it('gets the longest time there is where it is persisted under maxTtl', async () => {
       const store = open({ maxTtl: 100_000 });
       await store.set('k', 1, 1000);

@@ -15,8 +15,8 @@ import { TagStamps } from './tag-stamps.js';
 /** The generation of the whole store, which every entry carries under `lazyClear`. No tag of a caller's is empty. */
 const all = '';
 
-/** Bytes in which a stale window is told. */
-const agingLength = 64;
+/** Bytes that tell a stale window, and whether there are tags. */
+const beginning = 64;
 
 export interface TagSettings {
   /** Whether every entry carries the generation of the store: the option `lazyClear`. */
@@ -146,14 +146,14 @@ export class Tags {
 
   /**
    * Stores where nothing is, or nothing that `get` would find. `goOn` is called before each step but the first. Redis: SET NX; where that
-   * finds something: GETRANGE of its beginning; where that may be stale: PTTL, GET and a compare-and-set script.
+   * finds something: GETRANGE of its beginning; where that may be stale: PTTL, GET, GET of its tags and a compare-and-set script.
    */
   async add(key: string, value: MaybePromise<Stored>, ttl: WireTtl, tagged: boolean, goOn: GoOn): Promise<boolean> {
     if (await this.#commands.add(key, value, ttl)) return true;
     if (!tagged && !this.exact) {
       goOn();
-      const [head] = await this.#commands.heads([key], agingLength);
-      if (!head || !mayBeStale(head)) return false;
+      const [head] = await this.#commands.heads([key], beginning);
+      if (!head || !(mayBeStale(head) || isTagged(head))) return false;
     }
     goOn();
     const { stored: there, left } = await this.#commands.getWithTtl(key);
