@@ -58,6 +58,17 @@ describe('the keys of tags', () => {
     expect(await store.get('a')).to.equal(2);
   });
 
+  it('are extended by a process that knows nothing of an invalidation by another one', async () => {
+    const [one, two] = [open(), open()];
+    await one.set('a', 1, { tags: ['t'], ttl: 10 * minute });
+    await two.invalidateTags(['t']);
+    await two.set('b', 1, { tags: ['t'], ttl: 1000 });
+    expect(await left('t')).to.be.below(2000);
+    await one.set('a', 2, { tags: ['t'], ttl: minute });
+    expect(await left('t')).to.be.within(minute, 1.5 * minute);
+    expect(await two.get('a')).to.equal(2);
+  });
+
   it('outlive what getOrSet makes, however long its function takes and whatever time to live it gives', async () => {
     const store = open({ ttl: 10 * minute });
     await store.getOrSet(

@@ -3,6 +3,14 @@ import type { Milliseconds, WireTtl } from '../ttl.js';
 /** Half of the tags that the process remembers at most, about 100 bytes each. */
 const maxYoung = 10_000;
 
+/** What is known of the key of a tag. */
+export interface KnownTag {
+  /** Until when it lives at least, on the monotonic clock. */
+  readonly until: Milliseconds;
+  /** What it holds; `undefined` until Redis has answered. */
+  id: string | undefined;
+}
+
 /** A stamping under way. */
 export interface Stamping {
   readonly tags: readonly string[];
@@ -17,24 +25,31 @@ export interface Stamping {
 export class TagMemory {
   /** Counts invalidations: answers asked for before the last one are not shared. */
   round = 0;
-  /** Until when the key of each tag lives at least, on the monotonic clock. */
-  #young = new Map<string, Milliseconds>();
+  #young = new Map<string, KnownTag>();
   /** Those before, forgotten together when there are as many young ones: one by one, the oldest of a map takes a search. */
-  #old = new Map<string, Milliseconds>();
+  #old = new Map<string, KnownTag>();
   readonly #stampings = new Set<Stamping>();
 
   /** Whether the key of the tag is known to live for `life` from `now` on. */
   covers(tag: string, now: Milliseconds, life: WireTtl): boolean {
-    const until = this.#young.get(tag) ?? this.#old.get(tag);
-    return until !== undefined && until >= (life === undefined ? Number.POSITIVE_INFINITY : now + life);
+    const known = this.#find(tag);
+    return known !== undefined && known.until >= (life === undefined ? Number.POSITIVE_INFINITY : now + life);
   }
 
-  extended(tag: string, now: Milliseconds, life: WireTtl): void {
+  /** Whether what is known is about the key that holds this id, and not about one that another process has invalidated since. */
+  isAbout(tag: string, id: string): boolean {
+    const known = this.#find(tag);
+    return known !== undefined && (known.id === undefined || known.id === id);
+  }
+
+  extended(tag: string, now: Milliseconds, life: WireTtl): KnownTag {
     if (this.#young.size >= maxYoung) {
       this.#old = this.#young;
       this.#young = new Map();
     }
-    this.#young.set(tag, life === undefined ? Number.POSITIVE_INFINITY : now + life);
+    const known = { until: life === undefined ? Number.POSITIVE_INFINITY : now + life, id: undefined };
+    this.#young.set(tag, known);
+    return known;
   }
 
   forget(tag: string): void {
@@ -65,5 +80,9 @@ export class TagMemory {
     this.round++;
     this.#young.clear();
     this.#old.clear();
+  }
+
+  #find(tag: string): KnownTag | undefined {
+    return this.#young.get(tag) ?? this.#old.get(tag);
   }
 }

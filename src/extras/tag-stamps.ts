@@ -67,8 +67,10 @@ export class TagStamps {
   }
 
   async #get(tag: string, now: Milliseconds, life: WireTtl): Promise<string> {
-    const id = await this.#commands.get(this.#keyOf(tag));
-    return id === null ? this.#make(tag, now, life) : String(id);
+    const stored = await this.#commands.get(this.#keyOf(tag));
+    const id = stored === null ? undefined : String(stored);
+    // Made anew by another process, it may end before the entry.
+    return id !== undefined && this.#memory.isAbout(tag, id) ? id : this.#make(tag, now, life);
   }
 
   async #make(tag: string, now: Milliseconds, life: WireTtl): Promise<string> {
@@ -78,9 +80,10 @@ export class TagStamps {
 
   async #stamp(tag: string, id: string | undefined, now: Milliseconds, life: WireTtl): Promise<string | undefined> {
     const time = life === undefined ? undefined : life + Math.ceil(Math.max(life / 2, leastMargin));
-    this.#memory.extended(tag, now, time);
+    const known = this.#memory.extended(tag, now, time);
     try {
-      return await this.#commands.stamp(this.#keyOf(tag), id, time);
+      known.id = await this.#commands.stamp(this.#keyOf(tag), id, time);
+      return known.id;
     } catch (error) {
       this.#memory.forget(tag);
       throw error;
