@@ -59,8 +59,8 @@ describe('an operation of several commands over a slow network', () => {
   it('sends nothing more once it was told that it failed', async () => {
     const store = openStore({ location: proxy.location, timeout, batch: false });
     await store.ready();
-    // Reading the tag, making it, and then the set: the third would be late.
-    proxy.become({ kind: 'late', by: 140, jitter: 0 });
+    // Making the tag, and then the set: the second would be late.
+    proxy.become({ kind: 'late', by: 300, jitter: 0 });
     expect(await store.put('k', 1, { tags: ['a'] })).to.equal(false);
     expect(store.errors.map(({ code }) => code)).to.deep.equal(['ERR_TIMEOUT']);
     await sleep(1000);

@@ -2,8 +2,8 @@ import { performance } from 'node:perf_hooks';
 import { callOptions } from './call-options.js';
 import type { Stored } from './codec/codec.js';
 import type { MaybePromise } from './codec/serializers.js';
-import type { Stamps } from './codec/tag-header.js';
-import type { Entry, Leases } from './commands/commands.js';
+import { isTagged, type Stamps } from './codec/tag-header.js';
+import { type Entry, headLength, type Leases } from './commands/commands.js';
 import { inOneTime } from './connection/in-one-time.js';
 import {
   ArgumentError,
@@ -18,11 +18,11 @@ import {
 import { Allowance } from './extras/allowance.js';
 import type { Factory } from './extras/factory.js';
 import { Loader } from './extras/get-or-set.js';
-import { type GetOrSetOptions, parseLoadOptions } from './extras/load-options.js';
+import { type GetOrSetOptions, lifeOf, parseLoadOptions } from './extras/load-options.js';
 import { allTags, type WriteOptions, written } from './extras/write-options.js';
 import { type CacheParts, Reads } from './reads.js';
 import { observedLoad } from './telemetry/loads.js';
-import { type Ttl, wireTtl } from './ttl.js';
+import { type Ttl, type WireTtl, wireTtl } from './ttl.js';
 import { unawaited } from './unawaited.js';
 
 /** What `incr`, `decr` count with. */
@@ -59,7 +59,11 @@ export class Cache extends Reads {
       near: (wire) => this.values.isNear(wire),
       saw: (key, stored, near) => this.saw.read(this.parts, 'getOrSet', key, stored, near),
       decoded: ({ key, wire }, stored) => this.values.decoded('getOrSet', key, stored, wire),
-      entry: ({ key }, value, how, stamps) => this.#entry(key, value, how, stamps),
+      entry: ({ key, plan }, value, how, stamps) => this.#entry(key, value, how, stamps, plan.staleFor),
+      stamps: ({ plan }, tags) => {
+        if (tags.length > 0) this.tags.checkPlace();
+        return this.tags.stamps(tags, lifeOf(plan, parts.ttl));
+      },
       encoded: ({ wire }, value) => codec.encode(value, wire),
     });
   }
@@ -160,27 +164,49 @@ export class Cache extends Reads {
 
   /**
    * Gives the key a new time to live; the default where it is left out, which a `ttl` function has to give for `undefined`,
-   * for the value is not read. Redis: PEXPIRE, or PERSIST for ever. Fails loud.
+   * for the value is not read. An entry with a stale window is fresh for so long and keeps the window behind it. Redis: PEXPIRE, or
+   * PERSIST for ever, in a script. Fails loud.
    *
    * @returns whether the key exists
    */
   touch(key: string, ttl?: Ttl): Promise<boolean> {
     return this.policy.loud({ name: 'touch', key }, async () => {
       const wire = this.#wire(key);
-      const time = this.parts.ttl(ttl);
-      return this.tags.ifAlive(wire, this.parts.commands.expire(wire, time), false);
+      return this.#expire(wire, this.parts.ttl(ttl));
     });
   }
 
-  /** Takes the time to live away, so that the entry never expires. Redis: PERSIST. Fails loud. @returns whether there was one to take away */
+  /**
+   * Takes the time to live away, so that the entry never expires; under `maxTtl` it gets that much instead. Redis: PERSIST. Fails loud.
+   *
+   * @returns whether there was a time to live to take away; under `maxTtl`, whether the key exists
+   */
   persist(key: string): Promise<boolean> {
     return this.policy.loud({ name: 'persist', key }, async () => {
       const wire = this.#wire(key);
-      return this.tags.ifAlive(wire, this.parts.commands.persist(wire), false);
+      const longest = this.parts.ttl(null);
+      if (longest !== undefined) return this.#expire(wire, longest);
+      const { commands, timeout } = this.parts;
+      const begun = performance.now();
+      const answer = Promise.all([commands.persist(wire), commands.heads([wire], headLength)]);
+      const [persisted, [head]] = await this.tags.ifAlive(wire, answer, [false, []]);
+      if (persisted && head && isTagged(head)) await new Allowance(timeout, begun).within(this.tags.outlast(wire, head, undefined));
+      return persisted;
     });
   }
 
-  /** Stores the value only where the key does not exist, atomically. Redis: SET NX. Fails loud. @returns whether it was stored */
+  /** Gives an entry, and its tags, a new time to live. */
+  async #expire(wire: string, time: WireTtl): Promise<boolean> {
+    const begun = performance.now();
+    const head = await this.tags.ifAlive(wire, this.parts.commands.expire(wire, time), null);
+    if (head && isTagged(head)) await new Allowance(this.parts.timeout, begun).within(this.tags.outlast(wire, head, time));
+    return head !== null;
+  }
+
+  /**
+   * Stores the value only where `get` would find none, atomically. Redis: SET NX; over an entry that `get` does not find, because a tag of it
+   * was invalidated or it is past its `ttl` and kept to be served stale, a compare-and-set script. Fails loud. @returns whether it was stored
+   */
   add(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<boolean> {
     return this.policy.loud({ name: 'add', key }, async () => {
       const entry = this.#entry(key, value, how);
@@ -231,7 +257,11 @@ export class Cache extends Reads {
 
   async #load<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
     const operation = { name: 'getOrSet', key };
-    const plan = this.policy.checked(operation, () => parseLoadOptions(options));
+    const plan = this.policy.checked(operation, () => {
+      const parsed = parseLoadOptions(options);
+      if (parsed.tags.length > 0) this.tags.checkPlace();
+      return parsed;
+    });
     const make = typeof value === 'function' ? observedLoad(value as Factory<unknown>, key, this.parts) : () => value;
     let wire: string;
     try {
@@ -328,19 +358,23 @@ export class Cache extends Reads {
     return { wires, leases: wires.map((wire) => space.beside?.(wire, 'l')) };
   }
 
-  /** What is to be written, or `undefined` for a value that shall not be stored. `earlier`: stamps of tags, read before the value was made. */
+  /** What is to be written, or `undefined` for a value that shall not be stored. `earlier`: stamps of tags, read before the value was made. `staleFor`: how much longer Redis keeps it. */
   #entry(
     key: string,
     value: unknown,
     how: Ttl | WriteOptions,
     earlier?: Stamps,
+    staleFor = 0,
   ): (Entry<MaybePromise<Stored>> & { readonly tagged: boolean }) | undefined {
     const wire = this.#wire(key);
     const { ttl, tags: given } = written(how);
+    if (given.length > 0) this.tags.checkPlace();
     const time = this.parts.ttl(ttl, value);
     if (value === undefined || !this.parts.isCacheable(value)) return undefined;
     const tags = allTags(given, this.parts.tagsOf, key, value);
-    return { key: wire, value: this.tags.sealed(this.parts.codec.encode(value, wire), tags, earlier), ttl: time, tagged: tags.length > 0 };
+    const life = time === undefined ? undefined : time + staleFor;
+    const sealed = this.tags.sealed(this.parts.codec.encode(value, wire), tags, life, earlier);
+    return { key: wire, value: sealed, ttl: time, tagged: tags.length > 0 };
   }
 
   #count(name: string, key: string, delta: number, options: CounterOptions | undefined): Promise<number> {

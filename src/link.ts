@@ -3,6 +3,7 @@ import type { OrderedCommands } from './commands/in-order.js';
 import type { BreakerState } from './connection/breaker.js';
 import type { Status } from './connection/connection.js';
 import type { GuardedPool } from './connection/guard.js';
+import { nextTick } from './connection/real-time.js';
 import { settledWithin } from './connection/settled-within.js';
 import { CacheError, ClosedError } from './errors.js';
 import type { Background } from './extras/background.js';
@@ -44,7 +45,7 @@ export function remoteLink(
     await settledWithin(commands.idle(), Math.max(1, timeout - (performance.now() - start)));
     if (beforeClosing) await settledWithin(beforeClosing(), Math.max(1, timeout - (performance.now() - start)));
     // Reads of this tick leave at its end.
-    await new Promise<void>((resolve) => process.nextTick(resolve));
+    await new Promise<void>((resolve) => nextTick(resolve));
     await pool.close(Math.max(0, timeout - (performance.now() - start)));
   }
 

@@ -93,7 +93,7 @@ export interface StoreOptions extends ConnectionOptions, CodecOptions, TtlOption
   readonly invalidations?: 'reject' | 'queue' | undefined;
   /**
    * The tags of an entry, for `invalidateTags`, beside those that a call gives; or `true` where only calls give them. Either
-   * makes `has`, `ttl`, `touch`, `add` and `keys` take an entry whose tag was invalidated for gone; without the option they
+   * makes `has`, `ttl`, `touch`, `persist` and `keys` take an entry whose tag was invalidated for gone; without the option they
    * ask only whether Redis has the key. Default: none. Not together with `keyFunction` or a literal `keyPrefix`.
    */
   readonly tags?: true | TagsOf | undefined;

@@ -11,6 +11,7 @@ import { Allowance } from './extras/allowance.js';
 import type { Background } from './extras/background.js';
 import { Returns } from './extras/returns.js';
 import type { SingleFlight } from './extras/single-flight.js';
+import { TagMemory } from './extras/tag-memory.js';
 import { type TagSettings, Tags } from './extras/tags.js';
 import { Values } from './extras/values.js';
 import type { TagsOf } from './extras/write-options.js';
@@ -63,12 +64,14 @@ export interface CacheParts {
   readonly background: Background;
   /** Leases and locks that are to be given back. Left out: a new one. */
   readonly returns?: Returns | undefined;
+  /** What the views of a store know of its tags together. Left out: a new one. */
+  readonly tagMemory?: TagMemory | undefined;
   /** Draws when `getOrSet` renews early. Default: Math.random. No option: a spec that needs a seed makes a cache of another's parts. */
   readonly random?: (() => number) | undefined;
 }
 
 /** The parts, and the verbs as the cache uses them: counted, told of, traced. */
-export type Wired<Parts> = Parts & { readonly commands: OrderedCommands; readonly returns: Returns };
+export type Wired<Parts> = Parts & { readonly commands: OrderedCommands; readonly returns: Returns; readonly tagMemory: TagMemory };
 
 /** What can be read of single entries, and what every operation needs: the other half of {@link Cache}. */
 export abstract class Reads {
@@ -87,10 +90,11 @@ export abstract class Reads {
   /** @internal */
   constructor(parts: CacheParts) {
     const commands = observed(parts.verbs(tracer(parts.keys, parts.source)), parts);
-    this.parts = { ...parts, commands, returns: parts.returns ?? new Returns(commands, parts.background, parts.reachable) };
+    const tagMemory = parts.tagMemory ?? new TagMemory();
+    this.parts = { ...parts, commands, returns: parts.returns ?? new Returns(commands, parts.background, parts.reachable), tagMemory };
     this.saw = parts.saw ?? sawReads;
     this.policy = new FailurePolicy(parts);
-    this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging, parts.timeout);
+    this.tags = new Tags(this.parts.commands, parts.keys, parts.tagging, parts.timeout, tagMemory);
     this.#near = parts.near && new NearReader(parts.near, parts.keys);
     const { keys, codec, near } = parts;
     this.values = new Values({ keys, codec, near, reader: this.#near, tags: this.tags, policy: this.policy });

@@ -119,7 +119,10 @@ export class ScopedCache extends Cache {
   async #clear(scope: ClearOptions): Promise<void> {
     const space = this.#spaceOf(scope);
     this.parts.flights.forgetAll();
-    const run = (): Promise<unknown> => this.#unlinkAll(this.#owned(space));
+    const run = async (): Promise<void> => {
+      await this.#unlinkAll(this.#owned(space));
+      this.tags.cleared();
+    };
     try {
       await run();
     } catch (error) {
@@ -195,7 +198,7 @@ export class ScopedCache extends Cache {
   /**
    * Rewrites every entry of this store with the current serializer, compression and encryption key, keeping its time to live. Yields its
    * progress after every page, with a cursor that a later call can go on from. An entry that changes meanwhile keeps its
-   * newer value. Redis: SCAN, MGET, and a compare-and-set script. Fails loud.
+   * newer value, and one whose value would not come back the same stays as it is. Redis: SCAN, MGET, and a compare-and-set script. Fails loud.
    */
   async *reencode(options?: ReencodeOptions): AsyncGenerator<ReencodeProgress, void, undefined> {
     const { cursor } = parseReencode(options);
@@ -203,6 +206,7 @@ export class ScopedCache extends Cache {
       scanned: 0,
       rewritten: 0,
       unreadable: 0,
+      left: 0,
       cursor: cursor ?? '0',
     };
     const { keys, codec, commands } = this.parts;
@@ -215,6 +219,7 @@ export class ScopedCache extends Cache {
           rewrite(wires.slice(i, i + slice), { codec, commands, unreadable }),
         );
         progress.rewritten += outcomes.filter((outcome) => outcome === 'rewritten').length;
+        progress.left += outcomes.filter((outcome) => outcome === 'left').length;
         progress.unreadable += outcomes.filter((outcome) => outcome === 'unreadable').length;
       }
       progress.cursor = next;

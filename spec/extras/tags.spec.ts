@@ -255,9 +255,38 @@ describe('tags', () => {
     await store.disconnect();
     expect(await rejection(store.invalidateTags(['t']))).to.include({ code: 'ERR_CLOSED', operation: 'invalidateTags' });
     expect(() => open({ tags: true, keyFunction: (key) => key })).to.throw('expected `tags` to be left out');
-    const foreign = openStore({ location: server.location, keyPrefix: 'a:b' });
-    await foreign.set('k', 1, { tags: ['t'] });
-    expect(foreign.errors[0]).to.include({ code: 'ERR_UNSUPPORTED' });
+  });
+
+  it('that have no place beside the keys are refused at once by every method that takes some', async () => {
+    for (const keys of [{ keyPrefix: 'a:b' }, { keyFunction: (key: string) => `own/${key}` }]) {
+      const store = openStore({ location: server.location, ...keys });
+      const tags = ['t'];
+      const calls: (() => Promise<unknown>)[] = [
+        () => store.set('k', 1, { tags }),
+        () => store.put('k', 1, { tags }),
+        () => store.mset({ k: 1, l: 2 }, { tags }),
+        () => store.putMany([['k', 1, { tags }]]),
+        () => store.add('k', 1, { tags }),
+        () => store.getOrSet('k', () => 1, { tags }),
+        () => store.getOrSet('k', async ({ setTags }) => setTags(tags)),
+        () => store.invalidateTags(tags),
+      ];
+      await store.ready();
+      const before = (await commandStats(redis))['evalsha'];
+      const errors = await Promise.all(calls.map((call) => rejection(call())));
+      for (const error of errors) {
+        expect(error).to.include({ code: 'ERR_ARGUMENT' });
+        expect(error.message).to.include('no place for tags');
+      }
+      expect((await commandStats(redis))['evalsha']).to.equal(before);
+      expect(await store.get('k')).to.equal(undefined);
+      await store.set('k', 1, { tags: [] });
+      expect(await store.get('k')).to.equal(1);
+      await store.del('k');
+      // What the function of getOrSet throws is its caller's alone.
+      const operations = ['set', 'set', 'mset', 'setMany', 'add', 'getOrSet', 'invalidateTags'];
+      expect(store.errors.map(({ operation }) => operation)).to.have.members(operations);
+    }
   });
 
   it('that cannot be read keep nobody else from making the value: it takes no lease, for it could not be stored', async () => {

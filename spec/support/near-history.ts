@@ -89,8 +89,11 @@ class Replay implements History {
         break;
       case 'SET':
         for (const key of named) this.#write(key, time, command);
-        // Always with NX.
-        for (const tag of tags) if (!this.#generations.has(tag)) this.#generations.set(tag, / "([\w-]{16})" /.exec(command)?.[1] as string);
+        // By a script, and only where there is nothing: what was there before has ended, and with it every entry that carried it.
+        for (const tag of tags) {
+          this.#gone([], [tag], time);
+          this.#generations.set(tag, / "([\w-]{16})"(?: |$)/.exec(command)?.[1] as string);
+        }
         break;
       case 'UNLINK':
       case 'GETDEL':

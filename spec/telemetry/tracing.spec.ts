@@ -74,8 +74,7 @@ describe('tracing channels', () => {
     await tagged.has('a');
     await tagged.invalidateTags(['t']);
     expect(told.map(({ command, key }) => [command, key])).to.deep.equal([
-      ['GET', undefined],
-      ['SET', undefined],
+      ['EVALSHA', undefined],
       ['SET', 'a'],
       ['GET', 'a'],
       ['GET', undefined],

@@ -3,6 +3,7 @@ import { CodecError, expected, OptionError } from '../errors.js';
 import { agingLayer } from './aging.js';
 import { asBuffer } from './bytes.js';
 import { type EncryptionOptions, encrypting } from './encryption.js';
+import { holdsExactNumbers } from './exact-numbers.js';
 import { decodeError, encodeError } from './explain.js';
 import { type Frame, frame, isFramed, layerName, parseFrame, printable } from './frame.js';
 import { isPlain } from './keyv-json.js';
@@ -21,7 +22,7 @@ export type Stored = string | Buffer;
 export interface Codec {
   encode(value: unknown, key: string): MaybePromise<Stored>;
   decode(stored: Stored, key: string): MaybePromise<unknown>;
-  /** The bytes this codec would write in place of these; `undefined` where it would write the same. */
+  /** The bytes this codec would write in place of these; `undefined` where it would write the same, or plain JSON that says the same. */
   reencode(stored: Stored, key: string): MaybePromise<Stored | undefined>;
   /** Whether the bytes mean nothing to Redis and belong to their key: it cannot count with them nor move them. */
   readonly sealed: boolean;
@@ -139,11 +140,19 @@ interface Ways {
 const asItIs = (codec: Codec): Codec => codec;
 
 function rewriting({ encode, decode }: Ways): Codec {
-  const same = (one: Stored, other: Stored): boolean => Buffer.from(one as string).equals(Buffer.from(other as string));
+  const plain = (stored: Stored): boolean => typeof stored === 'string' || !isFramed(stored);
+  // Plain JSON would only be formatted anew.
+  const same = (one: Stored, other: Stored): boolean =>
+    (plain(one) && plain(other)) || Buffer.from(one as string).equals(Buffer.from(other as string));
   return {
     encode,
     decode,
-    reencode: (stored) => then(then(decode(stored), encode), (written) => (same(stored, written) ? undefined : written)),
+    reencode: (stored) =>
+      then(decode(stored), (value) => {
+        // Digits that JavaScript does not hold stay as they are.
+        if (plain(stored) && value !== String(stored) && !holdsExactNumbers(String(stored))) return undefined;
+        return then(encode(value), (written) => (same(stored, written) ? undefined : written));
+      }),
     sealed: false,
   };
 }

@@ -1,3 +1,4 @@
+import { nextTick } from '../connection/real-time.js';
 import { expected, OptionError } from '../errors.js';
 import { isOptions, onlyKnown } from '../known-names.js';
 import type { Commands } from './commands.js';
@@ -127,6 +128,7 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, t
     replace: writing(commands.replace),
     getAndDelete: writing(commands.getAndDelete),
     expire: writing(commands.expire),
+    stamp: writing(commands.stamp),
     persist: writing(commands.persist),
     incrBy: writing(commands.incrBy),
     setMany(entries) {
@@ -180,7 +182,7 @@ class Gathering<T> {
   ask(key: string): Promise<T> {
     const asked = this.#waiting.get(key);
     if (asked) return asked.promise;
-    if (this.#waiting.size === 0) process.nextTick(this.#flush);
+    if (this.#waiting.size === 0) nextTick(this.#flush);
     let resolve!: (value: T) => void;
     let reject!: (error: unknown) => void;
     const promise = new Promise<T>((yes, no) => {

@@ -34,6 +34,9 @@ export type Leases = readonly (string | undefined)[];
 export const never = -1;
 export const missing = -2;
 
+/** Bytes in which nearly every header of tags ends. */
+export const headLength = 512;
+
 /**
  * The Redis verbs a cache needs, on wire keys and bytes. Batching, a near cache and the engines that run in this process
  * are other implementations of this interface. Every method rejects when Redis cannot be asked or refuses.
@@ -81,8 +84,16 @@ export interface Commands<Value = Stored> {
   pttl(key: string): Promise<Milliseconds>;
   /** PTTL for each, in one pipeline, in order. */
   pttlMany(keys: readonly string[]): Promise<Milliseconds[]>;
-  /** PEXPIRE, or PERSIST for an entry that shall never expire: whether the key exists. */
-  expire(key: string, ttl: WireTtl): Promise<boolean>;
+  /**
+   * PEXPIRE, or PERSIST for an entry that never expires, in a script; an entry with a stale window keeps it behind its time to live. `null`
+   * where there is no such key. Else the first bytes of the value where it may carry tags, and no bytes where it does not.
+   */
+  expire(key: string, ttl: WireTtl): Promise<Buffer | null>;
+  /**
+   * GET of what a tag is now, in a script that makes it `id` where there is nothing, and extends its time to live to `ttl` where it is shorter.
+   * Without `id` it only extends, and answers `undefined` where there is nothing.
+   */
+  stamp(key: string, id: string | undefined, ttl: WireTtl): Promise<string | undefined>;
   /** PERSIST: whether there was a time to live to take away. */
   persist(key: string): Promise<boolean>;
   /** INCRBY. A missing key counts from `initial`, or gives `undefined` where there is none. */

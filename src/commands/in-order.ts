@@ -156,6 +156,7 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
     pttl: onKey(commands.pttl),
     pttlMany: onKeys(commands.pttlMany),
     expire: onKey(commands.expire),
+    stamp: onKey(commands.stamp),
     persist: onKey(commands.persist),
     incrBy: onKey(commands.incrBy),
     rename: (from, to) => after([from, to], commands.rename, [from, to]),

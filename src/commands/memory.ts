@@ -1,13 +1,18 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { agingOf } from '../codec/aging.js';
 import type { Stored } from '../codec/codec.js';
+import { isTagged } from '../codec/tag-header.js';
 import { CommandError, expected, OptionError } from '../errors.js';
 import { globToRegExp } from '../keys/glob.js';
 import type { WireTtl } from '../ttl.js';
-import { type Commands, type Leases, missing, never } from './commands.js';
+import { type Commands, headLength, type Leases, missing, never } from './commands.js';
 import { markStart } from './leases.js';
 
 const pageSize = 1000;
+
+/** Asks for `Date` anew each time, so that fake timers move it. The LRU takes a start of 0 for none, which is where some of them begin. */
+const clock = { now: (): number => Date.now() + 1 };
 
 /**
  * The verbs on an LRU in this process: for tests of your own and for first steps without a server. The least recently
@@ -15,7 +20,7 @@ const pageSize = 1000;
  */
 export function memoryCommands(max = 10_000): Commands {
   if (!Number.isInteger(max) || max < 1) throw new OptionError(expected('max', 'an integer ≥ 1', max));
-  const entries = new LRUCache<string, Stored>({ max, ttlResolution: 0 });
+  const entries = new LRUCache<string, Stored>({ max, ttlResolution: 0, perf: clock });
 
   function write(key: string, value: Stored, ttl: WireTtl): void {
     // Somebody else's memory: a value must not change because the caller reuses the Buffer it gave.
@@ -133,9 +138,20 @@ export function memoryCommands(max = 10_000): Commands {
     pttl: async (key) => pttl(key),
     pttlMany: async (keys) => keys.map(pttl),
     async expire(key, ttl) {
-      if (!entries.has(key)) return false;
-      rewrite(key, undefined, ttl ?? never);
-      return true;
+      if (!entries.has(key)) return null;
+      const aging = agingOf(entries.peek(key) as Stored);
+      rewrite(key, undefined, ttl === undefined ? never : ttl + (aging?.staleFor ?? 0));
+      const head = bytes(key).subarray(0, headLength);
+      return aging || isTagged(head) ? head : Buffer.alloc(0);
+    },
+    async stamp(key, id, ttl) {
+      if (entries.has(key)) {
+        const left = pttl(key);
+        if (left !== never && (ttl === undefined || left < ttl)) rewrite(key, undefined, ttl ?? never);
+        return String(entries.get(key));
+      }
+      if (id !== undefined) write(key, id, ttl);
+      return id;
     },
     async persist(key) {
       if (pttl(key) < 0) return false;

@@ -4,7 +4,7 @@ import type { Pool } from '../connection/pool.js';
 import { CommandError } from '../errors.js';
 import type { WireTtl } from '../ttl.js';
 import { carry } from './carry.js';
-import type { Commands, Entry, Leases } from './commands.js';
+import { type Commands, type Entry, headLength, type Leases } from './commands.js';
 import { redisLeases } from './leases.js';
 import { scan } from './scan.js';
 import { Script } from './script.js';
@@ -12,7 +12,8 @@ import { Script } from './script.js';
 /** Keys in one command or pipeline: enough to make round trips rare, few enough to keep every step well inside its deadline. */
 export const batch = 1000;
 
-// A reply of nil for a missing key tells it from a count; what leaves the range of exact integers is undone.
+// A reply of nil for a missing key tells it from a count; what leaves the range of exact integers is undone. The sum is sent as text:
+// node-redis reads an integer reply of 9007199254740991 as one more.
 const increment = new Script(`
 local initial = ARGV[2]
 local created = redis.call('EXISTS', KEYS[1]) == 0
@@ -25,7 +26,7 @@ if sum > 9007199254740991 or sum < -9007199254740991 then
   if created then redis.call('DEL', KEYS[1]) else redis.call('DECRBY', KEYS[1], ARGV[1]) end
   return redis.error_reply('ERR increment or decrement would leave the range of exact integers')
 end
-return sum`);
+return string.format('%.0f', sum)`);
 
 const compareAndSet = new Script(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -33,6 +34,37 @@ if ARGV[3] == 'keep' then redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 elseif ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
 else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`);
+
+// The marker and the two numbers of a stale window take 48 bytes at most. What is no string has none.
+const expire = new Script(`
+local head = redis.pcall('GETRANGE', KEYS[1], 0, ${headLength - 1})
+if type(head) == 'table' then head = '' end
+local staleFor = string.match(head, '^\\193stale%.(%d+)%.%d+%z')
+local exists
+if ARGV[1] == '' then
+  redis.call('PERSIST', KEYS[1])
+  exists = redis.call('EXISTS', KEYS[1])
+else
+  exists = redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[1]) + tonumber(staleFor or '0')))
+end
+if exists == 0 then return nil end
+if string.sub(head, 1, 2) == '\\193t' or staleFor then return head end
+return ''`);
+
+// PEXPIRE and PERSIST need no memory: a full server still extends what is there.
+const stamp = new Script(`
+local id = redis.call('GET', KEYS[1])
+if not id then
+  if ARGV[1] == '' then return nil end
+  if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+  return ARGV[1]
+end
+if ARGV[2] == '' then redis.call('PERSIST', KEYS[1])
+else
+  local left = redis.call('PTTL', KEYS[1])
+  if left >= 0 and left < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+end
+return id`);
 
 const unlinkIfBegins = new Script(`
 if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
@@ -181,11 +213,13 @@ export function redisCommands(pool: Pool): Commands {
     },
     pttlMany: (keys) => pipelined(keys, 'PTTL'),
     async expire(key, ttl) {
-      if (ttl !== undefined) return (await send(['PEXPIRE', key, String(ttl)], { key })) === 1;
-      const [, exists] = await pool.use((connection) =>
-        Promise.all([connection.send(['PERSIST', key], { key }), connection.send(['EXISTS', key], { key })]),
-      );
-      return exists === 1;
+      const head = await pool.use((connection) => expire.run(connection, key, ttl === undefined ? '' : String(ttl)));
+      return stored(head) as Buffer | null;
+    },
+    async stamp(key, id, ttl) {
+      const args = [id ?? '', ttl === undefined ? '' : String(ttl)];
+      const reply = await pool.use((connection) => stamp.run(connection, key, ...args));
+      return reply === null || reply === undefined ? undefined : String(reply);
     },
     async persist(key) {
       return (await send(['PERSIST', key], { key })) === 1;
@@ -193,7 +227,7 @@ export function redisCommands(pool: Pool): Commands {
     async incrBy(key, delta, initial, ttl) {
       const args = [delta, initial ?? '', ttl ?? ''].map(String);
       const sum = await pool.use((connection) => increment.run(connection, key, ...args));
-      return sum === null || sum === undefined ? undefined : Number(sum);
+      return sum === null || sum === undefined ? undefined : Number(String(sum));
     },
     ...redisLeases(pool),
     async rename(from, to) {

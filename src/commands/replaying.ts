@@ -245,6 +245,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     replace: after(commands.replace),
     getAndDelete: after(commands.getAndDelete),
     expire: after(commands.expire),
+    stamp: after(commands.stamp),
     persist: after(commands.persist),
     incrBy: after(commands.incrBy),
     rename: after(commands.rename),

@@ -1,7 +1,6 @@
-// Imported where it is asked for with every call: the global of this name is a getter, which takes half as long again as the clock.
-import { performance } from 'node:perf_hooks';
 import { TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
+import { clearInterval, now, setImmediate, setInterval } from './real-time.js';
 
 /** How far past its deadline a call may settle: one timer looks after all calls, this often. */
 export const tick: Milliseconds = 50;
@@ -58,13 +57,13 @@ export class Deadlines {
   }
 
   begin(reject: (error: Error) => void, mark = 0): Call {
-    const now = performance.now();
+    const begun = now();
     if (this.#timer === undefined) {
       this.#timer = setInterval(() => this.#sweep(), tick);
-      this.#lastSweep = now;
+      this.#lastSweep = begun;
     }
     const ends = this.#ends;
-    const call: Call = { deadline: now + this.timeout, reject, mark, previous: ends.previous, next: ends };
+    const call: Call = { deadline: begun + this.timeout, reject, mark, previous: ends.previous, next: ends };
     ends.previous.next = call;
     ends.previous = call;
     this.#tally.count++;
@@ -86,15 +85,15 @@ export class Deadlines {
   }
 
   #sweep(): void {
-    const now = performance.now();
+    const time = now();
     // The process was busy: answers may be waiting to be read, and timers come before them.
-    const busy = now - this.#lastSweep > 3 * tick;
-    this.#lastSweep = now;
+    const busy = time - this.#lastSweep > 3 * tick;
+    this.#lastSweep = time;
     if (busy) {
       setImmediate(() => this.#sweep());
       return;
     }
-    for (let call = this.#ends.next; call !== this.#ends && call.deadline <= now; call = this.#ends.next) {
+    for (let call = this.#ends.next; call !== this.#ends && call.deadline <= time; call = this.#ends.next) {
       const { reject } = call;
       this.end(call);
       const error = new TimeoutError(this.timeout);

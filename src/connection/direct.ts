@@ -7,6 +7,7 @@ import { type OnError, renewal } from './client.js';
 import type { Argument, Caller, Connection, Reply, Route, Status } from './connection.js';
 import { firstAnswer } from './first-answer.js';
 import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
+import { setImmediate } from './real-time.js';
 import { notConnected, refusal } from './refusals.js';
 import { settledWithin } from './settled-within.js';
 import { Silence } from './silence.js';

@@ -1,18 +1,18 @@
-import { performance } from 'node:perf_hooks';
 import { TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { tick } from './deadlines.js';
+import { clearImmediate, clearTimeout, now, setImmediate, setTimeout } from './real-time.js';
 
 /**
  * Acts after so long, once what has arrived by then was read: where the process was busy, timers come before that, and before what was still to be sent.
  * @returns ends it
  */
 export function after(time: Milliseconds, act: () => void): () => void {
-  const due = performance.now() + Math.max(0, time);
+  const due = now() + Math.max(0, time);
   let immediate: NodeJS.Immediate | undefined;
   let timer = setTimeout(
     () => {
-      if (performance.now() - due > tick) timer = setTimeout(act, tick);
+      if (now() - due > tick) timer = setTimeout(act, tick);
       else immediate = setImmediate(act);
     },
     Math.max(0, time),

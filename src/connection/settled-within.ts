@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../ttl.js';
+import { clearTimeout, setTimeout } from './real-time.js';
 
 /** Waits for the work, or for the time to be over. */
 export async function settledWithin(work: Promise<unknown>, time: Milliseconds): Promise<void> {

@@ -22,7 +22,7 @@ export interface LoaderParts extends ReaderParts, MakerParts {
   readonly flights: SingleFlight;
   readonly returns: Returns;
   readonly counters: Pick<Counters, 'staleServed' | 'leaseWaits'>;
-  readonly tags: Pick<Tags, 'ahead' | 'concern' | 'open' | 'stamps'>;
+  readonly tags: Pick<Tags, 'ahead' | 'concern' | 'open'>;
   /** When Redis last failed this process, on the monotonic clock. Left out: never. */
   readonly failedAt?: (() => Milliseconds) | undefined;
   /** Tells of a read: what was found, `null` where it was nothing that may be served. */

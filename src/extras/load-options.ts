@@ -1,7 +1,8 @@
 import { callOptions, type NamesOf } from '../call-options.js';
 import { ArgumentError, expected } from '../errors.js';
-import { type Milliseconds, type Ttl, wireTtl } from '../ttl.js';
+import { type Milliseconds, type Ttl, type TtlPolicy, type WireTtl, wireTtl } from '../ttl.js';
 import { dueEarly } from './early.js';
+import { terms } from './lease.js';
 import { checkTags } from './tags.js';
 
 /** What `getOrSet` takes in place of a time to live. */
@@ -56,6 +57,8 @@ export interface LoadPlan {
   readonly rest: Milliseconds;
 }
 
+/** What `lease` is where it is left out. */
+const usualLease: Milliseconds = 10_000;
 /** Milliseconds that a timer takes. */
 const longest = 2 ** 31 - 1;
 const never = (): boolean => false;
@@ -74,7 +77,7 @@ const known: NamesOf<GetOrSetOptions> = {
 /** @throws {ArgumentError} for what cannot be understood */
 export function parseLoadOptions(given: Ttl | GetOrSetOptions): LoadPlan {
   const options = typeof given === 'object' && given !== null ? callOptions('getOrSet', given, known) : { ttl: given };
-  const { ttl, tags, staleFor = 0, refreshAhead, lease = 10_000, softTimeout = 0, hardTimeout } = options;
+  const { ttl, tags, staleFor = 0, refreshAhead, lease = usualLease, softTimeout = 0, hardTimeout } = options;
   if (ttl !== undefined) wireTtl(ttl);
   number('staleFor', staleFor, 0);
   number('softTimeout', softTimeout, 0);
@@ -93,6 +96,15 @@ export function parseLoadOptions(given: Ttl | GetOrSetOptions): LoadPlan {
     early,
     rest: Math.ceil(Math.min(10_000, Math.max(100, (staleFor + ahead) / 10))),
   };
+}
+
+/**
+ * How long the tags of a load have to live, which are read before its function runs: as long as a lease is held, and then as long as the
+ * entry. One whose time to live is not known yet extends them when it is written.
+ */
+export function lifeOf({ ttl, staleFor, lease }: LoadPlan, policy: TtlPolicy): WireTtl {
+  const time = ttl === undefined ? 0 : policy(ttl);
+  return time === undefined ? undefined : (lease || usualLease) * terms + time + staleFor;
 }
 
 function aheadOf(option: GetOrSetOptions['refreshAhead']): Pick<LoadPlan, 'early' | 'costed'> & { ahead: Milliseconds } {

@@ -15,14 +15,14 @@ import { Making } from './factory.js';
 import type { Lease } from './lease.js';
 import { isObject, type Load, type Outcome, type Run } from './load.js';
 import { insideLoad } from './load-cycles.js';
-import type { Tags } from './tags.js';
 import type { WriteOptions } from './write-options.js';
 
 /** What making a value and storing it needs of the cache around it. */
 export interface MakerParts {
   readonly commands: OrderedCommands;
   readonly background: Background;
-  readonly tags: Pick<Tags, 'stamps'>;
+  /** What the tags are now, for what the load makes. */
+  readonly stamps: (load: Load, tags: readonly string[]) => Promise<Stamps>;
   /** Tells of a failure and gives it a name. */
   readonly report: (key: string, error: unknown) => Error;
   /** The value of these bytes, made anew each time; `undefined` where they cannot be read, which has been told of then. */
@@ -57,8 +57,8 @@ export class Maker {
   /** Calls the function, and stores what it gives where there is a basis for that. Rejects as the function does. */
   async make(load: Run, allowance: Allowance, { seen, stamps: before, lease }: Partial<Basis> = {}, stale?: unknown): Promise<Outcome> {
     const { key, plan } = load;
-    const { background, commands, decoded, tags } = this.#parts;
-    const making = new Making(key, background.signal, stale, plan.ttl, (later) => tags.stamps(later));
+    const { background, commands, decoded, stamps } = this.#parts;
+    const making = new Making(key, background.signal, stale, plan.ttl, (later) => stamps(load, later));
     const { flight } = load;
     flight.making = true;
     flight.key = key;
@@ -97,8 +97,8 @@ export class Maker {
   }
 
   /** The tags of the call as they are now. Before the function runs, so that an invalidation meanwhile wins; before a lease, which nobody holds who could not store. */
-  stamps({ plan }: Load, allowance: Allowance): Promise<Stamps> {
-    return allowance.within(this.#parts.tags.stamps(plan.tags));
+  stamps(load: Load, allowance: Allowance): Promise<Stamps> {
+    return allowance.within(this.#parts.stamps(load, load.plan.tags));
   }
 
   /** Waits until it is stored, as long as there is time for it; then it goes on in the background. */

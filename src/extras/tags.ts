@@ -1,19 +1,22 @@
-import { randomBytes } from 'node:crypto';
+import { agingOf, mayBeStale } from '../codec/aging.js';
 import type { Stored } from '../codec/codec.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { isTagged, type Stamps, type TagHeader, tagHeader, withTags } from '../codec/tag-header.js';
+import { headLength } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
 import { batch } from '../commands/redis.js';
 import { answeredWithin, type GoOn } from '../connection/in-one-time.js';
 import { ArgumentError, expected, UnsupportedError } from '../errors.js';
-import type { KeySpace } from '../keys/keyspace.js';
+import type { KeySpace, TagSpace } from '../keys/keyspace.js';
 import type { Milliseconds, WireTtl } from '../ttl.js';
+import type { TagMemory } from './tag-memory.js';
+import { TagStamps } from './tag-stamps.js';
 
 /** The generation of the whole store, which every entry carries under `lazyClear`. No tag of a caller's is empty. */
 const all = '';
 
-/** Bytes in which nearly every header ends. */
-const headLength = 512;
+/** Bytes that tell a stale window, and whether there are tags. */
+const beginning = 64;
 
 export interface TagSettings {
   /** Whether every entry carries the generation of the store: the option `lazyClear`. */
@@ -34,13 +37,13 @@ export class Tags {
   readonly #commands: OrderedCommands;
   readonly #keys: KeySpace;
   readonly #timeout: Milliseconds;
-  /** The stamps that were asked for in this tick. */
-  readonly #asked = new Map<string, Promise<string>>();
-  /** What is being stamped now: a tag that this process invalidates meanwhile is to be stale in it. */
-  readonly #stamping = new Set<{ readonly tags: readonly string[]; readonly stale: Set<string> }>();
+  readonly #memory: TagMemory;
+  readonly #stamps: TagStamps;
 
-  constructor(commands: OrderedCommands, keys: KeySpace, { lazy, exact }: TagSettings, timeout: Milliseconds) {
+  constructor(commands: OrderedCommands, keys: KeySpace, { lazy, exact }: TagSettings, timeout: Milliseconds, memory: TagMemory) {
     this.#commands = commands;
+    this.#memory = memory;
+    this.#stamps = new TagStamps(commands, memory, (tag) => this.#wire(tag));
     this.#timeout = timeout;
     this.#keys = keys;
     this.lazy = lazy;
@@ -84,29 +87,48 @@ export class Tags {
   }
 
   /**
-   * The generations of the tags as they are now, made where there are none: read before what they shall stand for is
-   * computed, an invalidation meanwhile wins. Redis: GET of each, coalesced, and SET NX.
+   * The generations of the tags as they are now, made where there are none, for an entry that Redis keeps for `life`. Read before the value
+   * is computed, so that an invalidation meanwhile wins. Redis: GET of each, coalesced; a script for a tag that is new or has to live longer.
    */
-  async stamps(tags: readonly string[]): Promise<Stamps> {
+  async stamps(tags: readonly string[], life: WireTtl): Promise<Stamps> {
     const names = this.lazy ? [all, ...tags] : tags;
     if (names.length === 0) return new Map();
-    const stamping = { tags: names, stale: new Set<string>() };
-    this.#stamping.add(stamping);
-    try {
-      const ids = await Promise.all(names.map((name) => this.#stamp(name)));
-      return new Map(names.map((name, i) => [name, stamping.stale.has(name) ? newId() : (ids[i] as string)]));
-    } finally {
-      this.#stamping.delete(stamping);
-    }
+    const ids = await this.#stamps.read(names, life);
+    return new Map(names.map((name, i) => [name, ids[i] as string]));
   }
 
-  /** The value with its tags in front; as it is where it has none. `earlier`: stamps that were read before. */
-  sealed(value: MaybePromise<Stored>, tags: readonly string[], earlier?: Stamps): MaybePromise<Stored> {
+  /**
+   * The value with its tags in front; as it is where it has none. `life`: how long Redis keeps the entry. `earlier`: stamps that were read
+   * before, for an entry whose time to live was not known then.
+   */
+  sealed(value: MaybePromise<Stored>, tags: readonly string[], life: WireTtl, earlier?: Stamps): MaybePromise<Stored> {
     if (tags.length === 0 && !this.lazy) return value;
     const later = tags.filter((tag) => !earlier?.has(tag));
+    // The caller does not wait for it: where it fails, the entry is a miss before its time.
+    if (earlier) this.#extend(earlier, life)?.catch(() => {});
     if (earlier && later.length === 0 && !(value instanceof Promise)) return withTags(earlier, value);
-    const stamps = earlier && later.length === 0 ? earlier : this.stamps(later);
+    const stamps = earlier && later.length === 0 ? earlier : this.stamps(later, life);
     return Promise.all([value, stamps]).then(([stored, read]) => withTags(new Map([...read, ...(earlier ?? [])]), stored));
+  }
+
+  /**
+   * Sees to it that the tags of an entry live as long as the entry, which has been given `ttl` and its stale window. `head`: the beginning
+   * of the entry. Redis: a script for each tag that is not known to live as long.
+   */
+  async outlast(wire: string, head: Buffer, ttl: WireTtl): Promise<void> {
+    const header = tagHeader(head) ?? (await this.#headerOf(wire));
+    if (header) await this.#extend(header.stamps, ttl === undefined ? undefined : ttl + (agingOf(head)?.staleFor ?? 0));
+  }
+
+  /** @throws {ArgumentError} where the keys of the store leave no place for tags */
+  checkPlace(): void {
+    if (this.#keys.tags) return;
+    throw new ArgumentError('there is no place for tags where `keyFunction` or a literal `keyPrefix` makes the keys: leave `tags` out');
+  }
+
+  /** The keys of all tags were deleted with the entries. */
+  cleared(): void {
+    this.#memory.cleared();
   }
 
   /** Makes every entry with one of the tags stale. Redis: UNLINK of as many keys as there are tags. */
@@ -123,17 +145,22 @@ export class Tags {
   }
 
   /**
-   * Stores where nothing is, or nothing that counts. `goOn` is called before each step but the first. Redis: SET NX; where that finds
-   * something: GET, and a compare-and-set script.
+   * Stores where nothing is, or nothing that `get` would find. `goOn` is called before each step but the first. Redis: SET NX; where that
+   * finds something: GETRANGE of its beginning; where that may be stale: PTTL, GET, GET of its tags and a compare-and-set script.
    */
   async add(key: string, value: MaybePromise<Stored>, ttl: WireTtl, tagged: boolean, goOn: GoOn): Promise<boolean> {
     if (await this.#commands.add(key, value, ttl)) return true;
-    if (!tagged && !this.exact) return false;
+    if (!tagged && !this.exact) {
+      goOn();
+      const [head] = await this.#commands.heads([key], beginning);
+      if (!head || !(mayBeStale(head) || isTagged(head))) return false;
+    }
     goOn();
-    const there = await this.#commands.get(key);
+    const { stored: there, left } = await this.#commands.getWithTtl(key);
     goOn();
     if (there === null) return this.#commands.add(key, value, ttl);
-    if (!this.concern(there) || (await this.open(there)) !== null) return false;
+    const stale = left >= 0 && left <= (agingOf(there)?.staleFor ?? 0);
+    if (!stale && (!this.concern(there) || (await this.open(there)) !== null)) return false;
     goOn();
     if (await this.#commands.replace(key, there, await value, ttl)) return true;
     // It is another's now, or has ended.
@@ -198,6 +225,12 @@ export class Tags {
     );
   }
 
+  /** The header of an entry whose beginning does not hold all of it. */
+  async #headerOf(wire: string): Promise<TagHeader | undefined> {
+    const whole = await this.#commands.get(wire);
+    return whole !== null && isTagged(whole) ? tagHeader(whole) : undefined;
+  }
+
   async #current(stamps: Stamps, ahead?: Promise<unknown>): Promise<boolean> {
     return isCurrent(stamps, await this.#generations(stamps.keys(), ahead));
   }
@@ -209,37 +242,21 @@ export class Tags {
     return new Map(list.flatMap((name, i) => (ids[i] === null ? [] : [[name, String(ids[i])] as const])));
   }
 
-  /** One question for all that is written in one tick. */
-  #stamp(name: string): Promise<string> {
-    const asked = this.#asked.get(name);
-    if (asked) return asked;
-    if (this.#asked.size === 0) process.nextTick(() => this.#asked.clear());
-    const stamp = this.#ask(name);
-    this.#asked.set(name, stamp);
-    return stamp;
-  }
-
-  async #ask(name: string): Promise<string> {
-    const wire = this.#wire(name);
-    const there = await this.#commands.get(wire);
-    if (there !== null) return String(there);
-    const id = newId();
-    if (await this.#commands.add(wire, id, undefined)) return id;
-    // Somebody else was first. Where theirs is gone again already, an id that is nowhere makes the entry stale, as it should be.
-    return String((await this.#commands.get(wire)) ?? id);
+  #extend(stamps: Stamps, life: WireTtl): Promise<unknown> | undefined {
+    return this.#stamps.extend([...stamps.keys()], life);
   }
 
   async #invalidate(names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
-    this.#asked.clear();
-    for (const { tags, stale } of this.#stamping) for (const name of names) if (tags.includes(name)) stale.add(name);
-    await this.#commands.del([...new Set(names)].map((name) => this.#wire(name)));
+    const each = [...new Set(names)];
+    const wires = each.map((name) => this.#wire(name));
+    this.#memory.invalidated(each);
+    await this.#commands.del(wires);
   }
 
   #wire(name: string): string {
-    const { tags } = this.#keys;
-    if (!tags) throw new UnsupportedError('there is no place for tags where `keyFunction` or a literal `keyPrefix` makes the keys');
-    return tags.toWire(name);
+    this.checkPlace();
+    return (this.#keys.tags as TagSpace).toWire(name);
   }
 }
 
@@ -254,9 +271,4 @@ export function checkTags(tags: unknown): readonly string[] {
     throw new ArgumentError(expected('tags', 'an array of strings that are not empty', tags));
   }
   return tags;
-}
-
-/** 96 random bits: no two are ever the same. */
-function newId(): string {
-  return randomBytes(12).toString('base64url');
 }

@@ -177,6 +177,7 @@ export function nearCommands(
     delEach: (keys, leases) => writing(keys, () => commands.delEach(keys, leases)),
     getAndDelete: write(commands.getAndDelete),
     expire: write(commands.expire),
+    stamp: write(commands.stamp),
     persist: write(commands.persist),
     incrBy: write(commands.incrBy),
     rename: (from, to) => writing([from, to], () => commands.rename(from, to)),

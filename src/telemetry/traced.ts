@@ -71,6 +71,7 @@ function tracedCommands(commands: OrderedCommands, keySpace: Pick<KeySpace, 'fro
     pttl: onKey('PTTL', commands.pttl),
     pttlMany: onKeys('PTTL', commands.pttlMany),
     expire: onKey('PEXPIRE', commands.expire),
+    stamp: onKey('EVALSHA', commands.stamp),
     persist: onKey('PERSIST', commands.persist),
     incrBy: onKey('INCRBY', commands.incrBy),
     rename: onKey('RENAME', commands.rename),
