@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { inspect } from 'node:util';
 import { caching } from 'cache-manager5';
 import { expect } from 'chai';
 import { jsonSerializer, type redisStore, type StoreOptions, v8Serializer } from '../src/index.js';
@@ -99,6 +100,24 @@ describe('values', () => {
     const v8 = openStore({ serializer: v8Serializer });
     await v8.set('k', new Map([['a', floats]]));
     expect(await v8.get('k')).to.deep.equal(new Map([['a', floats]]));
+  });
+
+  it('that structured clone would lose are refused by name, and nothing of them is told', async () => {
+    const store = openStore({ serializer: v8Serializer });
+    const secret = (): string => 'hunter2';
+    for (const value of [new URL('http://hunter2/'), new Response('hunter2'), Promise.resolve(1), secret, { deep: secret }]) {
+      await store.set('k', 'old');
+      await store.set('k', value);
+      expect(await store.get('k')).to.equal(undefined);
+    }
+    expect(store.errors.map(({ message }) => message)).to.deep.equal([
+      'a URL cannot be stored by structured clone',
+      'a Response cannot be stored by structured clone',
+      'a Promise (await it first) cannot be stored by structured clone',
+      'the value cannot be encoded: a part of it cannot be cloned',
+      'the value cannot be encoded: a part of it cannot be cloned',
+    ]);
+    expect(inspect(store.errors, { depth: 5 })).not.to.include('hunter2');
   });
 
   it('of `undefined` and those that isCacheable refuses take the entry with them that they were to replace', async () => {

@@ -9,7 +9,7 @@ import { type Frame, frame, isFramed, layerName, parseFrame, printable } from '.
 import { isPlain } from './keyv-json.js';
 import { createPacking, type Packing, type PackingOptions } from './packing.js';
 import { jsonSerializer, keyvSerializer, type MaybePromise, type Serializer, then, v8Serializer } from './serializers.js';
-import { refuseUnstorable } from './storable.js';
+import { refuseUnclonable, refuseUnstorable } from './storable.js';
 import { tagLayer } from './tag-header.js';
 
 /** What goes to Redis and comes back. */
@@ -94,7 +94,8 @@ export function createCodecs(
       if (serializer === keyvSerializer && packing.name === undefined && isPlain(value)) return JSON.stringify(value);
       if (writesJson && ArrayBuffer.isView(value)) return pack(bytes.name, asBuffer(value), packing);
       // The default looks at every member by itself.
-      if (writer.name === jsonSerializer.name || value instanceof Promise) refuseUnstorable(value);
+      if (writer.name === v8Serializer.name) refuseUnclonable(value);
+      else if (writer.name === jsonSerializer.name || value instanceof Promise) refuseUnstorable(value);
       return then(writer.encode(value), (payload) => {
         if (isPlainJson(writer.name, payload) && !packing.takes(payload)) return payload;
         return pack(writer.name, payload, packing);

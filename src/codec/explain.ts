@@ -4,6 +4,10 @@ import { CacheError, CodecError } from '../errors.js';
 /** Why a value has no bytes, in our words. */
 export function encodeError(error: unknown): CacheError {
   if (error instanceof CacheError) return error;
+  // Structured clone quotes what it could not clone, down to the code of a function.
+  if (error instanceof Error && error.message.endsWith(' could not be cloned.')) {
+    return new CodecError('the value cannot be encoded: a part of it cannot be cloned', { cause: reworded(error, '') });
+  }
   return new CodecError(`the value cannot be encoded: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 }
 

@@ -21,6 +21,14 @@ export function refuseUnstorable(value: unknown): void {
   if (name !== undefined) throw refused(name);
 }
 
+/** Refuses a value of which structured clone makes an empty object without an error, such as a URL. */
+export function refuseUnclonable(value: unknown): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
+  if (types.isPromise(value)) throw refused(promise, 'by structured clone');
+  const tag = tagOf(value);
+  if (!plain.has(tag) && !clonable.has(tag) && Object.keys(value).length === 0) throw refused(`a ${tag}`, 'by structured clone');
+}
+
 function withBuffers(value: unknown, path: readonly object[]): unknown {
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value;
   if (ArrayBuffer.isView(value)) return asBuffer(value);
@@ -42,17 +50,26 @@ function withBuffers(value: unknown, path: readonly object[]): unknown {
 /** What the object is, if JSON makes something else of it without an error: mostly `{}`. */
 function unstorable(value: object): string | undefined {
   const { then, pipe, toJSON } = value as { then?: unknown; pipe?: unknown; toJSON?: unknown };
-  if (types.isPromise(value) || typeof then === 'function') return 'a Promise (await it first)';
+  if (types.isPromise(value) || typeof then === 'function') return promise;
   if (typeof pipe === 'function') return 'a stream';
   if (types.isNativeError(value)) return 'an Error';
-  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  const tag = tagOf(value);
   if (plain.has(tag) || typeof toJSON === 'function' || Object.keys(value).length > 0) return undefined;
   return `a ${tag}`;
 }
 
+function tagOf(value: object): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
+const promise = 'a Promise (await it first)';
+
 /** Those that JSON knows. */
 const plain = new Set(['Object', 'Array', 'Date', 'String', 'Number', 'Boolean']);
 
-function refused(name: string): CodecError {
-  return new CodecError(`${name} cannot be stored as JSON`);
+/** Those that structured clone knows beside them. */
+const clonable = new Set(['Map', 'Set', 'RegExp', 'Error', 'ArrayBuffer', 'BigInt']);
+
+function refused(name: string, how = 'as JSON'): CodecError {
+  return new CodecError(`${name.replace(/^a (?=[AEIO])/, 'an ')} cannot be stored ${how}`);
 }

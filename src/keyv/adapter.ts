@@ -38,8 +38,8 @@ export interface KeyvRedisOptions extends StoreOptions {
  * The storage adapter of Keyv 4, 5 and 6: `new Keyv({ store: new KeyvRedisStore('redis://localhost/1'), namespace: 'users' })`.
  *
  * Keyv 6 announces itself by reading `capabilities`, and then hands over bare keys and absolute times; before that, times are relative and
- * keys may have Keyv's prefix. Nothing rejects unless `onFailure` is `'throw'`: reads are misses, writes and deletions answer `false`,
- * and an `error` event tells. A deletion that cannot be sent waits (see `invalidations`).
+ * keys may have Keyv's prefix. What Keyv asks rejects only with `onFailure: 'throw'`: reads are misses, writes and deletions answer `false`,
+ * and an `error` event tells. A deletion that cannot be sent waits (see `invalidations`). An iterator that cannot go on does reject.
  */
 export class KeyvRedisStore {
   readonly #composition: Composition;
