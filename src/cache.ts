@@ -5,20 +5,12 @@ import type { MaybePromise } from './codec/serializers.js';
 import { isTagged, type Stamps } from './codec/tag-header.js';
 import { type Entry, headLength, type Leases } from './commands/commands.js';
 import { inOneTime } from './connection/in-one-time.js';
-import {
-  ArgumentError,
-  CacheError,
-  CodecError,
-  expected,
-  MissingKeyError,
-  OutOfMemoryError,
-  TooLargeError,
-  UnsupportedError,
-} from './errors.js';
+import { ArgumentError, CacheError, CodecError, expected, MissingKeyError, UnsupportedError } from './errors.js';
 import { Allowance } from './extras/allowance.js';
 import type { Factory } from './extras/factory.js';
 import { Loader } from './extras/get-or-set.js';
 import { type GetOrSetOptions, lifeOf, parseLoadOptions } from './extras/load-options.js';
+import { Outdated } from './extras/outdated.js';
 import { allTags, type WriteOptions, written } from './extras/write-options.js';
 import { type CacheParts, Reads } from './reads.js';
 import { observedLoad } from './telemetry/loads.js';
@@ -39,11 +31,14 @@ export interface CounterOptions {
  */
 export class Cache extends Reads {
   readonly #loader: Loader;
+  readonly #outdated: Outdated;
 
   /** @internal */
   constructor(parts: CacheParts) {
     super(parts);
     const { commands, flights, background, returns, codec, timeout, counters } = this.parts;
+    const { policy } = this;
+    this.#outdated = new Outdated({ commands, background, timeout, strict: parts.strict, policy, leased: (keys) => this.#leased(keys) });
     this.#loader = new Loader({
       commands,
       flights,
@@ -110,24 +105,28 @@ export class Cache extends Reads {
         positions.push(i);
       } catch (error) {
         this.policy.recover({ name, key }, error, undefined);
-        if (this.#outdates(error)) outdated.push(key);
+        if (this.#outdated.by(error)) outdated.push(key);
       }
     }
     // Sent before the others, so that a later write of the same key stays.
-    const removed = this.#leaveNothingOld(outdated, name);
+    const removed = this.#outdated.remove(outdated, name);
     try {
       if (encoded.length === 0) return stored;
       const late: string[] = [];
+      let reason: unknown;
       for (const [i, result] of (await this.parts.commands.setMany(encoded)).entries()) {
         const position = positions[i] as number;
         const key = entries[position]?.[0] as string;
         if (result.status === 'fulfilled') stored[position] = true;
         else {
-          if (!(result.reason instanceof CodecError) && this.#outdates(result.reason)) late.push(key);
+          if (!(result.reason instanceof CodecError) && this.#outdated.by(result.reason)) {
+            late.push(key);
+            reason = result.reason;
+          }
           this.policy.recover({ name, key }, result.reason, undefined);
         }
       }
-      await this.#leaveNothingOld(late, name);
+      await this.#outdated.remove(late, name, reason);
       return stored;
     } catch (error) {
       return this.policy.recover({ name }, error, stored);
@@ -313,36 +312,11 @@ export class Cache extends Reads {
 
   /** A value that is not stored takes the entry with it that it was to replace; `error`: why, if that is a failure. */
   async #unstored(key: string, error?: unknown): Promise<boolean> {
-    const removed = error === undefined || this.#outdates(error) ? this.#leaveNothingOld([key], 'set') : undefined;
+    const removed = error === undefined || this.#outdated.by(error) ? this.#outdated.remove([key], 'set', error) : undefined;
     try {
       return error === undefined ? false : this.policy.recover({ name: 'set', key }, error, false);
     } finally {
       await removed;
-    }
-  }
-
-  /** Whether a write that failed so leaves an entry that it was to replace, though Redis can be reached: deletions need no room. */
-  #outdates(error: unknown): boolean {
-    if (error instanceof ArgumentError) return !this.parts.strict;
-    return (
-      [OutOfMemoryError, TooLargeError, CodecError].some((kind) => error instanceof kind) || (error as CacheError).code === 'ERR_OPTION'
-    );
-  }
-
-  /** Deletes the entries that values were to replace which are not stored. Fails open. */
-  async #leaveNothingOld(keys: readonly string[], name: string): Promise<void> {
-    if (keys.length === 0) return;
-    let targets: { wires: string[]; leases: Leases };
-    try {
-      targets = this.#leased(keys);
-    } catch {
-      // A wrong key, which was reported.
-      return;
-    }
-    try {
-      await this.parts.commands.del(targets.wires, targets.leases, true);
-    } catch (error) {
-      this.policy.report({ name, key: keys.length === 1 ? keys[0] : undefined }, error);
     }
   }
 

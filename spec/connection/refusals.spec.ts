@@ -264,6 +264,15 @@ for (const [kind, options] of Object.entries(kinds)) {
       expect(refused().at(-1)).to.include({ name: 'TooLargeError', key: 'large' });
       for (const { code } of refused().slice(0, -1)) expect(code).to.be.oneOf(['ERR_CONNECTION', 'ERR_BREAKER_OPEN']);
       await until(async () => (await store.get('k')) === 1);
+      // What it was to replace is deleted over the next connection.
+      await until(async () => {
+        await store.set('k', 1);
+        const before = refused().length;
+        await store.set('k', 'x'.repeat(2_000_000));
+        return refused().length === before + 1 && refused().at(-1)?.code === 'ERR_TOO_LARGE';
+      });
+      await store.ready();
+      expect(await store.get('k')).to.equal(undefined);
     });
   });
 }

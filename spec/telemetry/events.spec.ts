@@ -45,6 +45,7 @@ describe('events', () => {
     await store.clear();
     expect(heard).to.deep.equal([
       ['set', { key: 'a' }],
+      ['delete', { key: 'refused' }],
       ['set', { key: 'b' }],
       ['set', { key: 'c' }],
       ['set', { key: 'd' }],
