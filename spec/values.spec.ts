@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
+import v8 from 'node:v8';
 import { caching } from 'cache-manager5';
 import { expect } from 'chai';
 import { jsonSerializer, type redisStore, type StoreOptions, v8Serializer } from '../src/index.js';
+import { createKeyv } from '../src/keyv.js';
 import { sharedServer } from './support/hooks.js';
-import { openStore } from './support/open.js';
+import { closing, openStore, rejection } from './support/open.js';
 import { type RawClient, rawClient } from './support/wire.js';
 
 class Money {
@@ -132,6 +135,26 @@ describe('values', () => {
       expect(await store.get('n')).to.equal('old');
     }
     expect(store.errors).to.deep.equal([]);
+  });
+
+  it('are gone where one of many is refused, and the others are stored, also where failures are thrown', async () => {
+    const store = openStore({ onFailure: 'throw' });
+    await store.mset({ k: 'old', l: 'old', m: 'old' });
+    const failure = await rejection(store.mset({ k: new Map(), l: 'new', m: 1n }));
+    expect(failure).to.include({ code: 'ERR_CODEC', key: 'k' });
+    expect(store.errors.map(({ key }) => key)).to.have.members(['k', 'm']);
+    expect(await store.mget('k', 'l', 'm')).to.deep.equal([undefined, 'new', undefined]);
+    expect(await rejection(store.mset([['l', 'newer', -1] as never, ['k', 1]], -1))).to.include({ code: 'ERR_ARGUMENT' });
+    expect(await store.mget('k', 'l')).to.deep.equal([undefined, 'new']);
+  });
+
+  it('are the business of a serializer of one’s own, also of one that is Keyv’s', async () => {
+    const value = new Map([['a', new Uint8Array([1])]]);
+    const serialize = (data: unknown): string => v8.serialize(data).toString('base64');
+    const deserialize = (text: string): unknown => v8.deserialize(Buffer.from(text, 'base64'));
+    const keyv = closing(createKeyv(sharedServer().location, { namespace: randomUUID(), serialize, deserialize }));
+    expect(await keyv.set('k', value)).to.equal(true);
+    expect(await keyv.get('k')).to.deep.equal(value);
   });
 
   it('are stored as they were when the caller reuses the Buffer', async () => {

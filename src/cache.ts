@@ -1,10 +1,10 @@
-import { performance } from 'node:perf_hooks';
 import { callOptions } from './call-options.js';
 import type { Stored } from './codec/codec.js';
 import type { MaybePromise } from './codec/serializers.js';
 import { isTagged, type Stamps } from './codec/tag-header.js';
 import { type Entry, headLength, type Leases } from './commands/commands.js';
 import { inOneTime } from './connection/in-one-time.js';
+import { performance } from './connection/real-time.js';
 import { ArgumentError, CacheError, CodecError, expected, MissingKeyError, UnsupportedError } from './errors.js';
 import { Allowance } from './extras/allowance.js';
 import type { Factory } from './extras/factory.js';
@@ -91,6 +91,15 @@ export class Cache extends Reads {
     const encoded: Entry<MaybePromise<Stored>>[] = [];
     const positions: number[] = [];
     const outdated: string[] = [];
+    // Thrown when all is done, where failures shall be.
+    const thrown: unknown[] = [];
+    const failed = (key: string | undefined, error: unknown): void => {
+      try {
+        this.policy.recover({ name, key }, error, undefined);
+      } catch (failure) {
+        thrown.push(failure);
+      }
+    };
     for (const [i, [key, value, how]] of entries.entries()) {
       try {
         const entry = this.#entry(key, value, how);
@@ -104,35 +113,38 @@ export class Cache extends Reads {
         encoded.push(entry);
         positions.push(i);
       } catch (error) {
-        this.policy.recover({ name, key }, error, undefined);
+        failed(key, error);
         if (this.#outdated.by(error)) outdated.push(key);
       }
     }
+    // A wrong argument says that nothing was done.
+    const [wrong] = thrown.filter((error) => error instanceof ArgumentError);
+    if (wrong !== undefined) throw wrong;
     // Sent before the others, so that a later write of the same key stays.
     const removed = this.#outdated.remove(outdated, name);
+    const late: string[] = [];
+    let reason: unknown;
     try {
-      if (encoded.length === 0) return stored;
-      const late: string[] = [];
-      let reason: unknown;
-      for (const [i, result] of (await this.parts.commands.setMany(encoded)).entries()) {
+      const results = encoded.length === 0 ? [] : await this.parts.commands.setMany(encoded);
+      for (const [i, result] of results.entries()) {
         const position = positions[i] as number;
-        const key = entries[position]?.[0] as string;
-        if (result.status === 'fulfilled') stored[position] = true;
-        else {
-          if (!(result.reason instanceof CodecError) && this.#outdated.by(result.reason)) {
-            late.push(key);
-            reason = result.reason;
-          }
-          this.policy.recover({ name, key }, result.reason, undefined);
+        if (result.status === 'fulfilled') {
+          stored[position] = true;
+          continue;
         }
+        const key = entries[position]?.[0] as string;
+        failed(key, result.reason);
+        // One that took time to fail to be encoded has had its turn as a deletion.
+        if (result.reason instanceof CodecError || !this.#outdated.by(result.reason)) continue;
+        late.push(key);
+        reason = result.reason;
       }
-      await this.#outdated.remove(late, name, reason);
-      return stored;
     } catch (error) {
-      return this.policy.recover({ name }, error, stored);
-    } finally {
-      await removed;
+      failed(undefined, error);
     }
+    await Promise.all([removed, this.#outdated.remove(late, name, reason)]);
+    if (thrown.length > 0) throw thrown[0];
+    return stored;
   }
 
   /** Deletes. Redis: UNLINK. Fails loud. @returns how many of the keys existed */

@@ -3,7 +3,7 @@ import type { OrderedCommands } from './commands/in-order.js';
 import type { BreakerState } from './connection/breaker.js';
 import type { Status } from './connection/connection.js';
 import type { GuardedPool } from './connection/guard.js';
-import { nextTick } from './connection/real-time.js';
+import { nextTick, performance } from './connection/real-time.js';
 import { settledWithin } from './connection/settled-within.js';
 import { CacheError, ClosedError } from './errors.js';
 import type { Background } from './extras/background.js';

@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks';
 import { agingOf, mayBeStale } from './codec/aging.js';
 import type { Codec, Stored } from './codec/codec.js';
 import type { MaybePromise } from './codec/serializers.js';
@@ -6,6 +5,7 @@ import { missing, never } from './commands/commands.js';
 import type { OrderedCommands } from './commands/in-order.js';
 import { batch } from './commands/redis.js';
 import type { CallOptions } from './connection/guard.js';
+import { performance } from './connection/real-time.js';
 import type { Events } from './events.js';
 import { Allowance } from './extras/allowance.js';
 import type { Background } from './extras/background.js';

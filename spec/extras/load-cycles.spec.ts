@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { enclosingLoad } from '../../src/extras/load-cycles.js';
+import { enclosingCall } from '../../src/extras/load-cycles.js';
 import type { StoreOptions } from '../../src/index.js';
 import { openStore, rejection } from '../support/open.js';
 import { until } from '../support/until.js';
@@ -80,6 +80,20 @@ describe('a getOrSet whose function needs its own key', () => {
       expect(store.errors).to.deep.equal([]);
     });
 
+    it(`waits for nothing once it is over, whatever it has begun${suffix}`, async () => {
+      const store = await open();
+      let inner: Promise<unknown> | undefined;
+      await store.getOrSet('a', () => {
+        inner = store.getOrSet('b', async () => {
+          await sleep(50);
+          return `b of ${await store.getOrSet('a', () => 'never called')}`;
+        });
+        return 'a';
+      });
+      expect(await inner).to.equal('b of a');
+      expect(store.errors).to.deep.equal([]);
+    });
+
     it(`may load its own key again once it has deleted it${suffix}`, async () => {
       const store = await open();
       const value = await store.getOrSet('a', async () => {
@@ -118,12 +132,12 @@ describe('a getOrSet whose function needs its own key', () => {
       go = resolve;
     });
     await store.getOrSet('a', () => {
-      expect(enclosingLoad()).not.to.equal(undefined);
+      expect(enclosingCall()).not.to.equal(undefined);
       // Goes on when the load is over.
-      detached = ended.then(() => [enclosingLoad(), store.getOrSet('a', () => 'never called')]);
+      detached = ended.then(() => [enclosingCall(), store.getOrSet('a', () => 'never called')]);
       return 'made';
     });
-    expect(enclosingLoad()).to.equal(undefined);
+    expect(enclosingCall()).to.equal(undefined);
     go();
     const [enclosing, value] = (await detached) as [unknown, Promise<unknown>];
     expect([enclosing, await value]).to.deep.equal([undefined, 'made']);

@@ -47,6 +47,13 @@ describe('ways in', () => {
     }
   });
 
+  it('lose nothing of the first argument to an `undefined` in the second', () => {
+    for (const make of [makers['redisStore'], makers['createKeyv'], makers['KeyvRedisStore']] as ((...args: Any[]) => Any)[]) {
+      const made = closing(make('10.0.0.1:1234', { location: undefined, ttl: undefined }));
+      expect(JSON.stringify((made.store ?? made).source)).to.include('10.0.0.1');
+    }
+  });
+
   it('take what node-redis calls a cluster or sentinels first, as @keyv/redis does', () => {
     const rootNodes = [{ url: 'redis://127.0.0.1:1' }];
     for (const make of Object.values(makers)) {

@@ -6,5 +6,8 @@ export const { clearImmediate, clearInterval, clearTimeout, setImmediate, setInt
 
 export const { nextTick } = process;
 
+const { performance: clock } = globalThis;
+
 /** The monotonic clock. */
-export const now = performance.now.bind(performance);
+export const now = clock.now.bind(clock);
+export const performance = { now };

@@ -1,6 +1,6 @@
-import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 import { after, answeredWithin } from '../connection/in-one-time.js';
+import { performance } from '../connection/real-time.js';
 import { TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { type PauseOptions, pause } from './pause.js';

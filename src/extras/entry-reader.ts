@@ -5,6 +5,7 @@ import { bodyOf } from '../codec/tag-header.js';
 import { missing } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
 import { abortable } from '../connection/abortable.js';
+import { performance } from '../connection/real-time.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Allowance } from './allowance.js';
 import { type Ending, endingSince } from './ending.js';

@@ -1,6 +1,7 @@
 import type { Stored } from '../codec/codec.js';
 import type { Stamps } from '../codec/tag-header.js';
 import { abortable } from '../connection/abortable.js';
+import { clearTimeout, performance, setTimeout } from '../connection/real-time.js';
 import { AbortedError, FactoryTimeoutError, RefreshError } from '../errors.js';
 import type { Counters } from '../telemetry/counters.js';
 import type { Milliseconds } from '../ttl.js';
@@ -9,7 +10,7 @@ import { endingSince, unshared } from './ending.js';
 import { EntryReader, freshness, type News, type ReaderParts, type Seen, same, type Wait } from './entry-reader.js';
 import { Lease, terms } from './lease.js';
 import { type Load, type Outcome, plainOutcome, type Run } from './load.js';
-import { enclosingLoad, waitFor, waitOver } from './load-cycles.js';
+import { enclosingCall, type FunctionCall, waitFor, waitOver } from './load-cycles.js';
 import { type Basis, failedMaking, Maker, type MakerParts, MakingFailed } from './maker.js';
 import { pause } from './pause.js';
 import { Refresher } from './refresher.js';
@@ -54,16 +55,16 @@ export class Loader {
     const { flights, signal, report } = this.#parts;
     if (signal?.aborted) throw report(key, new AbortedError(signal.reason));
     const patience = plan.lease === false ? undefined : plan.lease * terms;
+    const caller = enclosingCall();
     const { outcome, joined, flight } = flights.run(this, wire, (run) => this.#answer({ ...load, flight: run }), patience);
     // A load that begins here looks for itself if it finds nothing.
-    const waiter = joined ? enclosingLoad() : undefined;
-    if (waiter) this.#waitFor(load, flight, waiter);
+    if (joined && caller) this.#waitFor(load, flight, caller);
     try {
       const bounded = plan.hard !== undefined || signal !== undefined;
       const { value, copy } = bounded ? await this.#bounded(load, outcome) : await outcome;
       return joined ? copy() : value;
     } finally {
-      if (flight.waiters !== undefined) waitOver(flight, enclosingLoad());
+      if (caller !== undefined) waitOver(flight, caller);
     }
   }
 
@@ -78,7 +79,7 @@ export class Loader {
   }
 
   /** Has the load in whose function a call is made wait for that of the call. */
-  #waitFor({ key, wire }: Load, flight: Flight, waiter: Flight): void {
+  #waitFor({ key, wire }: Load, flight: Flight, waiter: FunctionCall): void {
     const { flights, report } = this.#parts;
     try {
       waitFor(flight, waiter, key, flights.underWay(wire));
@@ -123,7 +124,7 @@ export class Loader {
   /** The value where there was none: made here, or by the process that holds the lease. */
   async #loaded(load: Run, seen: Seen, allowance: Allowance, unreadable = false): Promise<Outcome> {
     const { plan, lease: key, flight } = load;
-    const waiter = enclosingLoad();
+    const waiter = enclosingCall();
     if (waiter) this.#waitFor(load, flight, waiter);
     let now = seen;
     let wait: Wait | undefined;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Claim } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
 import type { Mark } from '../commands/leases.js';
+import { clearInterval, setInterval } from '../connection/real-time.js';
 import { CommandError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Background } from './background.js';

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { shown, UnsupportedError } from '../errors.js';
 import type { Flight } from './single-flight.js';
 
-/** The call of a function, for the code that runs in it. */
-interface FunctionCall {
+/** A call of the function of a load. What it has left running waits for nothing on its behalf once it is over. */
+export interface FunctionCall {
   readonly flight: Flight;
   over: boolean;
 }
@@ -24,22 +24,21 @@ export async function insideLoad<T>(flight: Flight, work: () => T | Promise<T>):
   }
 }
 
-/** The load whose function makes this call. */
-export function enclosingLoad(): Flight | undefined {
+/** The function that makes this call. */
+export function enclosingCall(): FunctionCall | undefined {
   const call = running === 0 ? undefined : calls.getStore();
-  // What a function has left running waits for nothing on its behalf.
-  return call === undefined || call.over ? undefined : call.flight;
+  return call?.over ? undefined : call;
 }
 
 /**
- * Notes that a load waits for another.
+ * Notes that a function waits for a load.
  *
- * @param key the other's, as its caller gave it
+ * @param key the load's, as its caller gave it
  * @param others the loads of that key that are under way
- * @throws {UnsupportedError} if one of these waits for the load already, so that neither could ever end
+ * @throws {UnsupportedError} if one of these waits for the function already, so that neither could ever end
  */
-export function waitFor(flight: Flight, waiter: Flight, key: string, others: Iterable<Flight>): void {
-  const path = waitersUp(waiter, new Set(others), new Set());
+export function waitFor(flight: Flight, waiter: FunctionCall, key: string, others: Iterable<Flight>): void {
+  const path = waitersUp(waiter.flight, new Set(others), new Set());
   if (path) {
     const keys = [...path.map(({ key: each }) => each ?? ''), key].map(shown);
     throw new UnsupportedError(`the function of getOrSet waits for itself: ${keys.join(' → ')}`);
@@ -48,9 +47,9 @@ export function waitFor(flight: Flight, waiter: Flight, key: string, others: Ite
   flight.waiters.push(waiter);
 }
 
-/** The load no longer waits for the other. */
-export function waitOver(flight: Flight, waiter: Flight | undefined): void {
-  const at = flight.waiters?.indexOf(waiter as Flight) ?? -1;
+/** The function no longer waits for the load. */
+export function waitOver(flight: Flight, waiter: FunctionCall): void {
+  const at = flight.waiters?.indexOf(waiter) ?? -1;
   if (at >= 0) flight.waiters?.splice(at, 1);
 }
 
@@ -60,7 +59,7 @@ function waitersUp(flight: Flight, targets: ReadonlySet<Flight>, seen: Set<Fligh
   if (seen.has(flight)) return undefined;
   seen.add(flight);
   for (const waiter of flight.waiters ?? []) {
-    const path = waitersUp(waiter, targets, seen);
+    const path = waiter.over ? undefined : waitersUp(waiter.flight, targets, seen);
     if (path) return [...path, flight];
   }
   return undefined;

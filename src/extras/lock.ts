@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { callOptions } from '../call-options.js';
 import type { Commands } from '../commands/commands.js';
+import { clearTimeout, performance, setTimeout } from '../connection/real-time.js';
 import { AbortedError, ArgumentError, expected, LockError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Background } from './background.js';

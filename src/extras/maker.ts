@@ -6,6 +6,7 @@ import { bodyOf, type Stamps } from '../codec/tag-header.js';
 import type { Entry } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
 import type { Mark } from '../commands/leases.js';
+import { performance } from '../connection/real-time.js';
 import { CodecError } from '../errors.js';
 import type { Allowance } from './allowance.js';
 import type { Background } from './background.js';

@@ -1,7 +1,8 @@
-import { performance } from 'node:perf_hooks';
 import type { Leases } from '../commands/commands.js';
 import type { OrderedCommands } from '../commands/in-order.js';
-import { ArgumentError, CacheError, CodecError, ConnectionError, OutOfMemoryError, TooLargeError } from '../errors.js';
+import { performance } from '../connection/real-time.js';
+import { settledWithin } from '../connection/settled-within.js';
+import { ArgumentError, CacheError, CodecError, ConnectionError, OutOfMemoryError, PermissionError, TooLargeError } from '../errors.js';
 import type { FailurePolicy } from '../failure.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Background } from './background.js';
@@ -9,7 +10,7 @@ import { pause } from './pause.js';
 
 export interface OutdatedParts {
   readonly commands: Pick<OrderedCommands, 'del'>;
-  readonly background: Pick<Background, 'signal'>;
+  readonly background: Pick<Background, 'signal' | 'add'>;
   readonly timeout: Milliseconds;
   /** Whether wrong arguments reject: the caller knows then that nothing was done. */
   readonly strict: boolean;
@@ -17,6 +18,9 @@ export interface OutdatedParts {
   /** @throws {ArgumentError} for what is no key */
   readonly leased: (keys: readonly string[]) => { readonly wires: readonly string[]; readonly leases: Leases };
 }
+
+/** Failures of a write after which a deletion can still be carried out: it needs no room, and may be allowed where the write is not. */
+const kinds = [OutOfMemoryError, TooLargeError, PermissionError, CodecError];
 
 /** Entries that writes were to replace which are not stored: they are no longer true. */
 export class Outdated {
@@ -26,17 +30,17 @@ export class Outdated {
     this.#parts = parts;
   }
 
-  /** Whether a write that failed so leaves such an entry, though Redis can be reached: deletions need no room. */
+  /** Whether a write that failed so leaves such an entry, though Redis can be reached. */
   by(error: unknown): boolean {
     if (error instanceof ArgumentError) return !this.#parts.strict;
     if (!(error instanceof CacheError)) return false;
-    return [OutOfMemoryError, TooLargeError, CodecError].some((kind) => error instanceof kind) || error.code === 'ERR_OPTION';
+    return kinds.some((kind) => error instanceof kind) || error.code === 'ERR_OPTION';
   }
 
-  /** Deletes them. Fails open. `error`: why the write is not stored. */
+  /** Deletes them. Fails open. `error`: how the write failed; that took some of its time, so this is waited for half a `timeout` and then goes on by itself. */
   async remove(keys: readonly string[], name: string, error?: unknown): Promise<void> {
     if (keys.length === 0) return;
-    const { leased, policy } = this.#parts;
+    const { leased, policy, timeout, background } = this.#parts;
     let targets: ReturnType<OutdatedParts['leased']>;
     try {
       targets = leased(keys);
@@ -44,11 +48,11 @@ export class Outdated {
       // A wrong key, which was reported.
       return;
     }
-    try {
-      await this.#remove(targets, error instanceof TooLargeError);
-    } catch (failure) {
+    const removed = this.#remove(targets, error instanceof TooLargeError).catch((failure: unknown) => {
       policy.report({ name, key: keys.length === 1 ? keys[0] : undefined }, failure);
-    }
+    });
+    background.add(removed);
+    await (error === undefined ? removed : settledWithin(removed, timeout / 2));
   }
 
   /** `closing`: Redis ends the connection over what it refused, and the next one is waited for. */

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../connection/real-time.js';
 import type { Milliseconds } from '../ttl.js';
 
 /** How long to wait between two looks: longer each time, and never the same in two processes. */

@@ -1,5 +1,6 @@
 import type { OrderedCommands } from '../commands/in-order.js';
 import { markStart } from '../commands/leases.js';
+import { performance, setTimeout } from '../connection/real-time.js';
 import { RefreshError } from '../errors.js';
 import type { Counters } from '../telemetry/counters.js';
 import type { Milliseconds } from '../ttl.js';

@@ -1,6 +1,7 @@
 import { worthAnotherAttempt } from '../commands/another-attempt.js';
 import type { Commands } from '../commands/commands.js';
 import type { Mark } from '../commands/leases.js';
+import { performance } from '../connection/real-time.js';
 import { BreakerOpenError, ClosedError, CommandError, OverloadedError, PoolTimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Background } from './background.js';

@@ -1,4 +1,6 @@
+import { performance } from '../connection/real-time.js';
 import type { Milliseconds } from '../ttl.js';
+import type { FunctionCall } from './load-cycles.js';
 
 /** A run of the work, as the work itself sees it. */
 export interface Flight {
@@ -8,8 +10,8 @@ export interface Flight {
   making?: boolean;
   /** The caller's key, set with `making`. */
   key?: string;
-  /** Runs whose functions wait for this one. */
-  waiters?: Flight[];
+  /** Functions that wait for it. */
+  waiters?: FunctionCall[];
 }
 
 interface Running extends Flight {

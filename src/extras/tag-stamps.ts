@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { performance } from 'node:perf_hooks';
 import type { OrderedCommands } from '../commands/in-order.js';
-import { nextTick } from '../connection/real-time.js';
+import { nextTick, performance } from '../connection/real-time.js';
 import type { Milliseconds, WireTtl } from '../ttl.js';
 import type { TagMemory } from './tag-memory.js';
 

@@ -1,4 +1,4 @@
-import { OptionError } from '../errors.js';
+import { expected, OptionError } from '../errors.js';
 import type { KeyvRedisOptions } from './adapter.js';
 
 /** Options of Keyv itself that `createKeyv` passes on, each to the majors that have it. */
@@ -51,8 +51,13 @@ export function keyvOptions(major: 4 | 5 | 6, options: KeyvRedisOptions & OwnOpt
   const vain = Object.keys(own).filter((name) => !majorsOf[name as keyof OwnOptions].includes(major));
   if (vain.length > 0) throw new OptionError(`Keyv ${major} does not have the ${vain.map((name) => `option \`${name}\``).join(', ')}`);
   if ('useKeyPrefix' in rest) throw new OptionError('createKeyv does not take `useKeyPrefix`: its Keyv never adds a prefix of its own');
+  for (const name of ['throwOnErrors', 'emitErrors']) {
+    if (name in own && typeof own[name] !== 'boolean') throw new OptionError(expected(name, 'a boolean', own[name]));
+  }
   const throws = own['throwOnErrors'] ?? rest.onFailure === 'throw';
-  if (throws === false && rest.onFailure === 'throw') throw new OptionError("`throwOnErrors: false` contradicts `onFailure: 'throw'`");
+  if (rest.onFailure !== undefined && throws !== (rest.onFailure === 'throw')) {
+    throw new OptionError(`\`throwOnErrors: ${throws}\` contradicts \`onFailure: '${rest.onFailure}'\``);
+  }
 
   // Keyv keeps the time to live in its envelope too, so it has to know it; then the adapter must not, or an entry that is set for ever
   // would get it all the same. One that depends on the value is the adapter's alone.

@@ -44,10 +44,15 @@ export function answerRawReadsOfCaller(called: (...args: never[]) => unknown): v
   if (file === undefined || looked.has(file)) return;
   looked.add(file);
   try {
-    answerRawReads(resolver(file.startsWith('file:') ? fileURLToPath(file) : file) as KeyvModule);
+    const keyv = resolver(file.startsWith('file:') ? fileURLToPath(file) : file) as KeyvModule;
+    answerRawReads(keyv);
+    if (keyv.KeyvBridgeAdapter) return;
   } catch {
-    // A bundle that is still being evaluated: its Keyv cannot be reached.
+    // A bundle that is still being evaluated.
   }
+  process.emitWarning('the Keyv 6 around an adapter cannot be reached, as in a bundle: if it is for cache-manager, make it by createKeyv', {
+    code: 'REDIS_TIER_KEYV',
+  });
 }
 
 const looked = new Set<string>();

@@ -23,9 +23,10 @@ export interface Reader {
 
 /**
  * The same functions without their errors, for Keyv passes those on: a value that cannot be encoded reaches the adapter as
- * {@link Unencodable}, and unreadable text is a miss that `reader` is told of.
+ * {@link Unencodable}, and unreadable text is a miss that `reader` is told of. `json`: whether they write JSON, in which case values that JSON
+ * would lose are refused.
  */
-export function guarded(functions: TextFunctions, reader: Reader): TextFunctions {
+export function guarded(functions: TextFunctions, reader: Reader, json: boolean): TextFunctions {
   const unencodable = (error: unknown): Unencodable => new Unencodable(encodeError(error));
   const unreadable = (error: unknown): undefined => reader.unreadable(decodeError(error)) as undefined;
 
@@ -44,7 +45,7 @@ export function guarded(functions: TextFunctions, reader: Reader): TextFunctions
         const { value } = data as Envelope;
         // Not text, so that the adapter stores nothing.
         if (value === undefined) return undefined;
-        const text = functions.stringify(isPlain(value) ? data : { ...(data as Envelope), value: storable(value) });
+        const text = functions.stringify(!json || isPlain(value) ? data : { ...(data as Envelope), value: storable(value) });
         return text instanceof Promise ? text.catch(unencodable) : text;
       } catch (error) {
         return unencodable(error);

@@ -18,9 +18,11 @@ export function optionsOf<Options extends StoreOptions>(name: string, connect: u
   if (!isPlainObject(more)) {
     throw new OptionError(`expected the second argument of \`${name}\` to be an options object, got ${described(more)}`);
   }
-  const twice = Object.keys(more).filter((each) => more[each] !== undefined && first[each] !== undefined && first[each] !== more[each]);
+  // An explicit `undefined` counts as left out.
+  const second = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined));
+  const twice = Object.keys(second).filter((each) => first[each] !== undefined && first[each] !== second[each]);
   if (twice.length > 0) throw new OptionError(`${name} got ${twice.map((each) => `\`${each}\``).join(', ')} in both of its arguments`);
-  return { ...first, ...more } as unknown as Options;
+  return { ...first, ...second } as unknown as Options;
 }
 
 function connectOptions(name: string, connect: unknown): Record<string, unknown> {
