@@ -64,15 +64,18 @@ export class Events {
       try {
         (listener as (...args: StoreEvents[E]) => void)(...args);
       } catch (error) {
-        this.#warn(event, error);
+        this.#warn(event, error, error === args[0]);
       }
     }
   }
 
   /** Once: Keyv 4 and 6 emit errors again on an emitter that throws if nothing listens. */
-  #warn(event: string, error: unknown): void {
+  #warn(event: string, error: unknown, unheard: boolean): void {
     if (this.#warned) return;
     this.#warned = true;
-    process.emitWarning(`a listener of redis-tier's \`${event}\` event threw: ${String(error)}`, { code: 'REDIS_TIER_LISTENER' });
+    const what = unheard
+      ? `nothing listens to the \`${event}\` event of the Keyv around redis-tier`
+      : `a listener of redis-tier's \`${event}\` event threw`;
+    process.emitWarning(`${what}: ${String(error)}`, { code: 'REDIS_TIER_LISTENER' });
   }
 }

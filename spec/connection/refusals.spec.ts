@@ -163,13 +163,15 @@ for (const [kind, options] of Object.entries(kinds)) {
     });
 
     it('NOPERM: a write that the ACL forbids takes the old entry with it, if a deletion is allowed', async () => {
-      const { server, store } = await on(['--user', 'deleter', 'on', '>pw', '~*', '+@all', '-set']);
-      await store.mset({ k: 'old', l: 'old' });
-      const deleter = openStore({ location: `redis://deleter:pw@${server.location}`, ...options });
+      const { server } = await on(['--user', 'deleter', 'on', '>pw', '~*', '+@all', '-set']);
+      const prefix = 'refused';
+      const admin = openStore({ location: server.location, prefix });
+      await admin.mset({ k: 'old', l: 'old' });
+      const deleter = openStore({ location: `redis://deleter:pw@${server.location}`, prefix, ...options });
       await deleter.set('k', 'new');
       await deleter.mset({ l: 'new' });
       expect(deleter.errors.map(({ code }) => code)).to.deep.equal(['ERR_PERMISSION', 'ERR_PERMISSION']);
-      expect(await store.mget('k', 'l')).to.deep.equal([undefined, undefined]);
+      expect(await admin.mget('k', 'l')).to.deep.equal([undefined, undefined]);
     });
 
     it('NOAUTH and WRONGPASS: ready() says so, reads are misses, and attempts are few', async () => {

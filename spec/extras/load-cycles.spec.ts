@@ -21,7 +21,7 @@ describe('a getOrSet whose function needs its own key', () => {
       await store.mdel('a', 'b', 'c');
       return store;
     };
-    const cycles: Readonly<Record<string, { keys: string; ask(store: Store): Promise<unknown> }>> = {
+    const cycles: Readonly<Record<string, { keys: string | RegExp; ask(store: Store): Promise<unknown> }>> = {
       directly: { keys: '"a" → "a"', ask: (store) => store.getOrSet('a', () => store.getOrSet('a', () => 'inner')) },
       'after an await': {
         keys: '"a" → "a"',
@@ -41,7 +41,7 @@ describe('a getOrSet whose function needs its own key', () => {
       },
       'through one that another caller has begun': {
         // Which of the two is refused depends on which asks last.
-        keys: '" → "',
+        keys: /: ("a" → "b" → "a"|"b" → "a" → "b")$/,
         async ask(store) {
           const needs = async (other: string) => {
             await sleep(50);
@@ -60,7 +60,8 @@ describe('a getOrSet whose function needs its own key', () => {
         const begun = performance.now();
         const failure = await rejection(ask(store));
         expect([failure.code, failure.operation]).to.deep.equal(['ERR_UNSUPPORTED', 'getOrSet']);
-        expect(failure.message).to.include(keys);
+        if (keys instanceof RegExp) expect(failure.message).to.match(keys);
+        else expect(failure.message).to.include(keys);
         expect(performance.now() - begun).to.be.below(2000);
         expect(store.errors.map(({ code }) => code)).to.deep.equal(['ERR_UNSUPPORTED']);
         // What failed is free again.

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import type { StoreOptions } from '../../src/index.js';
 import { sharedServer } from '../support/hooks.js';
@@ -40,6 +42,21 @@ describe('a getOrSet that can have no lease', () => {
     await store['parts'].commands.set('p#l:{p:k}', 'not a lease', undefined);
     expect(await store.getOrSet('k', () => 'made')).to.equal('made');
     expect(await store.get('k')).to.equal('made');
+  });
+
+  it('says so once, by a warning', async () => {
+    const program = `
+      const { redisStore } = require('./src/index.ts');
+      process.on('warning', ({ code }) => console.log(code));
+      const store = redisStore('memory:', { prefix: 'p' });
+      (async () => {
+        for (const key of ['k', 'l']) {
+          await store.parts.commands.set('p#l:{p:' + key + '}', 'not a lease', undefined);
+          await store.getOrSet(key, () => 'made');
+        }
+      })();`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--require', 'ts-node/register/transpile-only', '--eval', program]);
+    expect(stdout.trim()).to.equal('REDIS_TIER_LEASE');
   });
 
   const servers: Readonly<Record<string, readonly [args: string[], options: StoreOptions]>> = {
