@@ -25,7 +25,7 @@ const floors = ['faces', 'root', 'cache', 'commands', 'connection', 'pure', 'lea
 type Floor = (typeof floors)[number];
 
 function floorOf(file: string): Floor {
-  if (/^(index|keyv|otel|store|coherent-memory)$|^keyv\//.test(file)) return 'faces';
+  if (/^(index|keyv|otel|store|calls|coherent-memory)$|^keyv\//.test(file)) return 'faces';
   if (/^(create|options|link)$|^settings\//.test(file)) return 'root';
   if (/^(reads|cache|scope|failure|events)$|^extras\/|^telemetry\/(loads|observed|stats|traced|tracing)$/.test(file)) return 'cache';
   if (/^(commands|near)\//.test(file)) return 'commands';

@@ -1,8 +1,6 @@
 import { Cache } from './cache.js';
-import { callOptions } from './call-options.js';
 import { isTagged } from './codec/tag-header.js';
 import type { Page } from './commands/commands.js';
-import type { CallOptions } from './connection/guard.js';
 import { ArgumentError, expected, MissingKeyError, UnsupportedError } from './errors.js';
 import { type ClearOptions, parseClear } from './extras/clear-options.js';
 import { OneAtATime } from './extras/one-at-a-time.js';
@@ -32,26 +30,6 @@ export class ScopedCache extends Cache {
   /** @internal */
   constructor(parts: ScopeParts) {
     super(parts);
-  }
-
-  /**
-   * The same entries, with other bounds for the calls: `store.with({ timeout: 50 }).get(key)`, `store.with({ signal }).get(key)`.
-   * Its calls are not coalesced, and have no order with those of the store that are still under way.
-   *
-   * @throws {ArgumentError} for an unknown name, or a wrong kind
-   */
-  with(bounds: CallOptions): ScopedCache {
-    const { timeout, signal } = callOptions('with', bounds, { timeout: true, signal: true });
-    if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout < 2 ** 31)) {
-      throw new ArgumentError(expected('timeout', 'a number of milliseconds > 0', timeout));
-    }
-    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
-    return new ScopedCache({
-      ...this.parts,
-      verbs: this.parts.within({ timeout, signal }),
-      timeout: timeout ?? this.parts.timeout,
-      signal,
-    });
   }
 
   /**

@@ -1,28 +1,22 @@
 import type { RedisClientType } from '@redis/client';
+import { StoreCalls } from './calls.js';
 import type { Commands } from './commands/commands.js';
 import { nullCommands } from './commands/null.js';
 import type { BreakerState } from './connection/breaker.js';
 import type { Status } from './connection/connection.js';
 import type { GivenClient } from './connection/target.js';
 import { type Composition, compose } from './create.js';
-import { UnsupportedError } from './errors.js';
 import type { StoreEvents } from './events.js';
-import { type Entries, withOptions } from './extras/entries.js';
-import { acquireLock, type Lock, type LockOptions } from './extras/lock.js';
-import type { WriteOptions } from './extras/write-options.js';
 import type { StoreOptions } from './options.js';
-import { ScopedCache } from './scope.js';
 import { type Connect, optionsOf } from './settings/ways-in.js';
 import { readStats, type StatsOptions, type StoreStats } from './telemetry/stats.js';
 import type { Source } from './telemetry/tracing.js';
-import type { Ttl } from './ttl.js';
-import { unawaited } from './unawaited.js';
 
 /**
  * A cache-manager store on Redis: the contract of cache-manager 5 (`get set del reset mset mget mdel keys ttl`), which
  * cache-manager 6 and 7 take through their `KeyvAdapter`, and what Redis offers beyond it.
  */
-export class RedisStore extends ScopedCache {
+export class RedisStore extends StoreCalls {
   readonly name: string;
   readonly #composition: Composition;
 
@@ -67,93 +61,6 @@ export class RedisStore extends ScopedCache {
 
   /** Whether the value would be stored. */
   isCacheable = (value: unknown): boolean => value !== undefined && this.parts.isCacheable(value);
-
-  /**
-   * Stores a value. Redis: SET with PX. Values that `isCacheable` refuses are not stored.
-   * Fails open: nothing is stored, and an `error` event says so.
-   *
-   * @param how milliseconds; `0`, `null` or `Infinity` for ever; the option `ttl` where it is left out. Or `{ ttl, tags }`
-   */
-  set(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<void> {
-    // Whether it was stored is nothing the contract has a place for; one promise less is.
-    return this.put(key, value, how) as Promise<unknown> as Promise<void>;
-  }
-
-  /** Deletes the entry. Redis: UNLINK, one for the deletions of a tick. Fails loud: an invalidation that did not happen is not passed over. */
-  del(key: string): Promise<void> {
-    return this.discard([key]);
-  }
-
-  /** Deletes the entries of this store, and nothing else: {@link clear}. */
-  reset(): Promise<void> {
-    return this.clear();
-  }
-
-  /**
-   * Stores many entries, each with the ttl, or `{ ttl, tags }`, pipelined without a transaction. Redis: SET with PX. Fails open, entry by
-   * entry.
-   *
-   * @param entries pairs of key and value, as an array, a Map or another iterable, or a record
-   */
-  mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void> {
-    return unawaited(this.#mset(entries, how));
-  }
-
-  async #mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void> {
-    const pairs = this.policy.checked({ name: 'mset' }, () => withOptions(entries, how));
-    await this.putMany(pairs, 'mset');
-  }
-
-  /** The values under the keys, in their order, `undefined` where there is none. Redis: MGET. Fails open. */
-  mget(...keys: string[]): Promise<unknown[]> {
-    return this.getMany(keys, 'mget');
-  }
-
-  /** Deletes many entries. Redis: UNLINK. Fails loud. */
-  mdel(...keys: string[]): Promise<void> {
-    return this.discard(keys, 'mdel');
-  }
-
-  /**
-   * Locks a name: a lease on one Redis, renewed while this process lives. It has nothing to do with the entry under the same key, and
-   * is the same lock in all versions of the prefix. Redis: SET NX PX in a script. Fails loud.
-   *
-   * @throws {LockError} where somebody else holds it for longer than `wait`
-   * @throws {UnsupportedError} where a function of your own makes the keys, and on a store that stores nothing
-   */
-  lock(key: string, options?: LockOptions): Promise<Lock> {
-    return this.policy.loud({ name: 'lock', key }, async () => {
-      const { commands, background, returns, keysOf } = this.parts;
-      const space = keysOf?.(undefined);
-      if (!space?.beside) throw new UnsupportedError('locks have no place beside the keys of a `keyFunction` or a `keyPrefix` with `:`');
-      const wire = space.toWire(key);
-      const [lock, fence] = [space.beside(wire, 'k'), space.beside(wire, 'f')];
-      const loud = <T>(name: string, work: () => Promise<T>) => this.policy.loud({ name, key }, work);
-      return acquireLock({ commands, background, returns, key, lock, fence, loud }, options);
-    });
-  }
-
-  /**
-   * Runs the work under the lock and releases it, however the work ends. Rejects as the work does; with a LockError where the
-   * work went well and the lock was lost meanwhile: look at `lock.signal` while it runs.
-   */
-  withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
-    return unawaited(this.#withLock(key, work, options));
-  }
-
-  async #withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
-    const lock = await this.lock(key, options);
-    let result: T;
-    try {
-      result = await work(lock);
-    } catch (error) {
-      // What the work threw is what matters; an `error` event tells of the other.
-      await lock.release().catch(() => {});
-      throw error;
-    }
-    await lock.release();
-    return result;
-  }
 
   /** Listens to an event. `error` tells of every failure, those that became a miss included; nobody has to listen. */
   on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): this {

@@ -9,6 +9,9 @@ export type Milliseconds = number;
  */
 export type Ttl = Milliseconds | null | undefined;
 
+/** The longest that Node's timers wait. What is longer fires at once. */
+export const maxTimerDelay: Milliseconds = 2 ** 31 - 1;
+
 /** A time to live as Redis takes it: whole milliseconds ≥ 1, or `undefined` for never. */
 export type WireTtl = Milliseconds | undefined;
 

@@ -20,6 +20,19 @@ describe('bounds of calls', () => {
   after(() => server.stop());
   afterEach(() => server.thaw());
 
+  it('may be the caller’s own for every call that cache-manager knows, and for locks', async () => {
+    const store = openStore();
+    const view = store.with({ timeout: 500 });
+    await view.set('a', 1);
+    await view.mset({ b: 2, c: 3 });
+    expect(await view.mget('a', 'b', 'c')).to.deep.equal([1, 2, 3]);
+    await view.del('a');
+    await view.mdel('b');
+    expect(await view.withLock('l', () => store.keys())).to.deep.equal(['c']);
+    await view.reset();
+    expect(await store.keys()).to.deep.equal([]);
+  });
+
   it('are the caller’s own through with(): a deadline, or an AbortSignal', async () => {
     const store = openStore({ location: server.location, timeout: 5000 });
     await store.set('k', 1);

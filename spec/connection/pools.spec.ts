@@ -148,7 +148,7 @@ describe('pool classes', () => {
       'expected `pool.size` to be an integer ≥ 1, got `1.5`',
     );
     expect(() => openStore({ location, pool: { class: BlockingPool, timeout: -1 } })).to.throw(
-      'expected `pool.timeout` to be a number of milliseconds ≥ 0 and < 2^31, got `-1`',
+      'expected `pool.timeout` to be a number of milliseconds ≥ 0 and ≤ 2147483647, got `-1`',
     );
     expect(() => openStore({ location, pool: { class: RoundRobinPool, sizes: 4 } })).to.throw('unknown option `pool.sizes`; it takes size');
     expect(() => openStore({ location, pool: 'shared' as never })).to.throw('expected `pool` to be an object with a pool class');

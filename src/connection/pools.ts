@@ -1,6 +1,6 @@
 import { ClosedError, expected, OptionError, PoolTimeoutError } from '../errors.js';
 import { onlyKnown } from '../known-names.js';
-import type { Milliseconds } from '../ttl.js';
+import { type Milliseconds, maxTimerDelay } from '../ttl.js';
 import type { Connection, OpenConnection, Status } from './connection.js';
 import { bestStatus, type Pool } from './pool.js';
 
@@ -96,8 +96,8 @@ export class BlockingPool implements Pool {
     onlyKnown('pool', kwargs, { max: true, timeout: true } satisfies Record<keyof BlockingOptions, true>);
     const { max = 10, timeout = 500 } = kwargs;
     atLeastOne('pool.max', max);
-    if (!(typeof timeout === 'number' && timeout >= 0 && timeout < 2 ** 31)) {
-      throw new OptionError(expected('pool.timeout', 'a number of milliseconds ≥ 0 and < 2^31', timeout));
+    if (!(typeof timeout === 'number' && timeout >= 0 && timeout <= maxTimerDelay)) {
+      throw new OptionError(expected('pool.timeout', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, timeout));
     }
     this.#open = open;
     this.#max = max;

@@ -1,6 +1,7 @@
 import { RedisClient, type RedisClusterOptions, type RedisSentinelOptions } from '@redis/client';
 import { expected, OptionError } from '../errors.js';
 import { isOptions, type Names, onlyKnown } from '../known-names.js';
+import { maxTimerDelay } from '../ttl.js';
 import { checkClientOptions, clientOptions } from './client-options.js';
 import type { ClientOptions } from './target.js';
 
@@ -70,8 +71,8 @@ export function sentinelPlan(sentinel: SentinelOptions, given: ClientOptions, re
   checkOptions('sentinel', sentinel, sentinelNames);
   const { name, sentinelRootNodes, nodeClientOptions, sentinelClientOptions = {}, nodeAddressMap } = sentinel;
   const { scanInterval = 10_000, replicaPoolSize = 0 } = sentinel;
-  if (!(typeof scanInterval === 'number' && scanInterval >= 0 && scanInterval < 2 ** 31)) {
-    throw new OptionError(expected('sentinel.scanInterval', 'a number of milliseconds ≥ 0 and < 2^31', scanInterval));
+  if (!(typeof scanInterval === 'number' && scanInterval >= 0 && scanInterval <= maxTimerDelay)) {
+    throw new OptionError(expected('sentinel.scanInterval', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, scanInterval));
   }
   whole('sentinel.replicaPoolSize', replicaPoolSize);
   if (nodeClientOptions !== undefined) checkNode('sentinel.nodeClientOptions', nodeClientOptions);

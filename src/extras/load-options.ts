@@ -1,6 +1,6 @@
 import { callOptions, type NamesOf } from '../call-options.js';
 import { ArgumentError, expected } from '../errors.js';
-import { type Milliseconds, type Ttl, type TtlPolicy, type WireTtl, wireTtl } from '../ttl.js';
+import { type Milliseconds, maxTimerDelay, type Ttl, type TtlPolicy, type WireTtl, wireTtl } from '../ttl.js';
 import { dueEarly } from './early.js';
 import { terms } from './lease.js';
 import { checkTags } from './tags.js';
@@ -59,8 +59,6 @@ export interface LoadPlan {
 
 /** What `lease` is where it is left out. */
 const usualLease: Milliseconds = 10_000;
-/** Milliseconds that a timer takes. */
-const longest = 2 ** 31 - 1;
 const never = (): boolean => false;
 const none: readonly string[] = [];
 
@@ -121,6 +119,6 @@ function aheadOf(option: GetOrSetOptions['refreshAhead']): Pick<LoadPlan, 'early
 }
 
 function number(name: string, value: unknown, least: number): void {
-  if (typeof value === 'number' && value >= least && value <= longest) return;
-  throw new ArgumentError(expected(name, `a number of milliseconds ≥ ${least} and ≤ ${longest}`, value));
+  if (typeof value === 'number' && value >= least && value <= maxTimerDelay) return;
+  throw new ArgumentError(expected(name, `a number of milliseconds ≥ ${least} and ≤ ${maxTimerDelay}`, value));
 }

@@ -3,7 +3,7 @@ import { callOptions } from '../call-options.js';
 import type { Commands } from '../commands/commands.js';
 import { clearTimeout, performance, setTimeout } from '../connection/real-time.js';
 import { AbortedError, ArgumentError, expected, LockError } from '../errors.js';
-import type { Milliseconds } from '../ttl.js';
+import { type Milliseconds, maxTimerDelay } from '../ttl.js';
 import type { Background } from './background.js';
 import { backoff, pause } from './pause.js';
 import type { Returns } from './returns.js';
@@ -39,8 +39,8 @@ export async function acquireLock(parts: LockParts, options?: LockOptions): Prom
     signal,
     renew = true,
   } = callOptions('lock', options, { ttl: true, wait: true, signal: true, renew: true });
-  if (!(typeof ttl === 'number' && ttl >= 100 && ttl < 2 ** 31)) {
-    throw new ArgumentError(expected('ttl', 'a number of milliseconds ≥ 100 and < 2^31', ttl));
+  if (!(typeof ttl === 'number' && ttl >= 100 && ttl <= maxTimerDelay)) {
+    throw new ArgumentError(expected('ttl', `a number of milliseconds ≥ 100 and ≤ ${maxTimerDelay}`, ttl));
   }
   if (!(typeof wait === 'number' && wait >= 0)) throw new ArgumentError(expected('wait', 'a number of milliseconds ≥ 0', wait));
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));

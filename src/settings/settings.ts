@@ -12,13 +12,10 @@ import { isVersion, versions } from '../keys/keyspace.js';
 import { isOptions } from '../known-names.js';
 import { type NearSettings, parseNear } from '../near/options.js';
 import type { ConnectionOptions, StoreOptions } from '../options.js';
-import type { Milliseconds } from '../ttl.js';
+import { type Milliseconds, maxTimerDelay } from '../ttl.js';
 import { check } from './check.js';
 import { checkNames, checkPoolNames } from './names.js';
 import { parsePool, parseTarget } from './where.js';
-
-/** Milliseconds that a timer takes: beyond this Node's fire at once. */
-const longest = 2 ** 31 - 1;
 
 /** Everything the composition root needs to know, checked. */
 export interface Settings {
@@ -75,9 +72,9 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
   check('version', versions, version, version === undefined || isVersion(version));
   check(
     'timeout',
-    `a number of milliseconds > 0 and ≤ ${longest}`,
+    `a number of milliseconds > 0 and ≤ ${maxTimerDelay}`,
     timeout,
-    typeof timeout === 'number' && timeout > 0 && timeout <= longest,
+    typeof timeout === 'number' && timeout > 0 && timeout <= maxTimerDelay,
   );
   check('breaker', 'false or an object', breaker, breaker === false || isOptions(breaker));
   if (breaker) checkBreaker(breaker);
