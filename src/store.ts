@@ -114,14 +114,14 @@ function bindMethods(store: RedisStore): void {
  * @param connect a location, a client of node-redis, or options
  * @throws {OptionError} for an option that cannot be understood
  */
-export function redisStore(connect: string | GivenClient, options?: StoreOptions): RedisStore;
+export function redisStore(connect: string | GivenClient | undefined, options?: StoreOptions): RedisStore;
 export function redisStore(options?: StoreOptions): RedisStore;
 export function redisStore(connect?: Connect<StoreOptions>, options?: StoreOptions): RedisStore {
   return new RedisStore(optionsOf('redisStore', connect, options));
 }
 
 /** The same interface, and nothing is ever stored: for switching a cache off without touching the code around it. */
-export function nullStore(connect: string | GivenClient, options?: StoreOptions): RedisStore;
+export function nullStore(connect: string | GivenClient | undefined, options?: StoreOptions): RedisStore;
 export function nullStore(options?: StoreOptions): RedisStore;
 export function nullStore(connect?: Connect<StoreOptions>, options?: StoreOptions): RedisStore {
   return new RedisStore(optionsOf('nullStore', connect, options), 'null', nullCommands);

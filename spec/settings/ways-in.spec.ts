@@ -47,6 +47,11 @@ describe('ways in', () => {
     }
   });
 
+  it('take a location that is not set for the default', () => {
+    const url: string | undefined = process.env['NO_SUCH_VARIABLE'];
+    expect(closing(redisStore(url, { prefix: 'p' })).source).to.include({ prefix: 'p' });
+  });
+
   it('lose nothing of the first argument to an `undefined` in the second', () => {
     for (const make of [makers['redisStore'], makers['createKeyv'], makers['KeyvRedisStore']] as ((...args: Any[]) => Any)[]) {
       const made = closing(make('10.0.0.1:1234', { location: undefined, ttl: undefined }));
