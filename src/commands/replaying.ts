@@ -1,13 +1,15 @@
+import { ClosedError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { worthAnotherAttempt as isRetryable } from './another-attempt.js';
 import { type Commands, type Entry, type Leases, missing } from './commands.js';
+import { type Clear, WaitingClears } from './waiting-clears.js';
 
 /** The most deletions that may wait, 10 000 keys with their leases; one more fails loud, as all do without the queue. */
 const most = 20_000;
 const retryAfter: Milliseconds = 100;
 /** How many deletions are tried at first, to see whether Redis can be reached; doubled while some succeed. */
 const probe = 16;
-/** Where Redis refuses the deletion itself, it is asked ever less often, up to this. */
+/** A deletion that Redis refuses is tried ever less often, up to this. */
 const retryRefusedAfter: Milliseconds = 30_000;
 
 export interface ReplayingCommands extends Commands {
@@ -15,9 +17,9 @@ export interface ReplayingCommands extends Commands {
   over(commands: Commands): Commands;
   /** Whether the deletion of this key waits. */
   waits(key: string): boolean;
-  /** Keeps a clear that failed with this error; until it has run, every key reads as missing. @returns false if it cannot wait */
-  clearLater(error: unknown, clear: () => Promise<unknown>): boolean;
-  /** Sends what waits, now; resolves when it was tried. */
+  /** Keeps a clear that failed with this error; until it has run, the keys it deletes read as missing. @returns false if it cannot wait */
+  clearLater(error: unknown, clear: Clear): boolean;
+  /** Sends what waits, now, refused deletions included; resolves when it was tried. */
   replay(): Promise<void>;
   /** Tries no more by itself. @returns how many deletions were never sent */
   stop(): number;
@@ -29,12 +31,12 @@ interface Waiting {
   writes: number;
   /** Whether it is that of a lease, which nobody asked for by name. */
   readonly lease: boolean;
-  /** Whether Redis has refused it, which was told of. */
-  refused: boolean;
+  /** If Redis has refused it, which was told of: how long it waits for the next attempt, and when that is due. */
+  refusal?: { readonly wait: Milliseconds; readonly due: Milliseconds };
 }
 
-/** Told of a deletion that waits instead of failing. `'all'`: of a clear. */
-export type OnKept = (error: Error, keys: readonly string[] | 'all') => void;
+/** Told of deletions that wait instead of failing, by their keys in Redis; of a clear; and of deletions that Redis then refuses. */
+export type OnKept = (error: Error, what: readonly string[] | 'clear', refused?: 'refused') => void;
 
 /**
  * Keeps deletions that cannot be sent (`invalidations: 'queue'`), the last word on each key, and sends them when Redis is
@@ -42,13 +44,16 @@ export type OnKept = (error: Error, keys: readonly string[] | 'all') => void;
  * one that does not arrive is a deletion.
  */
 export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
-  /** By key. */
+  /** By key in Redis. Each key is in `unsent` or in `refusals` too. */
   const waiting = new Map<string, Waiting>();
-  /** A clear that waits, and whether it runs now. */
-  let clearing: { readonly run: () => Promise<unknown>; running: boolean } | undefined;
-  let running: Promise<void> | undefined;
-  let wait = retryAfter;
+  /** To be sent as soon as Redis can be reached, in the order of their attempts. */
+  const unsent = new Set<string>();
+  /** Refused by Redis: each has its own next attempt, so that none of them delays what is unsent. */
+  const refusals = new Set<string>();
+  const clears = new WaitingClears();
+  let sending: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let timerDue = Number.POSITIVE_INFINITY;
   let stopped = false;
 
   function keep(error: unknown, keys: readonly (string | Buffer)[], ending: Leases = []): void {
@@ -57,75 +62,123 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     const room = waiting.size + names.filter((key) => !waiting.has(key)).length <= most;
     if (!isRetryable(error) || stopped || !room) throw error;
     // A new entry each time: what is under way now, a write or a replay, comes before this deletion and does not settle it.
-    for (const [i, key] of names.entries()) waiting.set(key, { writes: 0, lease: i < leases.length, refused: false });
+    for (const [i, key] of names.entries()) add(key, i < leases.length);
     onKept(error as Error, keys.map(String));
-    soon();
+    schedule();
   }
 
-  function soon(): void {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      void replay();
-    }, wait);
+  function add(key: string, lease: boolean): void {
+    waiting.set(key, { writes: 0, lease });
+    refusals.delete(key);
+    unsent.add(key);
+  }
+
+  function remove(key: string): void {
+    waiting.delete(key);
+    unsent.delete(key);
+    refusals.delete(key);
+  }
+
+  /** Sets the timer to the next attempt, earlier than it was if something is due earlier. */
+  function schedule(): void {
+    if (stopped) return;
+    const now = performance.now();
+    const due = unsent.size > 0 || clears.size > 0 ? now + retryAfter : earliestRefusal();
+    if (due >= timerDue) return;
+    clearTimeout(timer);
+    timerDue = due;
+    timer = setTimeout(
+      () => {
+        timerDue = Number.POSITIVE_INFINITY;
+        void attempt();
+      },
+      Math.max(0, due - now),
+    );
     timer.unref();
   }
 
-  function replay(): Promise<void> {
-    running ??= send().finally(() => {
-      running = undefined;
-      if ((waiting.size > 0 || clearing) && !stopped) soon();
-    });
-    return running;
+  function earliestRefusal(): Milliseconds {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const key of refusals) earliest = Math.min(earliest, waiting.get(key)?.refusal?.due ?? earliest);
+    return earliest;
   }
 
-  /** Those that fail go to the end, so that some which cannot be sent, to a part of a cluster that is down, hold up no others. */
+  /** Makes refused deletions whose next attempt is due by this time ready to be sent. */
+  function retryRefused(by: Milliseconds): void {
+    for (const key of refusals) {
+      if ((waiting.get(key)?.refusal?.due ?? 0) > by) continue;
+      refusals.delete(key);
+      unsent.add(key);
+    }
+  }
+
+  /** Clears and deletions side by side: a clear of many keys takes its time. */
+  async function attempt(): Promise<void> {
+    // A timer may fire a little early.
+    retryRefused(performance.now() + 1);
+    await Promise.all([clears.send().finally(schedule), sendOnce()]);
+  }
+
+  function sendOnce(): Promise<void> {
+    sending ??= send().finally(() => {
+      sending = undefined;
+      schedule();
+    });
+    return sending;
+  }
+
   async function send(): Promise<void> {
-    const refused: string[] = [];
+    const told: string[] = [];
     let refusal: unknown;
-    let reached = await clear();
-    for (let [size, tried] = [probe, 0]; reached && tried < waiting.size; size *= 2) {
-      const due = [...waiting].slice(0, size).filter(([, { writes }]) => writes === 0);
-      tried += size;
+    let reached = true;
+    for (let [size, left] = [probe, unsent.size]; reached && left > 0; size *= 2) {
+      const keys = take(Math.min(size, left));
+      left -= keys.length;
       reached = false;
       await Promise.all(
-        due.map(async ([key, entry]) => {
+        keys.map(async (key) => {
+          const entry = waiting.get(key);
+          if (!entry || entry.writes > 0) return;
           try {
             await base.drop(key);
             settled(key, entry);
             reached = true;
           } catch (error) {
-            if (waiting.get(key) === entry && waiting.delete(key)) waiting.set(key, entry);
-            if (isRetryable(error)) return;
+            if (isRetryable(error) || error instanceof ClosedError) return;
             reached = true;
+            if (waiting.get(key) !== entry) return;
+            if (!entry.refusal && !entry.lease) told.push(key);
+            refuse(key, entry);
             refusal = error;
-            if (!entry.refused && !entry.lease) refused.push(key);
-            entry.refused = true;
           }
         }),
       );
     }
-    wait = refusal === undefined ? retryAfter : Math.min(wait * 2, retryRefusedAfter);
-    if (refused.length > 0) onKept(refusal as Error, refused);
+    if (told.length > 0) onKept(refusal as Error, told, 'refused');
   }
 
-  /** Runs the clear that waits, if there is one. @returns whether Redis could be reached */
-  async function clear(): Promise<boolean> {
-    const due = clearing;
-    if (!due) return true;
-    due.running = true;
-    try {
-      await due.run();
-    } catch (error) {
-      // One that Redis refuses has emitted its event.
-      if (isRetryable(error) && clearing === due) return false;
-    } finally {
-      due.running = false;
+  /** Takes unsent keys and puts them at the end: keys of a part of a cluster that is down hold up no others. */
+  function take(count: number): string[] {
+    const keys: string[] = [];
+    for (const key of unsent) {
+      if (keys.length === count) break;
+      keys.push(key);
     }
-    if (clearing === due) clearing = undefined;
-    return true;
+    for (const key of keys) {
+      unsent.delete(key);
+      unsent.add(key);
+    }
+    return keys;
   }
 
-  const waits = (key: string): boolean => clearing !== undefined || (waiting.size > 0 && waiting.has(key));
+  function refuse(key: string, entry: Waiting): void {
+    const wait = Math.min((entry.refusal?.wait ?? retryAfter) * 2, retryRefusedAfter);
+    entry.refusal = { wait, due: performance.now() + wait };
+    unsent.delete(key);
+    refusals.add(key);
+  }
+
+  const waits = (key: string): boolean => (waiting.size > 0 && waiting.has(key)) || (clears.size > 0 && clears.hides(key));
 
   /** Sends the deletions that wait for these keys now. Those that come meanwhile go on waiting. */
   async function settle(keys: readonly string[]): Promise<void> {
@@ -135,7 +188,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   }
 
   function settled(key: string, entry: Waiting | undefined): void {
-    if (waiting.get(key) === entry && entry?.writes === 0) waiting.delete(key);
+    if (waiting.get(key) === entry && entry?.writes === 0) remove(key);
   }
 
   /** What must find the key as it is after the deletion: waits for that. */
@@ -154,7 +207,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   const readingMany =
     <R>(read: (keys: readonly string[]) => Promise<R[]>, none: R) =>
     async (keys: readonly string[]): Promise<R[]> => {
-      if (waiting.size === 0 && !clearing) return read(keys);
+      if (waiting.size === 0 && clears.size === 0) return read(keys);
       const asked = keys.filter((key) => !waits(key));
       const answers = new Map((asked.length === 0 ? [] : await read(asked)).map((answer, i) => [asked[i] as string, answer]));
       return keys.map((key) => answers.get(key) ?? none);
@@ -169,7 +222,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     if (entry) entry.writes++;
     try {
       const result = await attempt();
-      if (entry && waiting.get(key) === entry) waiting.delete(key);
+      if (entry && waiting.get(key) === entry) remove(key);
       return result;
     } catch (error) {
       replace(error, key);
@@ -181,8 +234,8 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
 
   function replace(error: unknown, key: string): void {
     if (!isRetryable(error) || stopped || waiting.has(key) || waiting.size === most) return;
-    waiting.set(key, { writes: 0, lease: false, refused: false });
-    soon();
+    add(key, false);
+    schedule();
   }
 
   const over = (commands: Commands): Commands => ({
@@ -204,7 +257,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
         for (const [i, result] of results.entries()) {
           const { key } = entries[i] as Entry;
           if (result.status === 'rejected') replace(result.reason, key);
-          else if (held[i] && waiting.get(key) === held[i]) waiting.delete(key);
+          else if (held[i] && waiting.get(key) === held[i]) remove(key);
         }
         return results;
       } finally {
@@ -251,8 +304,8 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     rename: after(commands.rename),
     async *scan(glob, cursor) {
       for await (const page of commands.scan(glob, cursor)) {
-        const hidden = clearing?.running ? (key: string) => waiting.has(key) : waits;
-        yield waiting.size === 0 && !clearing ? page : { ...page, keys: page.keys.filter((key) => !hidden(String(key))) };
+        const hidden = clears.sending ? (key: string) => waiting.has(key) : waits;
+        yield waiting.size === 0 && clears.size === 0 ? page : { ...page, keys: page.keys.filter((key) => !hidden(String(key))) };
       }
     },
   });
@@ -261,18 +314,20 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     ...over(base),
     over,
     waits,
-    clearLater(error, run) {
-      if (!isRetryable(error) || stopped) return false;
-      clearing = { run, running: false };
-      onKept(error as Error, 'all');
-      soon();
+    clearLater(error, clear) {
+      if (!isRetryable(error) || stopped || !clears.add(clear)) return false;
+      onKept(error as Error, 'clear');
+      schedule();
       return true;
     },
-    replay,
+    async replay() {
+      retryRefused(Number.POSITIVE_INFINITY);
+      await attempt();
+    },
     stop() {
       stopped = true;
       clearTimeout(timer);
-      return [...waiting.values()].filter(({ lease }) => !lease).length + (clearing ? 1 : 0);
+      return [...waiting.values()].filter(({ lease }) => !lease).length + clears.size;
     },
   };
 }
