@@ -46,6 +46,7 @@ const storeMethods: Record<string, Call<ReturnType<typeof openStore>>> = {
   removeEach: (store) => store.removeEach(['k']),
   delPattern: (store) => store.delPattern('*'),
   clear: (store) => store.clear({ allVersions: true }),
+  clearPattern: (store) => store.clearPattern('*'),
   incrVersion: (store) => store.incrVersion('k'),
   iterate: (store) => drain(store.iterate()),
   reencode: (store) => drain(store.reencode()),

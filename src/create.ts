@@ -24,7 +24,7 @@ import { ConnectionError, expected, OptionError, UnsupportedError } from './erro
 import { Events } from './events.js';
 import { Background } from './extras/background.js';
 import { SingleFlight } from './extras/single-flight.js';
-import { customKeySpace, type KeySpace, keySpace } from './keys/keyspace.js';
+import { customKeySpace, type KeySpace, keySpace, namedBy } from './keys/keyspace.js';
 import { plainKeys } from './keys/plain-keys.js';
 import { type Link, localLink, nearLink, remoteLink } from './link.js';
 import { nearCommands } from './near/commands.js';
@@ -73,6 +73,8 @@ export function compose(
     throw new OptionError(expected(tagging.lazy ? 'lazyClear' : 'tags', 'left out beside `keyFunction` and a literal `keyPrefix`', true));
   }
 
+  /** An adapter serves one namespace, which its first use decides. */
+  let keysInUse = keys;
   const background = new Background();
   const { link, ...engine } =
     commandsOf || settings.target.kind === 'memory'
@@ -83,6 +85,7 @@ export function compose(
           events,
           counters,
           background,
+          kept(face, events, counters, () => keysInUse),
         );
 
   return {
@@ -108,7 +111,10 @@ export function compose(
       reversible: !keyFunction || parseKey !== undefined,
     },
     link,
-    namespace: (name) => keySpace({ prefix: name, version, hashLongKeys, separator }),
+    namespace(name) {
+      keysInUse = keySpace({ prefix: name, version, hashLongKeys, separator });
+      return keysInUse;
+    },
   };
 }
 
@@ -151,6 +157,7 @@ function remote(
   events: Events,
   counters: Counters,
   background: Background,
+  onKept: OnKept,
 ): Engine {
   const countOpening = countingOpenings(counters);
   const told = {
@@ -167,7 +174,7 @@ function remote(
     batch === false ? redisCommands(of) : batching(redisCommands(of), batch, ...(severalNodes(settings.target) ? [bySlot] : []));
   const { timeout } = settings;
   const shared = coalesced(pool);
-  const queue = invalidations === 'queue' ? replaying(shared, kept(events)) : undefined;
+  const queue = invalidations === 'queue' ? replaying(shared, onKept) : undefined;
   const commands = inOrder(queue ?? shared, { timeout });
   const bounded = (of: GuardedPool, bounds: CallOptions): Commands => {
     const alone = redisCommands(of.within(bounds));
@@ -207,22 +214,33 @@ function remote(
   );
 }
 
-/** Emits an event for a deletion that waits: its caller is not told. */
-function kept(events: Events): OnKept {
-  return (error, keys) => {
-    const what = keys === 'all' ? 'clear' : `deletion of ${keys.length} keys`;
-    const told = new ConnectionError(`a ${what} waits until Redis is back: ${error.message}`, { cause: error });
-    told.operation = keys === 'all' ? 'clear' : 'del';
+/** Emits and counts a failure for deletions that wait: their callers are not told. `keys`: those that the store has by then. */
+function kept(face: Source['face'], events: Events, counters: Counters, keys: () => KeySpace): OnKept {
+  const operationOf = (wires: readonly string[]): string => {
+    if (wires.every((wire) => keys().isAside?.(wire))) return 'invalidateTags';
+    if (face === 'keyv') return wires.length === 1 ? 'delete' : 'deleteMany';
+    return wires.length === 1 ? 'del' : 'mdel';
+  };
+  return (error, what, refused) => {
+    const several = what !== 'clear' && what.length !== 1;
+    const which = what === 'clear' ? 'the clear' : `the deletion of ${what.length} ${several ? 'keys' : 'key'}`;
+    const when = refused ? 'is refused by Redis and tried again' : 'waits until Redis is back';
+    const told = new ConnectionError(`${which} ${when}: ${error.message}`, { cause: error });
+    told.operation = what === 'clear' ? 'clear' : operationOf(what);
+    const key = what === 'clear' || several || told.operation === 'invalidateTags' ? undefined : namedBy(keys(), what[0] as string);
+    if (key !== undefined) told.key = key;
+    counters.failed(error);
     events.emit('error', told);
   };
 }
 
-/** What waits gets a last chance when the store is closed. */
+/** Gives deletions that wait a last attempt when the store is closed. */
 function lastReplay(queue: ReplayingCommands, events: Events): () => Promise<void> {
   return async () => {
     await queue.replay();
     const lost = queue.stop();
-    if (lost > 0) events.emit('error', new ConnectionError(`${lost} deletions that waited for Redis were never sent`));
+    const what = lost === 1 ? '1 deletion that waited for Redis was' : `${lost} deletions that waited for Redis were`;
+    if (lost > 0) events.emit('error', new ConnectionError(`${what} never sent`));
   };
 }
 

@@ -4,6 +4,7 @@ import type { MaybePromise } from './codec/serializers.js';
 import { missing, never } from './commands/commands.js';
 import type { OrderedCommands } from './commands/in-order.js';
 import { batch } from './commands/redis.js';
+import type { Clear } from './commands/waiting-clears.js';
 import type { CallOptions } from './connection/guard.js';
 import { performance } from './connection/real-time.js';
 import type { Events } from './events.js';
@@ -39,7 +40,7 @@ export interface CacheParts {
   /** Whether wrong arguments reject. Under Keyv, which has no place for that, they are failures like others. */
   readonly strict: boolean;
   /** Keeps a clear that failed with this error until Redis can be reached; `false` if it cannot wait. Left out: none can. */
-  readonly clearLater?: ((error: unknown, clear: () => Promise<unknown>) => boolean) | undefined;
+  readonly clearLater?: ((error: unknown, clear: Clear) => boolean) | undefined;
   readonly isCacheable: (value: unknown) => boolean;
   /** The tags that the option gives an entry. */
   readonly tagsOf?: TagsOf | undefined;

@@ -66,13 +66,8 @@ export class ScopedCache extends Cache {
   delPattern(pattern: string): Promise<number> {
     return this.policy.loud({ name: 'delPattern' }, async () => {
       if (typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
-      const { keys, flights } = this.parts;
       // A load under way is overtaken even if its key is not in Redis yet, where no scan finds it.
-      flights.forgetThose((wire) => {
-        const { glob, test } = keys.scan(pattern);
-        const key = globToRegExp(glob).test(wire) ? keys.fromWire(wire) : undefined;
-        return key !== undefined && test?.(key) !== false;
-      });
+      this.parts.flights.forgetThose(this.#matching(pattern));
       return this.#unlinkAll(this.#pages(pattern));
     });
   }
@@ -94,19 +89,51 @@ export class ScopedCache extends Cache {
     });
   }
 
+  /** Deletes the keys that match a Redis glob pattern, as `clear`: it waits for Redis likewise, and its errors name `clear`. @internal */
+  clearPattern(pattern: string): Promise<void> {
+    return this.policy.loud({ name: 'clear' }, async () => {
+      const matches = this.#matching(pattern);
+      this.parts.flights.forgetThose(matches);
+      await this.#orLater(`pattern ${pattern}`, matches, async (cache) => {
+        await cache.#unlinkAll(cache.#pages(pattern));
+      });
+    });
+  }
+
   async #clear(scope: ClearOptions): Promise<void> {
     const space = this.#spaceOf(scope);
     this.parts.flights.forgetAll();
-    const run = async (): Promise<void> => {
-      await this.#unlinkAll(this.#owned(space));
-      this.tags.cleared();
-    };
+    // A key function of the user's own may fail, and knows no versions: all keys of its store are in scope.
+    const hides = this.parts.keys.varies ? () => true : (wire: string) => space.owns(wire);
+    await this.#orLater(scopeName(scope), hides, async (cache) => {
+      await cache.#unlinkAll(cache.#owned(space));
+      cache.tags.cleared();
+    });
+  }
+
+  /** Runs a clear, now or, if it can wait, when Redis is back. */
+  async #orLater(scope: string, hides: (wire: string) => boolean, clear: (cache: ScopedCache) => Promise<void>): Promise<void> {
     try {
-      await run();
+      await clear(this);
     } catch (error) {
-      if (!this.parts.clearLater?.(error, run)) throw error;
+      const refused = (failure: unknown): void => void this.policy.report({ name: 'clear' }, failure);
+      // The caller's signal ends with the call, which is told that the clear waits.
+      const run = (): Promise<void> => clear(this.parts.signal ? this.with({}) : this);
+      const name = `${this.parts.keys.scan().glob} ${scope}`;
+      if (!this.parts.clearLater?.(error, { scope: name, hides, run, refused })) throw error;
       this.parts.near?.invalidated(null);
     }
+  }
+
+  /** Whether a key in Redis is one that the pattern matches. */
+  #matching(pattern: string): (wire: string) => boolean {
+    const { keys } = this.parts;
+    const { glob, test } = keys.scan(pattern);
+    const regexp = globToRegExp(glob);
+    return (wire) => {
+      const key = regexp.test(wire) ? namedBy(keys, wire) : undefined;
+      return key !== undefined && test?.(key) !== false;
+    };
   }
 
   /**
@@ -283,4 +310,10 @@ export class ScopedCache extends Cache {
     }
     return count + (await older) + (await newer);
   }
+}
+
+/** The same for two clears that delete the same. */
+function scopeName({ version, allVersions: all }: ClearOptions): string {
+  if (all) return 'all versions';
+  return version === undefined ? 'own' : `version ${version}`;
 }

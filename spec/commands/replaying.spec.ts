@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { memoryCommands } from '../../src/commands/memory.js';
 import { replaying } from '../../src/commands/replaying.js';
-import { ConnectionError } from '../../src/errors.js';
+import { ConnectionError, PermissionError } from '../../src/errors.js';
 import { BlockingPool } from '../../src/index.js';
+import { KeyvRedisStore } from '../../src/keyv/adapter.js';
 import { RedisCluster } from '../support/cluster.js';
-import { openStore, rejection } from '../support/open.js';
+import { closing, openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
 import { type RawClient, rawClient } from '../support/wire.js';
@@ -219,7 +220,7 @@ describe("invalidations: 'queue'", () => {
     const away = openStore({ location: `127.0.0.1:${await freePort()}`, invalidations: 'queue', timeout: 200 });
     await away.del('a');
     await away.disconnect();
-    expect(away.errors.at(-1)?.message).to.equal('1 deletions that waited for Redis were never sent');
+    expect(away.errors.at(-1)?.message).to.equal('1 deletion that waited for Redis was never sent');
   });
 
   it('keeps what a replica refuses until it is a primary again', async () => {
@@ -279,6 +280,165 @@ describe("invalidations: 'queue'", () => {
     expect(await store.get('a')).to.equal(undefined);
     await redis.sendCommand(['ACL', 'SETUSER', 'u', '+unlink']);
     await until(async () => (await redis.dbSize()) === 0);
+  });
+
+  it('tells once of a clear that Redis refuses when it is sent, and hides keys no longer', async () => {
+    await redis.sendCommand(['ACL', 'SETUSER', 'u', 'on', '>pw', '~*', '+@all', '-scan']);
+    const store = open({ username: 'u', password: 'pw' });
+    await store.set('a', 1);
+    server.freeze();
+    await store.clear();
+    const before = store.errors.length;
+    server.thaw();
+    await until(async () => (await store.get('a')) === 1);
+    await sleep(500);
+    const refusals = store.errors.slice(before).filter(({ code }) => code === 'ERR_PERMISSION');
+    expect(refusals.map(({ operation }) => operation)).to.deep.equal(['clear']);
+    await store.disconnect();
+    expect(store.errors.at(-1)?.message).to.not.include('never sent');
+  });
+
+  it('keeps every clear that waits, each scope once', async () => {
+    await redis.mSet({ 'p@1:a': '1', 'p:a': '1', 'other:a': '1' });
+    const store = open();
+    await store.ready();
+    server.freeze();
+    await store.clear({ version: 1 });
+    await store.clear();
+    await store.clear();
+    server.thaw();
+    await until(async () => (await redis.exists(['p@1:a', 'p:a'])) === 0);
+    expect(await redis.exists('other:a')).to.equal(1);
+    const away = openStore({ location: `127.0.0.1:${await freePort()}`, invalidations: 'queue', timeout: 200 });
+    await away.clear({ version: 1 });
+    await away.clear({ version: '1' });
+    await away.disconnect();
+    expect(away.errors.at(-1)?.message).to.equal('1 deletion that waited for Redis was never sent');
+  });
+
+  it('reads keys outside the scope of a clear that waits', async () => {
+    // Of several connections, for a pause of writes blocks reads behind them.
+    const store = open({ pool: { class: BlockingPool, max: 4 } });
+    await redis.set('p@1:a', '1');
+    await store.set('a', 1);
+    await redis.sendCommand(['CLIENT', 'PAUSE', '1500', 'WRITE']);
+    await store.clear({ version: 1 });
+    expect(store.errors.at(-1)).to.include({ operation: 'clear' });
+    expect(await store.get('a')).to.equal(1);
+    await until(async () => (await redis.exists('p@1:a')) === 0);
+  });
+
+  it('bounds the clears that wait: beyond 100 scopes a clear fails loud', async () => {
+    const store = open({ timeout: 100 });
+    await store.ready();
+    server.freeze();
+    for (let version = 0; version < 100; version++) await store.clear({ version });
+    expect((await rejection(store.clear())).operation).to.equal('clear');
+    await store.clear({ version: 7 });
+  });
+
+  it('finishes a clear whose caller has aborted its signal after it was told that the clear waits', async () => {
+    const store = open();
+    await store.set('a', 1);
+    const caller = new AbortController();
+    server.freeze();
+    await store.with({ signal: caller.signal }).clear();
+    caller.abort();
+    server.thaw();
+    await until(async () => (await redis.exists('p:a')) === 0);
+  });
+
+  it('keeps the clear of a prefix through Keyv, and hides only keys that begin with it', async () => {
+    const adapter = closing(new KeyvRedisStore({ location: server.location, namespace: 'n', timeout: 200 }));
+    const errors: unknown[] = [];
+    adapter.on('error', (error) => errors.push(error));
+    await adapter.set('one:a', 'old');
+    await adapter.set('two:a', 'kept');
+    server.freeze();
+    await adapter.clear('one');
+    expect(errors.at(-1)).to.include({ operation: 'clear' });
+    expect(await adapter.get('one:a')).to.equal(undefined);
+    server.thaw();
+    await until(async () => (await redis.keys('*')).join() === 'n::two:a');
+    await until(async () => (await adapter.get('two:a')) === 'kept');
+    await until(() => adapter.set('one:a', 'new'));
+    await until(async () => (await adapter.get('one:a')) === 'new');
+  });
+
+  it('does not let a key that Redis refuses to delete delay the others', async () => {
+    await redis.sendCommand(['ACL', 'SETUSER', 'u', 'on', '>pw', '~*', '+@all']);
+    const store = open({ username: 'u', password: 'pw', batch: false });
+    await store.mset({ 'bad:a': 1, good: 1 });
+    server.freeze();
+    await store.del('bad:a');
+    server.thaw();
+    await redis.sendCommand(['ACL', 'SETUSER', 'u', 'resetkeys', '~p:good*', '%R~p:bad*']);
+    await until(() => store.errors.some(({ message }) => message.includes('NOPERM')));
+    // Long enough for the wait of the refused key to grow well beyond the bound below.
+    await sleep(3000);
+    server.freeze();
+    await store.del('good');
+    server.thaw();
+    const begun = performance.now();
+    await until(async () => (await redis.exists('p:good')) === 0);
+    expect(performance.now() - begun).to.be.below(1500);
+  });
+
+  it('tries each refused deletion at its own times, and lets a later deletion of another key go at once', async () => {
+    const engine = memoryCommands(10);
+    let away = true;
+    const tries: string[] = [];
+    const queue = replaying(
+      {
+        ...engine,
+        async drop(key) {
+          if (away) throw new ConnectionError('not there');
+          tries.push(key);
+          if (key.startsWith('bad')) throw new PermissionError('NOPERM');
+        },
+      },
+      () => {},
+    );
+    await queue.drop('bad');
+    away = false;
+    await until(() => tries.length === 3);
+    away = true;
+    await queue.drop('good');
+    away = false;
+    const begun = performance.now();
+    await until(() => tries.includes('good'));
+    expect(performance.now() - begun).to.be.below(300);
+    expect([queue.waits('good'), queue.waits('bad')]).to.deep.equal([false, true]);
+    expect(queue.stop()).to.equal(1);
+  });
+
+  it('names the operation and the one key in the event of a deletion that waits, and counts it as a failure', async () => {
+    const store = open();
+    await store.ready();
+    server.freeze();
+    await store.del('a');
+    expect(store.errors.at(-1)).to.include({ operation: 'del', key: 'a' });
+    expect(store.errors.at(-1)?.message).to.match(/^the deletion of 1 key waits until Redis is back: /);
+    await store.mdel('a', 'b');
+    expect(store.errors.at(-1)).to.include({ operation: 'mdel' });
+    expect(store.errors.at(-1)?.key).to.equal(undefined);
+    expect(store.errors.at(-1)?.message).to.match(/^the deletion of 2 keys waits until Redis is back: /);
+    await store.clear();
+    expect(store.errors.at(-1)).to.include({ operation: 'clear' });
+    const { failures } = store.stats();
+    expect(failures).to.equal(store.errors.filter(({ operation }) => operation !== undefined).length);
+  });
+
+  it('names the operations of Keyv, and its key without the namespace', async () => {
+    const adapter = closing(new KeyvRedisStore({ location: server.location, namespace: 'n', timeout: 200 }));
+    const errors: unknown[] = [];
+    adapter.on('error', (error) => errors.push(error));
+    await adapter.ready();
+    server.freeze();
+    await adapter.delete('a');
+    expect(errors.at(-1)).to.include({ operation: 'delete', key: 'a' });
+    await adapter.deleteMany(['a', 'b']);
+    expect(errors.at(-1)).to.include({ operation: 'deleteMany' });
   });
 
   it('keeps nothing that Redis refuses to do for this user', async () => {

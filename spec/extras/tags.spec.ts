@@ -323,7 +323,7 @@ describe('tags', () => {
     await store.set('k', 1, { tags: ['t'] });
     server.freeze();
     await store.invalidateTags(['t']);
-    expect(store.errors.at(-1)).to.include({ code: 'ERR_CONNECTION', operation: 'del' });
+    expect(store.errors.at(-1)).to.include({ code: 'ERR_CONNECTION', operation: 'invalidateTags' });
     server.thaw();
     const end = performance.now() + 10_000;
     while ((await redis.exists(`${prefix}#t:t`)) > 0) {

@@ -1,40 +1,27 @@
 import type { Milliseconds } from '../ttl.js';
 import { worthAnotherAttempt as isRetryable } from './another-attempt.js';
 import { type Commands, type Entry, type Leases, missing } from './commands.js';
+import { type Clear, WaitingClears } from './waiting-clears.js';
+import { WaitingDeletions } from './waiting-deletions.js';
 
-/** The most deletions that may wait, 10 000 keys with their leases; one more fails loud, as all do without the queue. */
-const most = 20_000;
+/** How often Redis is tried while something waits for it. */
 const retryAfter: Milliseconds = 100;
-/** How many deletions are tried at first, to see whether Redis can be reached; doubled while some succeed. */
-const probe = 16;
-/** Where Redis refuses the deletion itself, it is asked ever less often, up to this. */
-const retryRefusedAfter: Milliseconds = 30_000;
 
 export interface ReplayingCommands extends Commands {
   /** Other commands to the same Redis, with the same deletions waiting. */
   over(commands: Commands): Commands;
   /** Whether the deletion of this key waits. */
   waits(key: string): boolean;
-  /** Keeps a clear that failed with this error; until it has run, every key reads as missing. @returns false if it cannot wait */
-  clearLater(error: unknown, clear: () => Promise<unknown>): boolean;
-  /** Sends what waits, now; resolves when it was tried. */
+  /** Keeps a clear that failed with this error; until it has run, the keys it deletes read as missing. @returns false if it cannot wait */
+  clearLater(error: unknown, clear: Clear): boolean;
+  /** Sends what waits, now, refused deletions included; resolves when it was tried. */
   replay(): Promise<void>;
   /** Tries no more by itself. @returns how many deletions were never sent */
   stop(): number;
 }
 
-/** A deletion that waits. */
-interface Waiting {
-  /** How many writes that would replace it are under way. */
-  writes: number;
-  /** Whether it is that of a lease, which nobody asked for by name. */
-  readonly lease: boolean;
-  /** Whether Redis has refused it, which was told of. */
-  refused: boolean;
-}
-
-/** Told of a deletion that waits instead of failing. `'all'`: of a clear. */
-export type OnKept = (error: Error, keys: readonly string[] | 'all') => void;
+/** Told of deletions that wait instead of failing, by their keys in Redis; of a clear; and of deletions that Redis then refuses. */
+export type OnKept = (error: Error, what: readonly string[] | 'clear', refused?: 'refused') => void;
 
 /**
  * Keeps deletions that cannot be sent (`invalidations: 'queue'`), the last word on each key, and sends them when Redis is
@@ -42,100 +29,54 @@ export type OnKept = (error: Error, keys: readonly string[] | 'all') => void;
  * one that does not arrive is a deletion.
  */
 export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
-  /** By key. */
-  const waiting = new Map<string, Waiting>();
-  /** A clear that waits, and whether it runs now. */
-  let clearing: { readonly run: () => Promise<unknown>; running: boolean } | undefined;
-  let running: Promise<void> | undefined;
-  let wait = retryAfter;
+  const deletions = new WaitingDeletions(base.drop, (error, keys) => onKept(error, keys, 'refused'));
+  const clears = new WaitingClears();
   let timer: NodeJS.Timeout | undefined;
+  let timerDue = Number.POSITIVE_INFINITY;
   let stopped = false;
 
   function keep(error: unknown, keys: readonly (string | Buffer)[], ending: Leases = []): void {
     const leases = ending.filter((lease) => lease !== undefined);
-    const names = [...leases, ...keys.map(String)];
-    const room = waiting.size + names.filter((key) => !waiting.has(key)).length <= most;
-    if (!isRetryable(error) || stopped || !room) throw error;
-    // A new entry each time: what is under way now, a write or a replay, comes before this deletion and does not settle it.
-    for (const [i, key] of names.entries()) waiting.set(key, { writes: 0, lease: i < leases.length, refused: false });
-    onKept(error as Error, keys.map(String));
-    soon();
+    const names = keys.map(String);
+    if (!isRetryable(error) || stopped || !deletions.hasRoomFor([...leases, ...names])) throw error;
+    for (const lease of leases) deletions.add(lease, true);
+    for (const name of names) deletions.add(name);
+    onKept(error as Error, names);
+    schedule();
   }
 
-  function soon(): void {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      void replay();
-    }, wait);
+  /** Sets the timer to the next attempt, earlier than it was if something is due earlier. */
+  function schedule(): void {
+    if (stopped) return;
+    const now = performance.now();
+    const due = clears.size > 0 ? now + retryAfter : deletions.nextAttempt(now + retryAfter);
+    if (due >= timerDue) return;
+    clearTimeout(timer);
+    timerDue = due;
+    timer = setTimeout(
+      () => {
+        timerDue = Number.POSITIVE_INFINITY;
+        void attempt();
+      },
+      Math.max(0, due - now),
+    );
     timer.unref();
   }
 
-  function replay(): Promise<void> {
-    running ??= send().finally(() => {
-      running = undefined;
-      if ((waiting.size > 0 || clearing) && !stopped) soon();
-    });
-    return running;
+  /** Clears and deletions side by side: a clear of many keys takes its time. */
+  async function attempt(): Promise<void> {
+    // A timer may fire a little early.
+    deletions.retryRefused(performance.now() + 1);
+    await Promise.all([clears.send().finally(schedule), deletions.send().finally(schedule)]);
   }
 
-  /** Those that fail go to the end, so that some which cannot be sent, to a part of a cluster that is down, hold up no others. */
-  async function send(): Promise<void> {
-    const refused: string[] = [];
-    let refusal: unknown;
-    let reached = await clear();
-    for (let [size, tried] = [probe, 0]; reached && tried < waiting.size; size *= 2) {
-      const due = [...waiting].slice(0, size).filter(([, { writes }]) => writes === 0);
-      tried += size;
-      reached = false;
-      await Promise.all(
-        due.map(async ([key, entry]) => {
-          try {
-            await base.drop(key);
-            settled(key, entry);
-            reached = true;
-          } catch (error) {
-            if (waiting.get(key) === entry && waiting.delete(key)) waiting.set(key, entry);
-            if (isRetryable(error)) return;
-            reached = true;
-            refusal = error;
-            if (!entry.refused && !entry.lease) refused.push(key);
-            entry.refused = true;
-          }
-        }),
-      );
-    }
-    wait = refusal === undefined ? retryAfter : Math.min(wait * 2, retryRefusedAfter);
-    if (refused.length > 0) onKept(refusal as Error, refused);
-  }
-
-  /** Runs the clear that waits, if there is one. @returns whether Redis could be reached */
-  async function clear(): Promise<boolean> {
-    const due = clearing;
-    if (!due) return true;
-    due.running = true;
-    try {
-      await due.run();
-    } catch (error) {
-      // One that Redis refuses has emitted its event.
-      if (isRetryable(error) && clearing === due) return false;
-    } finally {
-      due.running = false;
-    }
-    if (clearing === due) clearing = undefined;
-    return true;
-  }
-
-  const waits = (key: string): boolean => clearing !== undefined || (waiting.size > 0 && waiting.has(key));
+  const waits = (key: string): boolean => (deletions.size > 0 && deletions.has(key)) || (clears.size > 0 && clears.hides(key));
 
   /** Sends the deletions that wait for these keys now. Those that come meanwhile go on waiting. */
   async function settle(keys: readonly string[]): Promise<void> {
-    const due = keys.map((key) => [key, waiting.get(key)] as const);
+    const due = keys.map((key) => [key, deletions.get(key)] as const);
     await base.del(keys);
-    for (const [key, entry] of due) settled(key, entry);
-  }
-
-  function settled(key: string, entry: Waiting | undefined): void {
-    if (waiting.get(key) === entry && entry?.writes === 0) waiting.delete(key);
+    for (const [key, entry] of due) if (entry?.writes === 0) deletions.settle(key, entry);
   }
 
   /** What must find the key as it is after the deletion: waits for that. */
@@ -154,7 +95,7 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   const readingMany =
     <R>(read: (keys: readonly string[]) => Promise<R[]>, none: R) =>
     async (keys: readonly string[]): Promise<R[]> => {
-      if (waiting.size === 0 && !clearing) return read(keys);
+      if (deletions.size === 0 && clears.size === 0) return read(keys);
       const asked = keys.filter((key) => !waits(key));
       const answers = new Map((asked.length === 0 ? [] : await read(asked)).map((answer, i) => [asked[i] as string, answer]));
       return keys.map((key) => answers.get(key) ?? none);
@@ -165,11 +106,11 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
    * what it was to replace, which would be read as if it were true: so that is to be deleted.
    */
   async function write<R>(key: string, attempt: () => Promise<R>): Promise<R> {
-    const entry = waiting.get(key);
+    const entry = deletions.get(key);
     if (entry) entry.writes++;
     try {
       const result = await attempt();
-      if (entry && waiting.get(key) === entry) waiting.delete(key);
+      deletions.settle(key, entry);
       return result;
     } catch (error) {
       replace(error, key);
@@ -180,9 +121,9 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
   }
 
   function replace(error: unknown, key: string): void {
-    if (!isRetryable(error) || stopped || waiting.has(key) || waiting.size === most) return;
-    waiting.set(key, { writes: 0, lease: false, refused: false });
-    soon();
+    if (!isRetryable(error) || stopped || deletions.has(key) || !deletions.hasRoomFor([key])) return;
+    deletions.add(key);
+    schedule();
   }
 
   const over = (commands: Commands): Commands => ({
@@ -197,14 +138,14 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     heads: (keys, length) => readingMany((asked) => commands.heads(asked, length), null)(keys),
     set: (key, value, ttl) => write(key, () => commands.set(key, value, ttl)),
     async setMany(entries) {
-      const held = entries.map(({ key }) => waiting.get(key));
+      const held = entries.map(({ key }) => deletions.get(key));
       for (const entry of held) if (entry) entry.writes++;
       try {
         const results = await commands.setMany(entries);
         for (const [i, result] of results.entries()) {
           const { key } = entries[i] as Entry;
           if (result.status === 'rejected') replace(result.reason, key);
-          else if (held[i] && waiting.get(key) === held[i]) waiting.delete(key);
+          else deletions.settle(key, held[i]);
         }
         return results;
       } finally {
@@ -232,13 +173,13 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     },
     add: after(commands.add),
     async fill(entry, claim) {
-      const due = [claim.lease, entry.key].filter((key) => waiting.has(key));
+      const due = [claim.lease, entry.key].filter((key) => deletions.has(key));
       if (due.length > 0) await settle(due);
       return commands.fill(entry, claim);
     },
     claim: after(commands.claim),
     async retire(key, claim, mark) {
-      const due = [claim.lease, key].filter((each) => waiting.has(each));
+      const due = [claim.lease, key].filter((each) => deletions.has(each));
       if (due.length > 0) await settle(due);
       return commands.retire(key, claim, mark);
     },
@@ -251,8 +192,8 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     rename: after(commands.rename),
     async *scan(glob, cursor) {
       for await (const page of commands.scan(glob, cursor)) {
-        const hidden = clearing?.running ? (key: string) => waiting.has(key) : waits;
-        yield waiting.size === 0 && !clearing ? page : { ...page, keys: page.keys.filter((key) => !hidden(String(key))) };
+        const hidden = clears.sending ? (key: string) => deletions.has(key) : waits;
+        yield deletions.size === 0 && clears.size === 0 ? page : { ...page, keys: page.keys.filter((key) => !hidden(String(key))) };
       }
     },
   });
@@ -261,18 +202,20 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     ...over(base),
     over,
     waits,
-    clearLater(error, run) {
-      if (!isRetryable(error) || stopped) return false;
-      clearing = { run, running: false };
-      onKept(error as Error, 'all');
-      soon();
+    clearLater(error, clear) {
+      if (!isRetryable(error) || stopped || !clears.add(clear)) return false;
+      onKept(error as Error, 'clear');
+      schedule();
       return true;
     },
-    replay,
+    async replay() {
+      deletions.retryRefused(Number.POSITIVE_INFINITY);
+      await attempt();
+    },
     stop() {
       stopped = true;
       clearTimeout(timer);
-      return [...waiting.values()].filter(({ lease }) => !lease).length + (clearing ? 1 : 0);
+      return deletions.asked + clears.size;
     },
   };
 }

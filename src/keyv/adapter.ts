@@ -199,7 +199,7 @@ export class KeyvRedisStore {
    */
   async clear(options?: { readonly lazy?: boolean } | string): Promise<void> {
     if (typeof options === 'string' && options !== '') {
-      await this.#settled(this.#entries.delPattern(`${escapeGlob(`${options}:`)}*`), 0);
+      await this.#settled(this.#entries.clearPattern(`${escapeGlob(`${options}:`)}*`), undefined);
     } else await this.#settled(this.#entries.clear(options || undefined), undefined);
   }
 
