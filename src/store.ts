@@ -16,7 +16,7 @@ import { type Connect, optionsOf } from './settings/ways-in.js';
 import { readStats, type StatsOptions, type StoreStats } from './telemetry/stats.js';
 import type { Source } from './telemetry/tracing.js';
 import type { Ttl } from './ttl.js';
-import { unawaited } from './unawaited.js';
+import { unawaited, unawaitedIfOurs } from './unawaited.js';
 
 /**
  * A cache-manager store on Redis: the contract of cache-manager 5 (`get set del reset mset mget mdel keys ttl`), which
@@ -138,7 +138,7 @@ export class RedisStore extends ScopedCache {
    * work went well and the lock was lost meanwhile: look at `lock.signal` while it runs.
    */
   withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
-    return unawaited(this.#withLock(key, work, options));
+    return unawaitedIfOurs(this.#withLock(key, work, options));
   }
 
   async #withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
