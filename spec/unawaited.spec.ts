@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect } from 'chai';
+import { RedisStore } from '../src/store.js';
 import { compiled } from './support/compiled.js';
 import { freePort, RedisServer } from './support/redis.js';
-import { faces } from './support/unawaited-process.js';
+import { faces, uncalled } from './support/unawaited-process.js';
 
 /** `UNAWAITED=each` runs a process for every method, in place of one for every face. */
 const each = process.env['UNAWAITED'] === 'each';
@@ -69,6 +70,23 @@ describe('a call that nothing awaits', () => {
       expect(bad).to.deep.equal([]);
     });
   }
+
+  it('is tried with every public method of the store, of its views and of the adapter', async () => {
+    for (const [name, open] of Object.entries(faces)) {
+      const face = await open();
+      expect(uncalled(face), name).to.deep.equal([]);
+      await face.disconnect();
+    }
+  });
+
+  it('fails the spec above by a method that is not in the list', async () => {
+    class Later extends RedisStore {
+      async added(): Promise<void> {}
+    }
+    const [store, face] = [new Later({ location: 'memory:' }), await faces['store']?.()];
+    expect(face && uncalled({ ...face, complete: store })).to.deep.equal(['added']);
+    await Promise.all([store.disconnect(), face?.disconnect()]);
+  });
 
   async function everyMethod(): Promise<{ face: string; method: string }[]> {
     const nowhere = `127.0.0.1:${await freePort()}`;

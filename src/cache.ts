@@ -5,7 +5,7 @@ import { isTagged, type Stamps } from './codec/tag-header.js';
 import { type Entry, headLength, type Leases } from './commands/commands.js';
 import { inOneTime } from './connection/in-one-time.js';
 import { performance } from './connection/real-time.js';
-import { ArgumentError, CacheError, CodecError, expected, MissingKeyError, UnsupportedError } from './errors.js';
+import { ArgumentError, CodecError, expected, MissingKeyError, UnsupportedError } from './errors.js';
 import { Allowance } from './extras/allowance.js';
 import type { Factory } from './extras/factory.js';
 import { Loader } from './extras/get-or-set.js';
@@ -15,7 +15,7 @@ import { allTags, type WriteOptions, written } from './extras/write-options.js';
 import { type CacheParts, Reads } from './reads.js';
 import { observedLoad } from './telemetry/loads.js';
 import { type Ttl, type WireTtl, wireTtl } from './ttl.js';
-import { unawaited } from './unawaited.js';
+import { unawaited, unawaitedIfOurs } from './unawaited.js';
 
 /** What `incr`, `decr` count with. */
 export interface CounterOptions {
@@ -258,12 +258,7 @@ export class Cache extends Reads {
    * @throws {UnsupportedError} at once, for a function that needs its own key, directly or through other loads
    */
   getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
-    const answer: Promise<T> = this.#load<T>(key, value, options).catch((error: unknown) => {
-      // Told of by an event. What the function throws is for its caller alone, awaited or not.
-      if (error instanceof CacheError || error instanceof ArgumentError) void unawaited(answer);
-      throw error;
-    });
-    return answer;
+    return unawaitedIfOurs(this.#load<T>(key, value, options));
   }
 
   async #load<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {

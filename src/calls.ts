@@ -6,7 +6,7 @@ import { acquireLock, type Lock, type LockOptions } from './extras/lock.js';
 import type { WriteOptions } from './extras/write-options.js';
 import { ScopedCache } from './scope.js';
 import { maxTimerDelay, type Ttl } from './ttl.js';
-import { unawaited } from './unawaited.js';
+import { unawaited, unawaitedIfOurs } from './unawaited.js';
 
 /** The calls of a store by the names that cache-manager has for them, with the store's own bounds or others. */
 export class StoreCalls extends ScopedCache {
@@ -22,12 +22,7 @@ export class StoreCalls extends ScopedCache {
       throw new ArgumentError(expected('timeout', `a number of milliseconds > 0 and ≤ ${maxTimerDelay}`, timeout));
     }
     if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
-    return new StoreCalls({
-      ...this.parts,
-      verbs: this.parts.within({ timeout, signal }),
-      timeout: timeout ?? this.parts.timeout,
-      signal,
-    });
+    return new StoreCalls(this.bounded({ timeout, signal }));
   }
 
   /**
@@ -100,7 +95,7 @@ export class StoreCalls extends ScopedCache {
    * work went well and the lock was lost meanwhile: look at `lock.signal` while it runs.
    */
   withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
-    return unawaited(this.#withLock(key, work, options));
+    return unawaitedIfOurs(this.#withLock(key, work, options));
   }
 
   async #withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {

@@ -12,6 +12,16 @@ export interface Operation {
   readonly key?: string | undefined;
 }
 
+export interface FailureParts {
+  readonly events: Events;
+  readonly onFailure: OnFailure;
+  /** Whether wrong arguments reject. */
+  readonly strict: boolean;
+  readonly counters: Counters;
+  /** The callers' signal: calls that it aborts reject, whatever `onFailure` says. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * The failure policy, all of it. Every failure is emitted as `error`; then a read or a write answers `instead`, and an operation that
  * the caller relies on for correctness rejects. A wrong argument always rejects on a store. An aborted call rejects and emits nothing: it is what
@@ -22,10 +32,12 @@ export class FailurePolicy {
   readonly #onFailure: OnFailure;
   readonly #strict: boolean;
   readonly #counters: Counters;
+  /** Whether a read or a write with right arguments may reject: `get` is too often called to mark every promise. */
+  readonly #mayReject: boolean;
 
-  /** `strict`: whether wrong arguments reject. */
-  constructor({ events, onFailure, strict, counters }: { events: Events; onFailure: OnFailure; strict: boolean; counters: Counters }) {
+  constructor({ events, onFailure, strict, counters, signal }: FailureParts) {
     this.#events = events;
+    this.#mayReject = onFailure === 'throw' || signal !== undefined;
     this.#onFailure = onFailure;
     this.#strict = strict;
     this.#counters = counters;
@@ -36,14 +48,14 @@ export class FailurePolicy {
     return unawaited(this.#open(operation, work, instead));
   }
 
-  /** The promise of a read of this key, which rejects only with `onFailure: 'throw'` or for a wrong key. */
+  /** The promise of a read of this key, which rejects only with `onFailure: 'throw'`, by the callers' signal, or for a wrong key. */
   reading<T>(key: unknown, read: Promise<T>): Promise<T> {
-    return this.#onFailure === 'throw' || typeof key !== 'string' ? unawaited(read) : read;
+    return this.#mayReject || typeof key !== 'string' ? unawaited(read) : read;
   }
 
   /** The same of a write whose arguments are right. */
   writing<T>(write: Promise<T>): Promise<T> {
-    return this.#onFailure === 'throw' ? unawaited(write) : write;
+    return this.#mayReject ? unawaited(write) : write;
   }
 
   /** For what the caller relies on: fails loud. */

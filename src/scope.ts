@@ -1,6 +1,7 @@
 import { Cache } from './cache.js';
 import { isTagged } from './codec/tag-header.js';
 import type { Page } from './commands/commands.js';
+import type { CallOptions } from './connection/guard.js';
 import { ArgumentError, expected, MissingKeyError, UnsupportedError } from './errors.js';
 import { type ClearOptions, parseClear } from './extras/clear-options.js';
 import { OneAtATime } from './extras/one-at-a-time.js';
@@ -111,6 +112,11 @@ export class ScopedCache extends Cache {
     });
   }
 
+  /** What the same cache is made of, for calls with other bounds. @internal */
+  protected bounded({ timeout, signal }: CallOptions): ScopeParts {
+    return { ...this.parts, verbs: this.parts.within({ timeout, signal }), timeout: timeout ?? this.parts.timeout, signal };
+  }
+
   /** Runs a clear, now or, if it can wait, when Redis is back. */
   async #orLater(scope: string, hides: (wire: string) => boolean, clear: (cache: ScopedCache) => Promise<void>): Promise<void> {
     try {
@@ -118,7 +124,7 @@ export class ScopedCache extends Cache {
     } catch (error) {
       const refused = (failure: unknown): void => void this.policy.report({ name: 'clear' }, failure);
       // The caller's signal ends with the call, which is told that the clear waits.
-      const run = (): Promise<void> => clear(this.parts.signal ? this.with({}) : this);
+      const run = (): Promise<void> => clear(this.parts.signal ? new ScopedCache(this.bounded({})) : this);
       const name = `${this.parts.keys.scan().glob} ${scope}`;
       if (!this.parts.clearLater?.(error, { scope: name, hides, run, refused })) throw error;
       this.parts.near?.invalidated(null);

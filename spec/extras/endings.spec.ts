@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { FactoryContext, StoreOptions } from '../../src/index.js';
 import { sharedServer } from '../support/hooks.js';
 import { openStore } from '../support/open.js';
+import { unhandled } from '../support/unhandled.js';
 import { until } from '../support/until.js';
 import { type RawClient, rawClient } from '../support/wire.js';
 
@@ -35,6 +36,27 @@ describe('a load that ends without a value to store', () => {
     redis = await rawClient(sharedServer());
   });
   after(() => redis.destroy());
+
+  it('leaves no rejection unhandled if the value is refused, has no bytes either, and replaces an old entry', async () => {
+    const store = openStore({
+      isCacheable: (value) => !(value instanceof Map),
+      serializer: {
+        stringify: async (value) => {
+          if (value instanceof Map) throw new Error('no maps');
+          return JSON.stringify(value);
+        },
+        parse: JSON.parse,
+      },
+    });
+    const refused = new Map();
+    const ask = async () => {
+      await store.getOrSet('k', () => 'old', { ttl: 30, staleFor: 10_000 });
+      await sleep(60);
+      expect(await store.getOrSet('k', () => refused, { ttl: 30, staleFor: 10_000, softTimeout: 5000 })).to.equal(refused);
+    };
+    expect(await unhandled(ask)).to.deep.equal([]);
+    expect(await store.get('k')).to.equal(undefined);
+  });
 
   describe('ends the wait of other processes', () => {
     const settings: Readonly<Record<string, StoreOptions>> = { '': {}, ', with a near cache': { near: {} } };

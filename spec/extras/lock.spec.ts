@@ -5,6 +5,7 @@ import { anyLayout } from '../support/acl.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
+import { unhandled } from '../support/unhandled.js';
 import { type RawClient, rawClient } from '../support/wire.js';
 
 describe('locks', () => {
@@ -18,6 +19,21 @@ describe('locks', () => {
     const prefix = `lock-${Math.random()}`;
     return { prefix, one: openStore({ prefix }), other: openStore({ prefix, version: 2 }) };
   }
+
+  it('leave an error of the work to the caller, who may not drop it, unless the store has reported it', async () => {
+    const { one } = two();
+    const mine = new Error('mine');
+    const fail = () => {
+      throw mine;
+    };
+    expect(await unhandled(() => void one.withLock('dropped', fail))).to.deep.equal([mine]);
+    expect(await rejection(one.withLock('awaited', fail))).to.equal(mine);
+    const dropped = () => {
+      void one.withLock('reported', () => one.del(5 as never));
+      void one.withLock(5 as never, () => 'never runs');
+    };
+    expect(await unhandled(dropped)).to.deep.equal([]);
+  });
 
   it('are held by one at a time, whatever the version of the store', async () => {
     const { one, other } = two();

@@ -291,6 +291,51 @@ describe('the adapter', () => {
     await adapter.clear();
   });
 
+  it('stores the last of several entries of a batch that have the same key, expired ones among them', async () => {
+    const adapter = closing(new KeyvRedisStore(sharedServer().location, { namespace: randomUUID() }));
+    // Keyv 6 reads this first.
+    expect(adapter.capabilities?.expires).to.equal(true);
+    const [past, future] = [Date.now() - 1000, Date.now() + 60_000];
+    const entry = (key: string, expires: number) => ({ key, value: '{"value":1}', expires });
+    const order = [entry('a', past), entry('a', future), entry('b', future), entry('b', past)];
+    expect(await adapter.setMany(order)).to.deep.equal([false, true, true, false]);
+    expect(await adapter.getMany(['a', 'b'])).to.deep.equal(['{"value":1}', undefined]);
+    expect(await adapter.setMany([entry('c', past), entry('c', future), entry('c', past)])).to.deep.equal([false, true, false]);
+    expect(await adapter.setMany([entry('d', future), entry('d', past), entry('d', future)])).to.deep.equal([true, false, true]);
+    expect(await adapter.getMany(['c', 'd'])).to.deep.equal([undefined, '{"value":1}']);
+    await adapter.clear();
+  });
+
+  it('rejects, and does not throw, for wrong arguments', async () => {
+    const adapter = closing(new KeyvRedisStore(sharedServer().location, { namespace: randomUUID(), onFailure: 'throw' }));
+    expect(adapter.capabilities?.expires).to.equal(true);
+    const calls: (() => Promise<unknown>)[] = [
+      () => adapter.get(5 as never),
+      () => adapter.set(5 as never, 'x'),
+      () => adapter.set('k', 'x', 5n as never),
+      () => adapter.delete(5 as never),
+      () => adapter.has(5 as never),
+      () => adapter.getMany(5 as never),
+      () => adapter.setMany(5 as never),
+      () => adapter.deleteMany(5 as never),
+      () => adapter.hasMany(5 as never),
+    ];
+    for (const call of calls) {
+      const outcome = call().then(
+        () => 'fulfilled',
+        () => 'rejected',
+      );
+      expect(await outcome, String(call)).to.equal('rejected');
+    }
+  });
+
+  it('is taken for an adapter by a Keyv 6 after a Keyv 5 has taken it, and is asked nothing for that', () => {
+    const adapter = closing(new KeyvRedisStore(sharedServer().location));
+    new (classOf(majors['5.6.0'] as KeyvModule))({ store: adapter });
+    const { detectKeyvStorage } = majors['6.1.0'] as Any;
+    expect([adapter.capabilities, detectKeyvStorage(adapter).store]).to.deep.equal([undefined, 'keyvStorage']);
+  });
+
   it('keeps a clear and ten thousand deletions until Redis is back, and costs next to nothing meanwhile', async () => {
     const server = await RedisServer.start();
     const raw = await rawClient(server);

@@ -7,6 +7,7 @@ import { majors } from '../contract/keyv.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
+import { unhandled } from '../support/unhandled.js';
 import { type RawClient, rawClient } from '../support/wire.js';
 
 interface Made {
@@ -89,6 +90,20 @@ describe('createKeyv', () => {
     expect(await redis.exists('n::k')).to.equal(1);
     redis.destroy();
     await server.stop();
+  });
+
+  it('rejects with `onFailure: throw` for a caller that awaits, and leaves only errors of the application unhandled', async () => {
+    const location = `127.0.0.1:${await freePort()}`;
+    for (const [version, keyv] of Object.entries(majors)) {
+      // Keyv 6 answers, and emits.
+      if (version.startsWith('6')) continue;
+      const cache = closing(createKeyvOf(keyv, { location, namespace: 'n', onFailure: 'throw' }) as Made);
+      expect(await rejection(cache.delete('k')), version).to.be.instanceOf(ConnectionError);
+      expect(await unhandled(() => void cache.delete('k')), version).to.deep.equal([]);
+    }
+    const cache = closing(createKeyvOf(keyv5, { location, namespace: 'n', onFailure: 'throw' }) as Made);
+    const [error] = await unhandled(() => void cache.set('k', Symbol('no text')));
+    expect((error as Error).message).to.equal('symbol cannot be serialized');
   });
 
   it('has adapters that keep their promises while Redis is away', async () => {

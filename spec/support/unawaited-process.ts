@@ -8,14 +8,18 @@ import * as cm6 from 'cache-manager6';
 import * as keyv5 from 'keyv';
 import * as keyv4 from 'keyv4';
 import * as keyv6 from 'keyv6';
+import type { StoreCalls } from '../../src/calls.js';
 import { redisStore, type StoreOptions } from '../../src/index.js';
 import type { KeyvModule } from '../../src/keyv/contract.js';
 import { createKeyvOf } from '../../src/keyv/create-keyv.js';
-import { KeyvRedisStore } from '../../src/keyv.js';
+import { Unencodable } from '../../src/keyv/envelope.js';
+import { CodecError, KeyvRedisStore } from '../../src/keyv.js';
 
 /** A face, as far as it is used here: how to call each method, and how to end. */
 interface Face {
   readonly methods: Readonly<Record<string, () => unknown>>;
+  /** The object whose public methods all have to be among `methods`. */
+  readonly complete?: object;
   connect(): Promise<unknown>;
   disconnect(): Promise<unknown>;
 }
@@ -23,41 +27,103 @@ interface Face {
 // biome-ignore lint/suspicious/noExplicitAny: every major of every library
 type Any = any;
 
-const [, , chosen = '', location = '', kind = 'right', only] = process.argv;
+const [chosen = '', location = '127.0.0.1:1', kind = 'right', only] = require.main === module ? process.argv.slice(2) : [];
 const options: StoreOptions = { location, timeout: 200 };
 /** A wrong one is what a function of the application gives for a token that has expired. */
 const ttl = kind === 'wrong' ? -5 : 5000;
 const key = kind === 'wrong' ? (5 as never) : 'k';
 const make = async (): Promise<object> => ({ made: true });
 
+/** How to call each method that a store and its views have. */
+function calls(it: () => StoreCalls): Face['methods'] {
+  return {
+    get: () => it().get(key),
+    getMany: () => it().getMany([key]),
+    put: () => it().put('k', 1, ttl),
+    putNothing: () => it().put('k', undefined),
+    putMany: () => it().putMany([['k', 1, ttl]]),
+    remove: () => it().remove([key]),
+    removeEach: () => it().removeEach([key]),
+    discard: () => it().discard([key]),
+    clear: () => it().clear(),
+    delPattern: () => it().delPattern(kind === 'wrong' ? (undefined as never) : '*'),
+    keys: () => it().keys(),
+    has: () => it().has(key),
+    hasMany: () => it().hasMany([key]),
+    ttl: () => it().ttl(key),
+    remainingTtl: () => it().remainingTtl(key),
+    touch: () => it().touch('k', ttl),
+    persist: () => it().persist(key),
+    add: () => it().add('k', 1, ttl),
+    incr: () => it().incr('n', 1, { initial: 0 }),
+    decr: () => it().decr('n', 1, { initial: 0 }),
+    incrVersion: () => it().incrVersion('n'),
+    getOrSet: () => it().getOrSet('loaded', make),
+    getOrSetTagged: () => it().getOrSet(key, make, { tags: ['t'], staleFor: 1000, ttl }),
+    getAndDelete: () => it().getAndDelete(key),
+    invalidateTags: () => it().invalidateTags(['t']),
+    sweep: () => it().sweep(),
+    clearPattern: () => it().clearPattern('*'),
+    mget: () => it().mget(key),
+    set: () => it().set('k', 1, ttl),
+    mset: () => it().mset([['k', 1]], ttl),
+    del: () => it().del(key),
+    mdel: () => it().mdel(key),
+    reset: () => it().reset(),
+    lock: () => it().lock(key),
+    withLock: () => it().withLock(key, make),
+  };
+}
+
 function store(more: StoreOptions = {}): Face {
   const it = redisStore({ ...options, ...more });
   return {
     connect: () => it.get('warm'),
     disconnect: () => it.disconnect(),
+    complete: it,
+    methods: {
+      ...calls(() => it),
+      ping: () => it.ping(),
+      ready: () => it.ready(),
+    },
+  };
+}
+
+/** A view of a store whose callers give up. */
+function view(signal: () => AbortSignal): Face {
+  const it = redisStore(options);
+  return {
+    connect: () => it.get('warm'),
+    disconnect: () => it.disconnect(),
+    complete: it.with({}),
+    methods: calls(() => it.with({ signal: signal() })),
+  };
+}
+
+/** Keyv's adapter without a Keyv. `six`: as Keyv 6 uses it, with times since 1970. */
+function adapter(more: StoreOptions = {}, six = false): Face {
+  const it = new KeyvRedisStore({ ...options, ...more });
+  if (six) it.capabilities;
+  const past = Date.now() - 1000;
+  return {
+    connect: () => it.get('warm').catch(() => {}),
+    disconnect: () => it.disconnect(),
+    complete: it,
     methods: {
       get: () => it.get(key),
-      mget: () => it.mget(key),
-      set: () => it.set('k', 1, ttl),
-      mset: () => it.mset([['k', 1]], ttl),
-      del: () => it.del(key),
-      mdel: () => it.mdel(key),
-      reset: () => it.reset(),
-      clear: () => it.clear(),
-      delPattern: () => it.delPattern(kind === 'wrong' ? (undefined as never) : '*'),
-      keys: () => it.keys(),
+      getMany: () => it.getMany([key]),
+      set: () => it.set(key, '1', ttl),
+      setMany: () => it.setMany([{ key, value: '1', ttl }]),
+      setExpired: () => it.set(key, '1', past),
+      setManyExpired: () => it.setMany([{ key, value: '1', expires: past }]),
+      setUnencodable: () => it.set(key, new Unencodable(new CodecError('no bytes')) as never),
+      delete: () => it.delete(key),
+      deleteMany: () => it.deleteMany([key]),
       has: () => it.has(key),
-      ttl: () => it.ttl(key),
-      touch: () => it.touch('k', ttl),
-      persist: () => it.persist(key),
-      add: () => it.add('k', 1, ttl),
-      incr: () => it.incr('n', 1, { initial: 0 }),
-      getOrSet: () => it.getOrSet('loaded', make),
-      getAndDelete: () => it.getAndDelete(key),
+      hasMany: () => it.hasMany([key]),
+      clear: () => it.clear(),
+      clearThose: () => it.clear('some'),
       invalidateTags: () => it.invalidateTags(['t']),
-      sweep: () => it.sweep(),
-      lock: () => it.lock(key),
-      withLock: () => it.withLock('locked', make),
       ping: () => it.ping(),
       ready: () => it.ready(),
     },
@@ -117,12 +183,17 @@ function keyv(it: Any): Face {
       deleteAll: () => it.delete(['k', 'l']),
       clear: () => it.clear(),
       has: () => it.has('k'),
+      getMany: () => it.getMany?.(['k', 'l']),
+      getRaw: () => it.getRaw?.('k'),
+      deleteMany: () => it.deleteMany?.(['k', 'l']),
+      hasMany: () => it.hasMany?.(['k', 'l']),
     },
   };
 }
 
 const modules: Readonly<Record<string, KeyvModule>> = { 4: keyv4 as Any, 5: keyv5 as Any, 6: keyv6 as Any };
-const made = (major: string): Any => createKeyvOf(modules[major] as KeyvModule, { ...options, namespace: 'n' });
+const made = (major: string, more: StoreOptions = {}): Any =>
+  createKeyvOf(modules[major] as KeyvModule, { ...options, ...more, namespace: 'n' });
 function byHand(major: string): Any {
   const { Keyv, default: Default } = modules[major] as KeyvModule;
   return new (Keyv ?? Default)({ store: new KeyvRedisStore(options), namespace: 'n' });
@@ -132,6 +203,11 @@ function byHand(major: string): Any {
 export const faces: Readonly<Record<string, () => Face | Promise<Face>>> = {
   store: () => store(),
   'store that throws': () => store({ onFailure: 'throw' }),
+  'view, aborted before': () => view(() => AbortSignal.abort()),
+  'view, aborted meanwhile': () => view(() => AbortSignal.timeout(20)),
+  adapter: () => adapter(),
+  'adapter that throws': () => adapter({ onFailure: 'throw' }),
+  'adapter under Keyv 6 that throws': () => adapter({ onFailure: 'throw' }, true),
   'cache-manager 5': () => five(false),
   'cache-manager 5, multiCaching': () => five(true),
   ...Object.fromEntries(
@@ -145,8 +221,26 @@ export const faces: Readonly<Record<string, () => Face | Promise<Face>>> = {
     }),
   ),
   ...Object.fromEntries(Object.keys(modules).map((major) => [`Keyv ${major}, createKeyv`, () => keyv(made(major))])),
+  ...Object.fromEntries(
+    Object.keys(modules).map((major) => [`Keyv ${major}, createKeyv that throws`, () => keyv(made(major, { onFailure: 'throw' }))]),
+  ),
   ...Object.fromEntries(Object.keys(modules).map((major) => [`Keyv ${major}, new Keyv`, () => keyv(byHand(major))])),
 };
+
+/** Public methods that return no promise, and `disconnect`, which ends every run. */
+const notCalled = new Set(
+  'constructor with bounded kept stats on off isCacheable unreadable iterate reencode iterator disconnect'.split(' '),
+);
+
+/** The public methods of the object that the face does not call. */
+export function uncalled({ complete, methods }: Face): string[] {
+  const names = new Set<string>();
+  for (let type = complete; type && type !== Object.prototype; type = Object.getPrototypeOf(type)) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(type)))
+      if (typeof value === 'function') names.add(name);
+  }
+  return [...names].filter((name) => !notCalled.has(name) && !Object.hasOwn(methods, name));
+}
 
 async function main(): Promise<void> {
   const face = await (faces[chosen] as () => Face | Promise<Face>)();

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from '../connection/real-time.js';
 import type { Milliseconds } from '../ttl.js';
 import { worthAnotherAttempt as isRetryable } from './another-attempt.js';
 import { type Commands, type Entry, type Leases, missing } from './commands.js';

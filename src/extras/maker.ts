@@ -8,6 +8,7 @@ import type { OrderedCommands } from '../commands/in-order.js';
 import type { Mark } from '../commands/leases.js';
 import { performance } from '../connection/real-time.js';
 import { CodecError } from '../errors.js';
+import { unawaited } from '../unawaited.js';
 import type { Allowance } from './allowance.js';
 import type { Background } from './background.js';
 import { refused, unshared } from './ending.js';
@@ -75,6 +76,8 @@ export class Maker {
           : undefined;
       // Made before anybody has the value in hand, who may change it.
       bytes = entry?.value ?? (isObject(value) ? this.#parts.encoded(load, value) : undefined);
+      // They may fail while Redis is asked below.
+      if (bytes instanceof Promise) void unawaited(bytes);
       // What was written or deleted in between is newer, and no lease need tell of it.
       const overtaken = flight.overtaken;
       if (overtaken) this.#end(lease);
@@ -86,7 +89,6 @@ export class Maker {
       // What was made is never lost for want of storing it.
       await this.#stored(load, Promise.reject(error), allowance, { seen: making.skipped ? undefined : seen, lease });
     }
-    if (bytes instanceof Promise) bytes.catch(() => {});
     return {
       value,
       async copy() {

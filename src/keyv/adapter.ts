@@ -12,7 +12,8 @@ import { type Connect, optionsOf } from '../settings/ways-in.js';
 import { readStats, type StatsOptions, type StoreStats } from '../telemetry/stats.js';
 import type { Source } from '../telemetry/tracing.js';
 import type { Milliseconds } from '../ttl.js';
-import { type AdapterInfo, capabilities, type KeyvCapabilities, type KeyvEntry } from './contract.js';
+import { unawaited } from '../unawaited.js';
+import { type AdapterInfo, capabilities, declareAsync, type KeyvCapabilities, type KeyvEntry } from './contract.js';
 import { KeyvTexts, seeingValues, Unencodable } from './envelope.js';
 import { KeyPrefix } from './key-prefix.js';
 import { Namespace } from './namespace.js';
@@ -119,13 +120,13 @@ export class KeyvRedisStore {
   }
 
   /** What is stored under the key: text that Keyv serialized comes back as it was. Redis: GET. */
-  async get<Value>(key: string): Promise<Value | undefined> {
+  get<Value>(key: string): Promise<Value | undefined> {
     return this.#entries.get<Value>(this.#prefix.strip(key));
   }
 
   /** Redis: MGET */
-  async getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
-    return this.#entries.getMany<Value>(keys.map((key) => this.#prefix.strip(key)));
+  getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
+    return this.#each(keys, (bare) => this.#entries.getMany<Value>(bare));
   }
 
   /**
@@ -134,21 +135,24 @@ export class KeyvRedisStore {
    * @param time milliseconds from now; for Keyv 6, milliseconds since 1970. `undefined` for the default time to live
    * @returns whether it was stored
    */
-  async set(key: string, value: unknown, time?: Milliseconds): Promise<boolean> {
+  set(key: string, value: unknown, time?: Milliseconds): Promise<boolean> {
     const bare = this.#prefix.strip(key);
     if (value instanceof Unencodable) return this.#refuse('set', bare, value);
     this.#texts.written(value);
-    if (!this.#announced || time === undefined || time === null) return this.#entries.put(bare, value, time);
+    if (!this.#announced || typeof time !== 'number') return this.#entries.put(bare, value, time);
     const left = time - Date.now();
     if (left > 0) return this.#entries.put(bare, value, left);
     if (time < firstInstant) this.#refuseRelative(bare, time);
-    await this.#settled(this.#entries.discard([bare], 'set'), undefined);
-    return false;
+    return this.#unstored('set', bare);
   }
 
   /** Redis: SET with PX, pipelined. @returns whether each was stored, as `boolean[]` */
   // biome-ignore lint/suspicious/noExplicitAny: Keyv 5 declares void and hands on what comes; Keyv 4 has none
-  async setMany(entries: KeyvEntry[]): Promise<any> {
+  setMany(entries: KeyvEntry[]): Promise<any> {
+    return unawaited(this.#setMany(entries));
+  }
+
+  async #setMany(entries: KeyvEntry[]): Promise<boolean[]> {
     const isPlain = ({ value, expires = Number.POSITIVE_INFINITY }: KeyvEntry): boolean =>
       !(value instanceof Unencodable) && !(this.#announced && expires <= Date.now());
     const [plain, odd] = [entries.filter(isPlain), entries.filter((entry) => !isPlain(entry))];
@@ -158,38 +162,43 @@ export class KeyvRedisStore {
       const left = this.#announced && typeof expires === 'number' ? Math.max(1, expires - now) : ttl;
       return [this.#prefix.strip(key), value, left] as const;
     });
-    const [stored] = await Promise.all([
-      this.#entries.putMany(timed),
-      ...odd.map(({ key, value, expires }) => this.set(key, value, expires)),
-    ]);
+    // The last entry of a key wins: deletions of a key that a later entry stores start before it.
+    const last = new Map(entries.map((entry) => [entry.key, entry]));
+    const isLast = (entry: KeyvEntry): boolean => last.get(entry.key) === entry;
+    const remove = ({ key, value, expires }: KeyvEntry): Promise<boolean> => this.set(key, value, expires);
+    const before = odd.filter((entry) => !isLast(entry)).map(remove);
+    const storing = this.#entries.putMany(timed);
+    const [stored] = await Promise.all([storing, ...before, ...odd.filter(isLast).map(remove)]);
     const results = new Map(plain.map((entry, i) => [entry, stored[i]]));
     return entries.map((entry) => results.get(entry) === true);
   }
 
   /** Redis: UNLINK. @returns whether the key existed; false as well if the deletion waits or failed */
-  async delete(key: string): Promise<boolean> {
-    return (await this.#settled(this.#entries.remove([this.#prefix.strip(key)], 'delete'), 0)) > 0;
+  delete(key: string): Promise<boolean> {
+    const removed = this.#settled(this.#entries.remove([this.#prefix.strip(key)], 'delete'), 0);
+    return unawaited(removed.then((count) => count > 0));
   }
 
   /** Redis: UNLINK. @returns whether each key existed, as `boolean[]`, for Keyv 6; whether any did for others */
   // biome-ignore lint/suspicious/noExplicitAny: one boolean for Keyv 5, one for each key for Keyv 6
-  async deleteMany(keys: string[]): Promise<any> {
-    const bare = keys.map((key) => this.#prefix.strip(key));
-    const existed = await this.#settled(
-      this.#entries.removeEach(bare),
-      bare.map(() => false),
-    );
-    return this.#announced ? existed : existed.includes(true);
+  deleteMany(keys: string[]): Promise<any> {
+    return this.#each(keys, async (bare) => {
+      const existed = await this.#settled(
+        this.#entries.removeEach(bare),
+        bare.map(() => false),
+      );
+      return this.#announced ? existed : existed.includes(true);
+    });
   }
 
   /** Redis: EXISTS */
-  async has(key: string): Promise<boolean> {
+  has(key: string): Promise<boolean> {
     return this.#entries.has(this.#prefix.strip(key));
   }
 
   /** Redis: EXISTS, pipelined */
-  async hasMany(keys: string[]): Promise<boolean[]> {
-    return this.#entries.hasMany(keys.map((key) => this.#prefix.strip(key)));
+  hasMany(keys: string[]): Promise<boolean[]> {
+    return this.#each(keys, (bare) => this.#entries.hasMany(bare));
   }
 
   /**
@@ -197,7 +206,11 @@ export class KeyvRedisStore {
    * `lazyClear`, makes them misses in one step and deletes them in the background. If Redis cannot be reached, the clear waits like a
    * deletion. A string (`@keyvhq/core` passes its namespace) limits it to keys that begin with it and a colon.
    */
-  async clear(options?: { readonly lazy?: boolean } | string): Promise<void> {
+  clear(options?: { readonly lazy?: boolean } | string): Promise<void> {
+    return unawaited(this.#clear(options));
+  }
+
+  async #clear(options?: { readonly lazy?: boolean } | string): Promise<void> {
     if (typeof options === 'string' && options !== '') {
       await this.#settled(this.#entries.clearPattern(`${escapeGlob(`${options}:`)}*`), undefined);
     } else await this.#settled(this.#entries.clear(options || undefined), undefined);
@@ -318,10 +331,21 @@ export class KeyvRedisStore {
   }
 
   /** A value without bytes is not stored, and the one before it goes. */
-  async #refuse(name: string, key: string, { reason }: Unencodable): Promise<boolean> {
+  #refuse(name: string, key: string, { reason }: Unencodable): Promise<boolean> {
     this.#emit(name, key, reason);
-    await this.#settled(this.#entries.discard([key], name), undefined);
-    return false;
+    return this.#unstored(name, key);
+  }
+
+  /** Deletes the entry that a value was to replace. */
+  #unstored(name: string, key: string): Promise<boolean> {
+    const removed = this.#settled(this.#entries.discard([key], name), undefined);
+    return unawaited(removed.then(() => false));
+  }
+
+  /** Runs a call on many keys without Keyv's prefix. Rejects, and does not throw, if `keys` is not an array. */
+  #each<T>(keys: readonly string[], work: (bare: string[]) => Promise<T>): Promise<T> {
+    const run = async (): Promise<T> => work(keys.map((key) => this.#prefix.strip(key)));
+    return unawaited(run());
   }
 
   #emit(operation: string, key: string | undefined, error: CacheError | ArgumentError): void {
@@ -331,6 +355,7 @@ export class KeyvRedisStore {
   }
 }
 
+declareAsync(KeyvRedisStore.prototype);
 const readCapabilities = Object.getOwnPropertyDescriptor(KeyvRedisStore.prototype, 'capabilities')?.get as () => unknown;
 const pageSize = 100;
 /** 1973: no entry that Keyv 6 writes expired before that. */

@@ -41,6 +41,19 @@ export const capabilities: KeyvCapabilities = {
   expires: true,
 };
 
+const asynchronous = Object.getPrototypeOf(async () => {}) as object;
+
+/**
+ * Has Keyv 6 take these methods for asynchronous. If `capabilities` is undefined it looks at their constructor, and calls `has` with a key
+ * of its own if that is not AsyncFunction. An `async` method cannot mark its own promise as handled, so the adapter has none.
+ */
+export function declareAsync(prototype: object): void {
+  for (const name of methods) {
+    const method = Reflect.get(prototype, name) as object;
+    if (name !== 'iterator') Object.setPrototypeOf(method, asynchronous);
+  }
+}
+
 /** The module `keyv`, of any major. */
 export interface KeyvModule {
   // biome-ignore lint/suspicious/noExplicitAny: the constructors of three majors

@@ -2,6 +2,7 @@ import type Keyv from 'keyv';
 import { OptionError } from '../errors.js';
 import type { StoreOptions } from '../options.js';
 import { type Connect, optionsOf } from '../settings/ways-in.js';
+import { unawaitedIfOurs } from '../unawaited.js';
 import { type KeyvRedisOptions, KeyvRedisStore } from './adapter.js';
 import { type KeyvModule, majorOf } from './contract.js';
 import { KeyvTexts } from './envelope.js';
@@ -64,6 +65,7 @@ export function createKeyvOf(keyv: KeyvModule, connect?: unknown, options?: unkn
   const adapter = new KeyvRedisStore(split.adapter, undefined, texts);
   const of = { keyv, adapter, split };
   const made = wrapped(of, adapter);
+  if (split.adapter.onFailure === 'throw') markCalls(made.keyv);
   origins.set(made.keyv, of);
   return made.keyv;
 }
@@ -105,6 +107,33 @@ export function wrapped({ keyv, adapter, split }: Origin, store: object): { read
       four.on('error', () => {});
       return { keyv: four, texts };
     }
+  }
+}
+
+/** Methods of a Keyv that pass on what its adapter throws. */
+const calls = [
+  'get',
+  'getMany',
+  'getRaw',
+  'getManyRaw',
+  'set',
+  'setMany',
+  'setRaw',
+  'setManyRaw',
+  'delete',
+  'deleteMany',
+  'has',
+  'hasMany',
+  'clear',
+];
+
+/** Keyv passes failures on in promises of its own, which callers may drop. */
+function markCalls(keyv: object): void {
+  for (const name of calls) {
+    const method = Reflect.get(keyv, name) as ((...args: unknown[]) => Promise<unknown>) | undefined;
+    if (!method) continue;
+    const value = (...args: unknown[]): Promise<unknown> => unawaitedIfOurs(method.apply(keyv, args));
+    Object.defineProperty(keyv, name, { value, configurable: true, writable: true });
   }
 }
 
