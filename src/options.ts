@@ -87,7 +87,7 @@ export interface StoreOptions extends ConnectionOptions, CodecOptions, TtlOption
   readonly onFailure?: OnFailure | undefined;
   /**
    * What becomes of `del`, `mdel` and the deletions of Keyv while Redis cannot be reached: `'reject'` (default), or `'queue'`:
-   * they are kept in this process (at most 10 000 keys, and as long as it lives), their keys read as missing here, and they are
+   * they, and `clear`, are kept in this process (at most 10 000 keys, and as long as it lives), their keys read as missing here, and they are
    * sent when Redis is back; each is told of by an `error` event.
    */
   readonly invalidations?: 'reject' | 'queue' | undefined;

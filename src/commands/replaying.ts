@@ -137,7 +137,12 @@ export function replaying(base: Commands, onKept: OnKept): ReplayingCommands {
     hasMany: readingMany(commands.hasMany, false),
     pttlMany: readingMany(commands.pttlMany, missing),
     heads: (keys, length) => readingMany((asked) => commands.heads(asked, length), null)(keys),
-    set: (key, value, ttl) => write(key, () => commands.set(key, value, ttl)),
+    set(key, value, ttl) {
+      if (deletions.size > 0) return write(key, () => commands.set(key, value, ttl));
+      const sent = commands.set(key, value, ttl);
+      sent.catch((error: unknown) => replace(error, key));
+      return sent;
+    },
     async setMany(entries) {
       const held = entries.map(({ key }) => deletions.get(key));
       for (const entry of held) if (entry) entry.writes++;

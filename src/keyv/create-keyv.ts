@@ -77,7 +77,8 @@ const dialect = 'redis';
 export function wrapped({ keyv, adapter, split }: Origin, store: object): { readonly keyv: object; readonly texts?: TextFunctions } {
   const Constructor = keyv.Keyv ?? keyv.default ?? keyv;
   const { namespace, ttl, own } = split;
-  const json = own.serialize === undefined && own.serialization === undefined;
+  // That of Keyv itself. What `standard` makes of a value it looks at anyway.
+  const json = majorOf(keyv) !== 5 && own.serialize === undefined && own.serialization === undefined;
   const guard = (functions: TextFunctions): TextFunctions => guarded(functions, adapter, json);
   switch (majorOf(keyv)) {
     case 6: {
