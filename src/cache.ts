@@ -91,7 +91,7 @@ export class Cache extends Reads {
     const encoded: Entry<MaybePromise<Stored>>[] = [];
     const positions: number[] = [];
     const outdated: string[] = [];
-    // Thrown when all is done, where failures shall be.
+    // Thrown at the end, if failures are to be thrown.
     const thrown: unknown[] = [];
     const failed = (key: string | undefined, error: unknown): void => {
       try {
@@ -339,7 +339,7 @@ export class Cache extends Reads {
     return { wires, leases: wires.map((wire) => space.beside?.(wire, 'l')) };
   }
 
-  /** What is to be written, or `undefined` for a value that shall not be stored. `earlier`: stamps of tags, read before the value was made. `staleFor`: how much longer Redis keeps it. */
+  /** What is to be written, or `undefined` for a value that is not to be stored. `earlier`: stamps of tags, read before the value was made. `staleFor`: how much longer Redis keeps it. */
   #entry(
     key: string,
     value: unknown,

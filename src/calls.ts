@@ -75,7 +75,7 @@ export class StoreCalls extends ScopedCache {
    * Locks a name: a lease on one Redis, renewed while this process lives. It has nothing to do with the entry under the same key, and
    * is the same lock in all versions of the prefix. Redis: SET NX PX in a script. Fails loud.
    *
-   * @throws {LockError} where somebody else holds it for longer than `wait`
+   * @throws {LockError} if another holder has it for longer than `wait`
    * @throws {UnsupportedError} where a function of your own makes the keys, and on a store that stores nothing
    */
   lock(key: string, options?: LockOptions): Promise<Lock> {

@@ -86,9 +86,9 @@ export interface StoreOptions extends ConnectionOptions, CodecOptions, TtlOption
   /** `'miss'` (default): failed reads are misses, failed writes are not stored. `'throw'`: they reject. Either way an `error` event tells. */
   readonly onFailure?: OnFailure | undefined;
   /**
-   * What becomes of `del`, `mdel` and the deletions of Keyv while Redis cannot be reached: `'reject'` (default), or `'queue'`:
-   * they, and `clear`, are kept in this process (at most 10 000 keys, and as long as it lives), their keys read as missing here, and they are
-   * sent when Redis is back; each is told of by an `error` event.
+   * What becomes of deletions (`del`, `mdel`, `clear`, those of Keyv) while Redis cannot be reached. `'reject'` (default of a store): they
+   * reject. `'queue'` (default under Keyv, unless `onFailure: 'throw'`): they are kept in this process, at most 10 000 keys and as long as it
+   * lives, their keys read as missing here, and they are sent when Redis is back. An `error` event tells of each.
    */
   readonly invalidations?: 'reject' | 'queue' | undefined;
   /**

@@ -15,7 +15,7 @@ const maxRefusedWait: Milliseconds = 30_000;
 export interface Waiting {
   /** How many writes that would replace it are under way. */
   writes: number;
-  /** Whether it is that of a lease, which nobody asked for by name. */
+  /** Whether it is that of a lease, which no caller asked for by name. */
   readonly lease: boolean;
   /** If Redis has refused it, which was told of: how long it waits for the next attempt, and when that is due. */
   refusal?: { readonly wait: Milliseconds; readonly due: Milliseconds };

@@ -29,7 +29,7 @@ export interface MakerParts {
   readonly report: (key: string, error: unknown) => Error;
   /** The value of these bytes, made anew each time; `undefined` where they cannot be read, which has been told of then. */
   readonly decoded: (load: Load, stored: Stored) => MaybePromise<unknown>;
-  /** What is to be written, `undefined` for a value that shall not be stored. `stamps`: those of its tags, read before it was made. */
+  /** What is to be written, `undefined` for a value that is not to be stored. `stamps`: those of its tags, read before it was made. */
   readonly entry: (load: Load, value: unknown, how: WriteOptions, stamps: Stamps) => Entry<MaybePromise<Stored>> | undefined;
   /** The bytes of a value, stored or not. */
   readonly encoded: (load: Load, value: unknown) => MaybePromise<Stored>;
