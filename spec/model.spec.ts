@@ -5,8 +5,8 @@ import { openStore } from './support/open.js';
 import { random } from './support/random.js';
 
 const minute = 60_000;
-const keyFunction = (key: string): string => `own/${key}`;
-const parseKey = (wire: string): string | undefined => (wire.startsWith('own/') ? wire.slice(4) : undefined);
+const keyFunction = (key: string): string => `own:${key}`;
+const parseKey = (wire: string): string | undefined => (wire.startsWith('own:') ? wire.slice(4) : undefined);
 
 /** The option `tags`, which knows nothing but the key. */
 const byKey = (key: string): string[] => (key.length % 2 === 0 ? ['even'] : []);
@@ -28,7 +28,7 @@ const configurations: Record<string, StoreOptions> = {
   version: { version: 3 },
   'version and tags': { version: 'v', tags: true },
   hashLongKeys: { hashLongKeys: true, tags: true },
-  keyFunction: { keyFunction, parseKey, keyPattern: 'own/*' },
+  keyFunction: { keyFunction, parseKey, keyPattern: 'own:*' },
   'a default ttl and jitter': { ttl: minute, ttlJitter: 0 },
   'maxTtl and tags': { maxTtl: 30 * minute, tags: true },
   'no batches': { batch: false, tags: true },

@@ -258,7 +258,7 @@ describe('tags', () => {
   });
 
   it('that have no place beside the keys are refused at once by every method that takes some', async () => {
-    for (const keys of [{ keyPrefix: 'a:b' }, { keyFunction: (key: string) => `own/${key}` }]) {
+    for (const keys of [{ keyPrefix: 'a:b' }, { keyFunction: (key: string) => `own:${key}` }]) {
       const store = openStore({ location: server.location, ...keys });
       const tags = ['t'];
       const calls: (() => Promise<unknown>)[] = [
@@ -284,7 +284,7 @@ describe('tags', () => {
       expect(await store.get('k')).to.equal(1);
       await store.del('k');
       // What the function of getOrSet throws is its caller's alone.
-      const operations = ['set', 'set', 'mset', 'setMany', 'add', 'getOrSet', 'invalidateTags'];
+      const operations = ['set', 'set', 'mset', 'mset', 'setMany', 'add', 'getOrSet', 'invalidateTags'];
       expect(store.errors.map(({ operation }) => operation)).to.have.members(operations);
     }
   });

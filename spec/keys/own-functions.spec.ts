@@ -41,7 +41,7 @@ describe('functions in the options', () => {
       let store: ReturnType<typeof open>;
       beforeEach(() => {
         prefix = randomUUID();
-        store = open({ keyFunction: (key) => (bad(key) ? fail() : `${prefix}/${key}`), breaker: { threshold: 2 } });
+        store = open({ keyFunction: (key) => (bad(key) ? fail() : `${prefix}:${key}`), breaker: { threshold: 2 } });
       });
 
       it('makes that call fail as the operation does, and sends nothing', async () => {
@@ -86,7 +86,7 @@ describe('functions in the options', () => {
       });
 
       it('is the same with a near tier', async () => {
-        const near = open({ keyFunction: (key) => (bad(key) ? fail() : `${prefix}/${key}`), near: {} });
+        const near = open({ keyFunction: (key) => (bad(key) ? fail() : `${prefix}:${key}`), near: {} });
         await near.set('good', 1);
         await until(async () => (await near.get('good')) === 1 && near.stats().near.hits > 0);
         expect(await near.get('bad')).to.equal(undefined);
@@ -105,10 +105,10 @@ describe('functions in the options', () => {
   for (const [how, fail] of Object.entries(failures).filter(([each]) => each !== 'gives undefined')) {
     it(`ends a scan loud where parseKey ${how}, and deletes nothing it did not understand`, async () => {
       const prefix = randomUUID();
-      const keyFunction = (key: string): string => `${prefix}/${key}`;
+      const keyFunction = (key: string): string => `${prefix}:${key}`;
       const sound = open({ keyFunction });
       await sound.mset({ a: 1, b: 2 });
-      const store = open({ keyFunction, parseKey: fail, keyPattern: `${prefix}/*` });
+      const store = open({ keyFunction, parseKey: fail, keyPattern: `${prefix}:*` });
       const scans: Record<string, () => Promise<unknown>> = {
         keys: () => store.keys(),
         iterate: () => all(store.iterate()),
@@ -129,7 +129,7 @@ describe('functions in the options', () => {
   it('tells of a write without its key where parseKey throws, and the write is stored', async () => {
     const prefix = randomUUID();
     const parseKey = failures['throws an error'] as () => never;
-    const store = open({ keyFunction: (key) => `${prefix}/${key}`, parseKey });
+    const store = open({ keyFunction: (key) => `${prefix}:${key}`, parseKey });
     const events: unknown[] = [];
     store.on('set', ({ key }) => events.push(key));
     store.on('delete', ({ key }) => events.push(key));

@@ -49,6 +49,8 @@ export class Outdated {
       return;
     }
     const removed = this.#remove(targets, error instanceof TooLargeError).catch((failure: unknown) => {
+      // Forbidden as the write was, which has been told of.
+      if (failure instanceof PermissionError && error instanceof PermissionError) return;
       policy.report({ name, key: keys.length === 1 ? keys[0] : undefined }, failure);
     });
     background.add(removed);
