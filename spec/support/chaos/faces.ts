@@ -1,5 +1,5 @@
 import { type RedisStore, redisStore, type StoreOptions } from '../../../src/index.js';
-import { createKeyv, type KeyvRedisOptions } from '../../../src/keyv.js';
+import { createKeyv, type KeyvRedisOptions, type KeyvRedisStore } from '../../../src/keyv.js';
 import type { Reader, Terms, Value } from './history.js';
 import type { StoreUnderLoad } from './topology.js';
 
@@ -31,7 +31,7 @@ export interface Face extends Reader {
   delete(key: string): Promise<unknown>;
   getOrSet?(key: string, make: () => Value, ttl?: number): Promise<unknown>;
   readonly dependent?: Dependent;
-  /** How often an operation has told of a failure, of this key where it has one. */
+  /** How often an operation has told of a failure, of this key or of any. */
   failures(operation: string, key?: string): number;
   /** How often a load has waited for another store to make the value. */
   leaseWaits(): number;
@@ -55,9 +55,6 @@ const keysOf = (face: string, count: number): string[] => Array.from({ length: c
 type Own = 'title' | 'keys' | 'throwing' | 'operations' | 'behind' | 'staleness';
 
 function storeFace(store: RedisStore, throwing: boolean): Omit<Face, Own> {
-  const failures = new Map<string, number>();
-  const named = (operation = '', key = ''): string => `${operation} ${key}`;
-  store.on('error', ({ operation, key }) => failures.set(named(operation, key), (failures.get(named(operation, key)) ?? 0) + 1));
   return {
     dependent: {
       keys: keysOf('dependent', 6),
@@ -77,16 +74,29 @@ function storeFace(store: RedisStore, throwing: boolean): Omit<Face, Own> {
       : (entries, ttl) => store.putMany(entries.map(([key, value]) => [key, value, ttl] as const)),
     delete: (key) => store.del(key),
     getOrSet: (key, make, ttl) => store.getOrSet(key, make, ttl),
-    failures: (operation, key) => failures.get(named(operation, key)) ?? 0,
+    failures: failuresOf(store),
     leaseWaits: () => store.stats().leaseWaits,
     status: () => store.status,
     disconnect: () => store.disconnect(),
   };
 }
 
+/** Counts `error` events by operation, and by operation and key. */
+function failuresOf(emitter: RedisStore | KeyvRedisStore): Face['failures'] {
+  const failures = new Map<string, number>();
+  const named = (operation = '', key = '*'): string => `${operation} ${key}`;
+  const count = (name: string): unknown => failures.set(name, (failures.get(name) ?? 0) + 1);
+  emitter.on('error', ({ operation, key }: { operation?: string; key?: string }) => {
+    count(named(operation));
+    if (key !== undefined) count(named(operation, key));
+  });
+  return (operation, key) => failures.get(named(operation, key)) ?? 0;
+}
+
 function keyvFace(title: string, options: KeyvRedisOptions): Face {
   const keyv = createKeyv(options);
   keyv.on('error', () => {});
+  const failures = failuresOf(keyv.store as KeyvRedisStore);
   return {
     title,
     keys: keysOf('keyv', 12),
@@ -101,7 +111,7 @@ function keyvFace(title: string, options: KeyvRedisOptions): Face {
     setMany: async (entries, ttl) =>
       (await keyv.setMany(entries.map(([key, value]) => ({ key, value, ...(ttl && { ttl }) })))) as boolean[],
     delete: (key) => keyv.delete(key),
-    failures: () => 0,
+    failures: (operation, key) => failures(operation === 'del' ? 'delete' : operation, key),
     leaseWaits: () => 0,
     status: () => (keyv.store as { status: string }).status,
     disconnect: () => keyv.disconnect(),

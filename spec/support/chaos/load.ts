@@ -160,9 +160,9 @@ export class Load {
     return async (face, random) => {
       const erasure = this.#history.beginErasure();
       const tag = random.pick(tags);
-      const before = face.failures('del');
+      const before = face.failures('invalidateTags');
       const done = await this.#call(face, 'invalidateTags', () => invalidate([tag]).then(() => true));
-      if (done && face.failures('del') === before) this.#history.invalidated([tag], erasure);
+      if (done && face.failures('invalidateTags') === before) this.#history.invalidated([tag], erasure);
     };
   }
 
@@ -182,14 +182,14 @@ export class Load {
 
   async #erase(face: Face, key: string): Promise<void> {
     const erasure = this.#history.beginErasure();
-    const before = face.failures('del');
+    const before = face.failures('del', key);
     const done = await this.#call(face, 'delete', async () => {
       await face.delete(key);
       return true;
     });
     if (!done) return;
-    // One that waits has not happened yet, but for this store. Its event does not name the key.
-    if (face.failures('del') !== before) this.#history.erasedFor(face, key, erasure);
+    // One that waits has not happened yet, but for this store.
+    if (face.failures('del', key) !== before) this.#history.erasedFor(face, key, erasure);
     else this.#history.erased(key, erasure, face);
   }
 
