@@ -1,11 +1,11 @@
 // npm run bench:faults: each store under each fault, each time in a process of its own against a real Redis of its own. Writes
-// docs/reliability.json, the table in docs/reliability.md and docs/reliability.svg.
+// bench/results/reliability.json, the table in docs/reliability.md and docs/reliability.svg.
 //
 //   --cap 6            seconds a call has to settle in, and to recover in, before it counts as hanging
 //   --jobs 4           how many are measured at the same time
 //   --only bento       some contenders, --fault 'freeze|kill' some faults: prints, writes nothing
 //   --topology cluster the faults of server, cluster or sentinel only: prints, writes nothing
-//   --out docs         where to write
+//   --out folder       where to write all of it
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
@@ -24,7 +24,8 @@ const cap = Number(option('--cap') ?? 6) * 1000;
 const sample = 3000;
 const jobs = Number(option('--jobs') ?? 4);
 const part = ['--only', '--fault', '--topology'].some((name) => process.argv.includes(name));
-const output = option('--out') ?? (part ? undefined : 'docs');
+const folders = part ? undefined : { results: 'bench/results', pages: 'docs' };
+const output = option('--out') ? { results: option('--out'), pages: option('--out') } : folders;
 
 const titles = (await available()).filter((title) => new RegExp(option('--only') ?? '', 'i').test(title));
 const chosen = faults.filter(
@@ -68,10 +69,10 @@ const found = { about, topologies, faults: known, results };
 const markdown = tables(found);
 console.log(markdown);
 if (output) {
-  const page = join(output, 'reliability.md');
-  writeFileSync(join(output, 'reliability.json'), `${JSON.stringify(found, rounded, 2)}\n`);
+  const page = join(output.pages, 'reliability.md');
+  writeFileSync(join(output.results, 'reliability.json'), `${JSON.stringify(found, rounded, 2)}\n`);
   writeFileSync(page, between(readFileSync(page, 'utf8'), markdown));
-  writeFileSync(join(output, 'reliability.svg'), chart(found));
+  writeFileSync(join(output.pages, 'reliability.svg'), chart(found));
 }
 process.exit(0);
 

@@ -1,7 +1,7 @@
 // What it costs that a store can be watched: the build against the same build with its eyes taken out (no counters, no events, no
 // channels). Pairs of the two in one process, in interleaved rounds; medians of the ratios within each round. A start is two processes:
 // in each the other of the two is loaded first. `npm run bench:observing -- [--starts 3] [--rounds 5] [--ms 80]`; `-- --work 'near hit' --against nobody` for
-// some of it. Writes docs/observing.json, where it measured all of it.
+// some of it. Writes bench/results/observing.json, where it measured all of it.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -71,7 +71,7 @@ try {
     console.log(`| ${work} | ${title} | ${ratio(cpu)} | ${ratio(time)} | ${nanoseconds} |`);
   }
   if (work === '' && !process.argv.includes('--against'))
-    writeFileSync(join(root, 'docs', 'observing.json'), `${JSON.stringify({ about, results }, null, 1)}\n`);
+    writeFileSync(join(root, 'bench', 'results', 'observing.json'), `${JSON.stringify({ about, results }, null, 1)}\n`);
 } finally {
   server.kill('SIGKILL');
   await once(server, 'exit');

@@ -1,4 +1,5 @@
 // The figures as JSON, as Markdown tables and as SVG charts: no figure in a chart that is not in the tables.
+import { charts } from './charts.mjs';
 
 /** Bytes for the files, from the results of one run. */
 export function report({ about, limit, results }) {
@@ -10,15 +11,15 @@ export function report({ about, limit, results }) {
   const tables = [...groups.values()].map((group) => table(group, limit));
   const head = `# Benchmark
 
-One run: ${about.server}, Node ${about.node}, node-redis ${about.nodeRedis}, ${about.cores} cores (${about.cpu}). Every contender in a process of its own, in
-turn; ${about.rounds} interleaved rounds of ${about.milliseconds} ms for each figure. Median, with the least and the most of the rounds in brackets.
-CPU is that of the contender's process, user and system. Ratios are of medians within this run: compare those, not the figures of
-two machines. \`npm run bench\` makes this page.
+One run: ${about.server}, Node ${about.node}, node-redis ${about.nodeRedis}, ${about.cores} cores (${about.cpu}). Each contender runs in a process of its own, in
+turn, in ${about.rounds} interleaved rounds of ${about.milliseconds} ms for each figure. Figures are medians, with the slowest and the fastest round in brackets.
+CPU is the user and system time of the contender's process. Ratios are those of medians within this run: compare ratios, not the figures of
+two machines. \`npm run bench\` writes this page; the data is in [benchmark.json](../bench/results/benchmark.json).
 `;
   return {
     json: `${JSON.stringify({ about, results }, null, 1)}\n`,
     markdown: `${head}\n${tables.join('\n')}`,
-    charts: charts(groups, limit),
+    charts: charts(results),
   };
 }
 
@@ -42,35 +43,4 @@ function table(group, limit) {
 
 function round(figure) {
   return Math.round(figure).toLocaleString('en-US');
-}
-
-function charts(groups, limit) {
-  const made = {};
-  for (const work of ['get', 'set']) {
-    const group = groups.get(`tcp|${work}|200|512`);
-    if (group) made[work] = chart(`${work}, values of 200 bytes, 512 in flight: operations per second`, group, limit);
-  }
-  return made;
-}
-
-const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-
-/** Horizontal bars with the spread of the rounds, ours first among equals in another shade. */
-function chart(title, group, limit) {
-  const rows = [...group].sort((a, b) => b.ops.median - a.ops.median);
-  const most = Math.max(...rows.map(({ ops }) => ops.max));
-  const [left, width, height, top] = [250, 460, 26, 44];
-  const x = (figure) => left + (figure / most) * width;
-  const bars = rows.map(({ title: name, ops }, i) => {
-    const y = top + i * height;
-    const colour = name === limit ? '#9aa0a6' : name.startsWith('redis-tier') ? '#c0392b' : '#5b7fa6';
-    return [
-      `<text x="${left - 8}" y="${y + 15}" text-anchor="end">${escaped(name)}</text>`,
-      `<rect x="${left}" y="${y + 3}" width="${(x(ops.median) - left).toFixed(1)}" height="16" fill="${colour}"/>`,
-      `<line x1="${x(ops.min).toFixed(1)}" x2="${x(ops.max).toFixed(1)}" y1="${y + 11}" y2="${y + 11}" stroke="#202124"/>`,
-      `<text x="${(x(ops.max) + 6).toFixed(1)}" y="${y + 15}">${round(ops.median)}</text>`,
-    ].join('');
-  });
-  const total = top + rows.length * height + 12;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="800" height="${total}" viewBox="0 0 800 ${total}" font-family="sans-serif" font-size="12"><title>${escaped(title)}</title><rect width="800" height="${total}" fill="#ffffff"/><text x="12" y="24" font-size="14">${escaped(title)}</text>${bars.join('')}</svg>\n`;
 }

@@ -1,6 +1,6 @@
 // npm run bench: every contender in a process of its own, in turn and in interleaved rounds, against one real Redis, over TCP
 // and over a unix socket. `-- --rounds 3 --ms 300` for a shorter look at the whole grid, `-- --only pool` for some contenders,
-// `-- --point 'set, 200 B, 512'` for some points. Writes docs/benchmark.json, docs/benchmark.md and the charts. `-- --quick` ends within two minutes.
+// `-- --point 'set, 200 B, 512'` for some points. Writes bench/results/benchmark.json, docs/benchmark.md and the charts. `-- --quick` ends within two minutes.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,8 @@ const quick = process.argv.includes('--quick');
 const value = (name) => process.argv[process.argv.indexOf(name) + 1];
 const only = process.argv.includes('--only') ? new RegExp(value('--only')) : /^(?!.*pool)/i;
 const point = process.argv.includes('--point') ? new RegExp(value('--point')) : undefined;
-const output = process.argv.includes('--out') ? value('--out') : quick || point ? undefined : 'docs';
+const folders = quick || point ? undefined : { results: 'bench/results', pages: 'docs' };
+const output = process.argv.includes('--out') ? { results: value('--out'), pages: value('--out') } : folders;
 
 /** What is measured: the full grid, or the few points that a regression would show at. */
 const works = ['get', 'miss', 'set', 'mget', 'mset', 'wrap'];
@@ -90,9 +91,9 @@ const about = {
 const { json, markdown, charts } = report({ about, limit: titles[0], results });
 console.log(markdown);
 if (output) {
-  writeFileSync(join(output, 'benchmark.json'), json);
-  writeFileSync(join(output, 'benchmark.md'), markdown);
-  for (const [name, svg] of Object.entries(charts)) writeFileSync(join(output, `benchmark-${name}.svg`), svg);
+  writeFileSync(join(output.results, 'benchmark.json'), json);
+  writeFileSync(join(output.pages, 'benchmark.md'), markdown);
+  for (const [name, svg] of Object.entries(charts)) writeFileSync(join(output.pages, `benchmark-${name}.svg`), svg);
 }
 process.exit(0);
 

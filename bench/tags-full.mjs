@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@redis/client';
-import { redisStore } from '../dist/esm/index.js';
+import { RedisStore, redisStore } from '../dist/esm/index.js';
 import { between } from './faults/report.mjs';
 
 const seconds = process.argv.includes('--seconds') ? Number(process.argv[process.argv.indexOf('--seconds') + 1]) : 8;
@@ -30,12 +30,13 @@ async function measure(policy, ttl, run) {
   await redis.connect();
   const store = redisStore({ location: `127.0.0.1:${port}`, prefix: 'full' });
   store.on('error', () => {});
+  const { writer } = RedisStore.partsOf(store).cache;
 
   /** Writes that were tried and refused, reads and hits, by what they were about. */
   const count = { tagged: { writes: 0, refused: 0, reads: 0, hits: 0 }, plain: { writes: 0, refused: 0, reads: 0, hits: 0 } };
   const write = async (kind, key, tags) => {
     count[kind].writes++;
-    if (!(await store.put(key, value, { ttl, tags }))) count[kind].refused++;
+    if (!(await writer.set(key, value, { ttl, tags }))) count[kind].refused++;
   };
   const kinds = { tagged: (i) => [`section:${i % 50}`], plain: () => [] };
   const begin = async (kind) => {

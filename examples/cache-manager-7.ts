@@ -4,15 +4,15 @@ import { LRUCache } from 'lru-cache';
 import { createKeyv } from '../src/keyv.js'; // in your project: 'redis-tier/keyv'
 
 export async function main(location: string) {
-  // Keyv's default, a Map, grows for ever: an LRU does not. Its ttl bounds how long a process may not see another's change.
+  // Keyv's default store, a Map, grows without bound; an LRU does not. Its ttl bounds how long a process may miss another's change.
   const memory = () => new Keyv({ store: new LRUCache<string, string>({ max: 500 }), ttl: 5_000 });
   const redis = createKeyv({ location, namespace: 'example-cm7', ttl: 60_000 });
   redis.on('error', (error) => console.error(error.message));
 
   const one = createCache({ stores: [memory(), redis] });
-  const other = createCache({ stores: [memory(), redis] }); // as another process would have it
+  const other = createCache({ stores: [memory(), redis] }); // stands for another process
   try {
-    await one.clear(); // so that a second run shows the same; deletes nothing beyond our namespace
+    await one.clear(); // a second run then shows the same; deletes only keys of this namespace
 
     let loads = 0;
     const load = async () => ({ id: '1', name: 'Ada', load: ++loads });

@@ -1,13 +1,13 @@
 import { redisStore } from '../src/index.js'; // in your project: 'redis-tier'
 
-/** @param nodes URLs of some nodes; the others are found */
+/** @param nodes URLs of some nodes; the others are discovered */
 export async function main(nodes: readonly string[]) {
   const store = redisStore({ cluster: { rootNodes: nodes.map((url) => ({ url })) }, prefix: 'example-cluster', ttl: 60_000 });
   try {
-    await store.ready(); // rejects with the reason where no node answers
-    await store.reset(); // scans every primary, so that a second run shows the same
+    await store.ready(); // rejects with the reason if no node answers
+    await store.reset(); // scans every primary; a second run then shows the same
 
-    // The keys are in as many slots. One command goes to each, all at once, and the values come in the order of the keys.
+    // Each key is in a slot of its own. One command goes to each slot, all at once, and values return in the order of the keys.
     const users = Object.fromEntries(['Ada', 'Grace', 'Edsger', 'Barbara'].map((name, i) => [`user:${i}`, { name }]));
     await store.mset(users);
     const names = ((await store.mget(...Object.keys(users))) as { name: string }[]).map(({ name }) => name);

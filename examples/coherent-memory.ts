@@ -11,10 +11,10 @@ export async function main(location: string) {
   };
   const [one, other] = [process(), process()];
   try {
-    await one.cache.clear(); // so that a second run shows the same
+    await one.cache.clear(); // a second run then shows the same
     await one.cache.set('user:1', { name: 'Ada' });
 
-    // Redis begins to track with the first read; what is read after that is kept.
+    // Redis starts tracking with the first read; values read after that are kept.
     let kept: unknown;
     while (kept === undefined) {
       await one.cache.get('user:1');
@@ -22,7 +22,7 @@ export async function main(location: string) {
     }
     console.log('answered by memory:', kept);
 
-    // Another process writes: the entry is dropped here, and the next read brings the new one.
+    // Another process writes: the entry is dropped here, and the next read fetches the new one.
     await other.cache.set('user:1', { name: 'Grace' });
     await sleep(50);
     const dropped = await one.memory.get('user:1');

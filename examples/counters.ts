@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { type RedisStore, redisStore } from '../src/index.js'; // in your project: 'redis-tier'
 
-/** At most `limit` calls in a window that begins with the first: `incr` starts the window's ttl and later calls keep it. */
+/** Allows `limit` calls in a window that begins with the first call: `incr` sets the ttl then, and later calls keep it. */
 async function allowed(store: RedisStore, user: string, limit: number): Promise<boolean> {
   const calls = await store.incr(`calls:${user}`, 1, { initial: 0, ttl: 10_000 });
   return calls <= limit;
 }
 
-/** Whether this message is seen for the first time: `add` stores where there is nothing yet, atomically, for one caller only. */
+/** Whether this message is new: `add` stores only if the key does not exist, atomically, so it succeeds for one caller. */
 function isNew(store: RedisStore, message: string): Promise<boolean> {
   return store.add(`seen:${message}`, true, 60_000);
 }
@@ -24,13 +24,13 @@ function redeem(store: RedisStore, token: string): Promise<{ user: string } | un
 }
 
 export async function main(location: string) {
-  // All of these reject where Redis cannot be reached: a count or a token that is not sure is worse than an error.
+  // All of these reject if Redis is unreachable: an unreliable count or token is worse than an error.
   const store = redisStore({ location, prefix: 'example-counters' });
   try {
-    await store.clear(); // so that a second run shows the same
+    await store.clear(); // a second run then shows the same
 
     const calls = await Promise.all([1, 2, 3, 4, 5].map(() => allowed(store, 'ada', 3)));
-    const windowLeft = await store.remainingTtl('calls:ada');
+    const windowLeft = await store.ttl('calls:ada');
     console.log('five calls where three are allowed:', calls, `next window in ${windowLeft} ms`);
 
     const first = await Promise.all([isNew(store, 'm-1'), isNew(store, 'm-1'), isNew(store, 'm-2')]);

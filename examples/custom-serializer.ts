@@ -17,10 +17,10 @@ const report: Report = {
 
 export async function main(location: string) {
   const options = { location, prefix: 'example-serializer', ttl: 60_000 };
-  // The name is stored with every value, so that no other serializer ever reads them.
+  // The name is stored with every value, so that no other serializer reads it.
   const serializer = { name: 'superjson', stringify: superjson.stringify, parse: (text: string) => superjson.parse(text) };
   const plain = redisStore({ ...options, serializer });
-  // Values from 1024 bytes on are compressed. What was stored without compression is still read.
+  // Values of 1024 bytes or more are compressed. Values stored without compression are still read.
   const small = redisStore({ ...options, serializer, compression: { algorithm: 'brotli', threshold: 1024 } });
   // A store that does not know the serializer: a miss and an `error` event, never a wrong value.
   const other = redisStore(options);

@@ -1,22 +1,22 @@
-// What `npm run demo` shows: slow questions about real data, asked again and again, and what it costs each time.
+// The program behind `npm run demo`: slow questions about real data, asked repeatedly, with the cost of each call.
 // Run it against a Redis of your own with REDIS_URL=redis://host:6379 npm run demo
 import { createClient } from '@redis/client';
 import { caching, multiCaching } from 'cache-manager5';
 import countries from 'world-countries';
 import { redisStore } from '../src/index.js'; // in your project: 'redis-tier'
 
-/** How the demo may use the Redis it was given. */
+/** How the demo may use its Redis. */
 export interface DemoOptions {
   readonly location: string;
-  /** What to tell about it. */
+  /** A description of it, for the output. */
   readonly about: string;
-  /** Whether every command may be watched: only on a server that nobody else uses. */
+  /** Whether to watch every command by MONITOR: only on a server without other users. */
   readonly watch: boolean;
 }
 
 const ttl = 1500;
 
-/** The slow question: the fewest borders to cross between any two countries, by the algorithm of Floyd and Warshall. */
+/** The slow question: the two countries that are the most border crossings apart, by the Floyd-Warshall algorithm. */
 function longestJourney(region: string | undefined): { from: string; to: string; borders: number; pairs: number } {
   const chosen = countries.filter((country) => country.borders.length > 0 && (region === undefined || country.region === region));
   const index = new Map(chosen.map((country, i) => [country.cca3, i]));
@@ -40,29 +40,29 @@ function longestJourney(region: string | undefined): { from: string; to: string;
   return { ...best, pairs };
 }
 
-/** Shows each step with its time and what went over the wire. */
+/** Shows each step with its time and the commands that were sent. */
 async function steps(options: DemoOptions, prefix: string) {
-  const wire: string[] = [];
+  const redisKey: string[] = [];
   const watcher = options.watch ? createClient({ url: options.location }) : undefined;
   watcher?.on('error', () => {});
   await watcher?.connect();
   await watcher?.monitor((line) => {
     const [name = '', ...args] = [...String(line).matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, arg]) => (arg as string).replace(/\\"/g, '"'));
     if (args.some((arg) => arg.startsWith(prefix)))
-      wire.push([name, ...args.map((arg) => (arg.length > 36 ? `${arg.slice(0, 33)}…` : arg))].join(' '));
+      redisKey.push([name, ...args.map((arg) => (arg.length > 36 ? `${arg.slice(0, 33)}…` : arg))].join(' '));
   });
 
   return {
     async show<T>(title: string, work: () => Promise<T>, answer: (result: T) => string): Promise<T> {
-      wire.length = 0;
+      redisKey.length = 0;
       const start = performance.now();
       const result = await work();
       const time = performance.now() - start;
-      // MONITOR tells of a command on a connection of its own, a moment after it was answered.
+      // MONITOR reports a command on another connection, a moment after its reply.
       if (watcher) await new Promise((resolve) => setTimeout(resolve, 30));
       console.log(`  ${title.padEnd(46)} ${time.toFixed(time < 10 ? 2 : 0).padStart(8)} ms   ${answer(result)}`);
-      for (const command of wire) console.log(`  ${' '.repeat(46)}  > ${command}`);
-      if (watcher && wire.length === 0) console.log(`  ${' '.repeat(46)}  > nothing on the wire`);
+      for (const command of redisKey) console.log(`  ${' '.repeat(46)}  > ${command}`);
+      if (watcher && redisKey.length === 0) console.log(`  ${' '.repeat(46)}  > nothing on the wire`);
       return result;
     },
     close: () => watcher?.destroy(),

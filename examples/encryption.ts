@@ -3,7 +3,7 @@ import { redisStore } from '../src/index.js'; // in your project: 'redis-tier'
 
 export async function main(location: string) {
   const base = { location, prefix: 'example-encryption', ttl: 60_000 };
-  // In your project they come from where your secrets are: openssl rand -base64 32
+  // In your project they come from your secret store: openssl rand -base64 32
   const [first, second] = [
     { id: '2025-06', key: randomBytes(32) },
     { id: '2025-12', key: randomBytes(32) },
@@ -20,15 +20,15 @@ export async function main(location: string) {
   const plain = redisStore(base);
   plain.on('error', () => {});
   try {
-    await before.clear(); // so that a second run shows the same
+    await before.clear(); // a second run then shows the same
     await before.set('user:1', { name: 'Ada' });
     const unread = await plain.get('user:1');
-    console.log('to who has no key:', unread);
+    console.log('without a key:', unread);
 
-    const read = await between.get('user:1'); // both keys read
+    const read = await between.get('user:1'); // can read with both keys
     for await (const { rewritten } of between.reencode()) console.log(`moved to the new key: ${rewritten}`);
-    const moved = await after.get('user:1'); // the old key is not needed any more
-    const old = await before.get('user:1'); // and no longer enough: a miss and an event
+    const moved = await after.get('user:1'); // no longer needs the old key
+    const old = await before.get('user:1'); // the old key alone is not enough: a miss and an event
     console.log('between, after, and with the old key alone:', read, moved, old, errors);
     return { unread, read, moved, old, errors };
   } finally {

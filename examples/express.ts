@@ -4,13 +4,13 @@ import express, { type Request, type RequestHandler } from 'express';
 import { type RedisStore, redisStore } from '../src/index.js'; // in your project: 'redis-tier'
 
 /**
- * Answers from the cache, and caches what the route answers with 200. The route names the key, so that the code that
- * writes can name it too. Only for answers that are the same for everybody: put the user into the key where they are not.
+ * Answers from the cache, and caches responses with status 200. The route names the key, so that the code that writes can
+ * name it too. Use it for responses that are the same for every user; otherwise put the user into the key.
  */
 function cached(cache: RedisStore, keyOf: (request: Request) => string, ttl: number): RequestHandler {
   return async (request, response, next) => {
     const key = keyOf(request);
-    const hit = await cache.get(key); // a Redis that is down is a miss, within a second at most
+    const hit = await cache.get(key); // if Redis is down this is a miss, within a second
     response.set('X-Cache', hit === undefined ? 'MISS' : 'HIT');
     if (hit !== undefined) {
       response.json(hit);
@@ -18,7 +18,7 @@ function cached(cache: RedisStore, keyOf: (request: Request) => string, ttl: num
     }
     const json = response.json.bind(response);
     response.json = (body) => {
-      // Not awaited: the client need not wait for the cache. With the default `onFailure` it never rejects.
+      // Not awaited, so that the client does not wait for the cache. With the default `onFailure` it never rejects.
       if (response.statusCode === 200) void cache.set(key, body, ttl);
       return json(body);
     };
@@ -38,8 +38,8 @@ export function createApp(cache: RedisStore) {
   app.put('/articles/:id', async (request, response) => {
     const id = String(request.params['id']);
     articles.set(id, { id, title: request.body.title });
-    // After the write. An answer that was read before it and is stored after this line lives for its ttl at most.
-    await cache.del(keyOf(request)); // rejects where it cannot be done: the caller learns of it by a 500
+    // After the write. A response read before it and cached after this line expires with its ttl.
+    await cache.del(keyOf(request)); // rejects if it fails, and the client gets a 500
     response.sendStatus(204);
   });
   return app;
@@ -51,7 +51,7 @@ export async function main(location: string) {
   const server = createApp(cache).listen(0, '127.0.0.1');
   try {
     await once(server, 'listening');
-    await cache.clear(); // so that a second run shows the same
+    await cache.clear(); // a second run then shows the same
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/articles`;
     const seen: string[] = [];
     const get = async (id: string) => {

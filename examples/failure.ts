@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { redisStore } from '../src/index.js'; // in your project: 'redis-tier'
 
 export async function main(_location: string) {
-  // A server that takes connections and never answers: to a client, a Redis that is frozen.
+  // A server that accepts connections and never answers, like a frozen Redis.
   const silent = createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');
   const { port } = silent.address() as { port: number };
@@ -15,7 +15,7 @@ export async function main(_location: string) {
       const start = performance.now();
       return { result: await work(), milliseconds: performance.now() - start };
     };
-    // What can be done without is a miss, within the deadline.
+    // A read fails open: a miss, within the deadline.
     const read = await timed(() => store.get('user:1'));
     console.log(`get: ${read.result}, after ${read.milliseconds.toFixed(0)} ms`);
 
@@ -23,11 +23,11 @@ export async function main(_location: string) {
     const made = await store.getOrSet('user:1', () => 'Ada');
     console.log('getOrSet:', made);
 
-    // What is relied on is not passed over.
+    // A deletion fails loud: it rejects.
     const refused = await store.del('user:1').catch(({ code }: { code: string }) => code);
     console.log('del:', refused);
 
-    // After a few of them nothing is sent any more until Redis answers.
+    // After a few failures the circuit breaker opens: nothing is sent until Redis answers.
     for (let i = 0; i < 5; i++) await store.get('user:1');
     const open = await timed(() => store.get('user:1'));
     console.log(`breaker: ${store.breaker}; a get now takes ${open.milliseconds.toFixed(1)} ms`);

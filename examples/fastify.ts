@@ -5,20 +5,20 @@ type ById = { Params: { id: string }; Body: { title: string } };
 type Request = FastifyRequest<ById>;
 
 /**
- * Options of a route that answers from the cache, and caches what it answers with 200. The route names the key, so that
- * the code that writes can name it too. Only for answers that are the same for everybody: put the user into the key where
- * they are not.
+ * Options of a route that answers from the cache, and caches responses with status 200. The route names the key, so that
+ * the code that writes can name it too. Use it for responses that are the same for every user; otherwise put the user into
+ * the key.
  */
 function cached(cache: RedisStore, keyOf: (request: Request) => string, ttl: number) {
   return {
     async preHandler(request: Request, reply: FastifyReply) {
-      const hit = await cache.get(keyOf(request)); // a Redis that is down is a miss, within a second at most
+      const hit = await cache.get(keyOf(request)); // if Redis is down this is a miss, within a second
       reply.header('X-Cache', hit === undefined ? 'MISS' : 'HIT');
       if (hit !== undefined) return reply.send(hit);
     },
     async preSerialization(request: Request, reply: FastifyReply, payload: unknown) {
       const fresh = reply.statusCode === 200 && reply.getHeader('X-Cache') === 'MISS';
-      // Not awaited: the client need not wait for the cache. With the default `onFailure` it never rejects.
+      // Not awaited, so that the client does not wait for the cache. With the default `onFailure` it never rejects.
       if (fresh) void cache.set(keyOf(request), payload, ttl);
       return payload;
     },
@@ -36,8 +36,8 @@ export function createApp(cache: RedisStore) {
   app.put<ById>('/articles/:id', async (request, reply) => {
     const { id } = request.params;
     articles.set(id, { id, title: request.body.title });
-    // After the write. An answer that was read before it and is stored after this line lives for its ttl at most.
-    await cache.del(keyOf(request)); // rejects where it cannot be done: the caller learns of it by a 500
+    // After the write. A response read before it and cached after this line expires with its ttl.
+    await cache.del(keyOf(request)); // rejects if it fails, and the client gets a 500
     return reply.code(204).send();
   });
   app.addHook('onClose', () => cache.disconnect());
@@ -49,7 +49,7 @@ export async function main(location: string) {
   cache.on('error', (error) => console.error(error.message));
   const app = createApp(cache);
   try {
-    await cache.clear(); // so that a second run shows the same
+    await cache.clear(); // a second run then shows the same
     const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/articles`;
     const seen: string[] = [];
     const get = async (id: string) => {

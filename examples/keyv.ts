@@ -9,11 +9,11 @@ export async function main(location: string) {
   const orders = createKeyv<number>({ location, namespace: 'example-orders' });
   users.on('error', (error) => console.error(error.message));
   try {
-    await users.clear(); // so that a second run shows the same; `orders` keeps its entries
+    await users.clear(); // a second run then shows the same; `orders` keeps its entries
     await orders.clear();
 
-    await users.set('1', { name: 'Ada' }); // for a minute, the default above
-    await users.set('2', { name: 'Grace' }, 50); // for 50 ms
+    await users.set('1', { name: 'Ada' }); // expires after a minute, the default above
+    await users.set('2', { name: 'Grace' }, 50); // expires after 50 ms
     await orders.set('1', 42); // another namespace: another key in Redis, `example-orders::1`
     const pair = [await users.get('1'), await orders.get('1')];
     console.log("under the same key '1':", pair);
@@ -29,12 +29,12 @@ export async function main(location: string) {
     const many = await users.getMany(['3', '4', '5']);
     console.log('many at once:', many);
 
-    // SCAN and MGET, page by page: other callers of Redis are not held up. The order is Redis's.
+    // SCAN and MGET, page by page, so that other clients of Redis are not blocked. The order is Redis's.
     const names: string[] = [];
     for await (const [key, user] of users.iterator?.(undefined) ?? []) names.push(`${key}: ${user.name}`);
     console.log('all users:', names.sort());
 
-    const existed = await users.delete('1'); // rejects where Redis cannot be reached: no invalidation is lost in silence
+    const existed = await users.delete('1'); // `false` also if Redis is unreachable: the deletion then waits until it is back
     return { pair, expired, many, names, existed, has: await users.has('1') };
   } finally {
     await users.disconnect();

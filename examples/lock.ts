@@ -5,24 +5,24 @@ export async function main(location: string) {
   // Two stores stand for two processes.
   const [one, other] = [redisStore({ location, prefix: 'example-lock' }), redisStore({ location, prefix: 'example-lock' })];
   try {
-    // One at a time, in all processes: who comes later waits.
+    // One process at a time; later callers wait.
     let most = 0;
     let inside = 0;
     const settle = async () => {
       most = Math.max(most, ++inside);
-      await sleep(20); // stands for the work that must not be done twice at once
+      await sleep(20); // stands for work that must not run twice at the same time
       inside--;
     };
     await Promise.all([one, other, one].map((store) => store.withLock('settle', settle, { wait: 5_000 })));
     console.log(`at work at a time: ${most}`);
 
-    // Without `wait` a lock that somebody holds is an error at once.
+    // Without `wait`, a lock with another holder is an error at once.
     const lock = await one.lock('settle');
     const refused = await other.lock('settle').catch((error: unknown) => error instanceof LockError && error.code);
     await lock.release();
     console.log('while it was held:', refused);
 
-    // A holder that stands still is replaced. What it writes to can tell by the number, which rises from holder to holder.
+    // A holder that stops is replaced. The target of its writes notices by the fencing token, which rises from holder to holder.
     const lost = await one.lock('settle', { ttl: 100, renew: false });
     const next = await other.lock('settle', { wait: 5_000 });
     const accounts = { highest: 0, written: [] as string[] };

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { type CommandTrace, type RedisStore, redisStore, type StoreStats } from '../src/index.js'; // in your project: 'redis-tier'
 
-/** The numbers of a store as text for Prometheus. They are kept anyway: nothing is done but when somebody asks. */
+/** The counters of a store as text for Prometheus. The store always keeps them; reading them is the only cost. */
 function exposition({ hits, misses, failures, breaker, bytesRead, bytesWritten }: StoreStats): string {
   return [
     `cache_reads_total{result="hit"} ${hits}`,
@@ -13,7 +13,7 @@ function exposition({ hits, misses, failures, breaker, bytesRead, bytesWritten }
   ].join('\n');
 }
 
-/** Keys that are asked for in vain, most often first: an event that is made only while somebody listens. */
+/** The keys with the most misses. The event is created only while it has a listener. */
 async function missing(store: RedisStore, work: () => Promise<unknown>): Promise<[key: string, times: number][]> {
   const times = new Map<string, number>();
   const count = ({ key }: { key: string }): void => void times.set(key, (times.get(key) ?? 0) + 1);
@@ -51,7 +51,7 @@ async function slow(milliseconds: number, work: () => Promise<unknown>): Promise
 export async function main(location: string) {
   const store = redisStore({ location, prefix: 'example-metrics', ttl: 60_000 });
   try {
-    await store.clear(); // so that a second run shows the same
+    await store.clear(); // a second run then shows the same
     store.stats({ reset: true });
 
     const asked = await missing(store, async () => {
@@ -61,7 +61,7 @@ export async function main(location: string) {
     });
     console.log('asked for in vain:', asked);
 
-    // 0 for the sake of the example: every command is slow then.
+    // With 0 every command counts as slow, for this example.
     const commands = await slow(0, () => Promise.all([store.set('user:2', 'Grace'), store.mget('user:1', 'user:2')]));
     console.log('slow:', commands);
 

@@ -4,20 +4,20 @@ import { Body, Controller, Get, Inject, Post } from '@nestjs/common';
 import { APP_INTERCEPTOR, NestFactory } from '@nestjs/core';
 import { createKeyv } from '../src/keyv.js'; // in your project: 'redis-tier/keyv'
 
-// Decorators are applied as functions here, so that the file compiles without `experimentalDecorators`. Each says in a
-// comment what stands in a Nest project in its place.
+// Decorators are applied as functions here, so that the file compiles without `experimentalDecorators`. A comment shows the
+// usual form in a Nest project.
 
 class UsersController {
   readonly names = ['Ada', 'Grace']; // stands for the database
 
   constructor(readonly cache: Cache) {} // constructor(@Inject(CACHE_MANAGER) private cache: Cache) {}
 
-  // The interceptor caches the response under the URL: this runs once a minute, however often it is asked for.
+  // The interceptor caches the response under the URL, so this runs once a minute for any number of requests.
   list() {
     return { users: this.names, count: this.names.length };
   }
 
-  // By hand: whoever writes, deletes what has become wrong.
+  // A write invalidates the cached response.
   async add(user: { name: string }) {
     this.names.push(user.name);
     await this.cache.del('/users');
@@ -35,7 +35,7 @@ function method(name: 'list' | 'add'): PropertyDescriptor {
 
 class AppModule {}
 
-/** What stands in `@Module({ … })` above AppModule. */
+/** The argument of `@Module({ … })` above AppModule. */
 function appModule(location: string) {
   return {
     module: AppModule,
@@ -54,7 +54,7 @@ export async function main(location: string) {
   const app = await NestFactory.create(appModule(location), { logger: ['error', 'warn'] });
   try {
     const cache = app.get<Cache>(CACHE_MANAGER);
-    await cache.clear(); // so that a second run shows the same; deletes nothing beyond our namespace
+    await cache.clear(); // a second run then shows the same; deletes only keys of this namespace
     await app.listen(0, '127.0.0.1');
 
     const url = `${await app.getUrl()}/users`;

@@ -9,7 +9,7 @@ import {
   redisStore,
 } from '../src/index.js';
 
-/** A pool class of your own: a constructor that takes `open` and the other members of `pool`, and two methods. */
+/** A custom pool class: a constructor that takes `open` and the other members of `pool`, and two methods. */
 class LeastBusyPool implements Pool {
   readonly #lanes: { readonly connection: Connection; busy: number }[];
   readonly #onLend: (lane: number) => void;
@@ -39,9 +39,9 @@ class LeastBusyPool implements Pool {
 export async function main(location: string) {
   const lent: number[] = [];
   const pools: Record<string, PoolOptions> = {
-    // Shared connections in turn: a large value holds up the callers of one of them, not all.
+    // Shared connections, used in turn: a large value delays the callers of one connection, not all.
     roundRobin: { class: RoundRobinPool, size: 4 },
-    // One caller per connection at a time; further callers wait up to `timeout` ms. For isolation, not for speed.
+    // One caller per connection at a time; further callers wait up to `timeout` ms. For isolation, not speed.
     blocking: { class: BlockingPool, max: 3, timeout: 200 },
     own: { class: LeastBusyPool, size: 2, onLend: (lane: number) => lent.push(lane) },
   };
@@ -51,7 +51,7 @@ export async function main(location: string) {
     try {
       const keys = ['a', 'b', 'c', 'd'];
       await Promise.all(keys.map((key) => store.set(key, `${name} ${key}`)));
-      // Reads of one tick would leave as one command on one connection; asked one after the other each is lent its own.
+      // Reads of one tick would leave as one command on one connection. Read one after the other, each borrows a connection.
       const found: unknown[] = [];
       for (const key of keys) found.push(await store.get(key));
       answers[name] = found;

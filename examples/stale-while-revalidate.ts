@@ -6,24 +6,24 @@ export async function main(location: string) {
   const failures: string[] = [];
   store.on('error', ({ code, message }) => failures.push(`${code}: ${message}`));
   try {
-    await store.clear(); // so that a second run shows the same
+    await store.clear(); // a second run then shows the same
 
-    // Fresh for less than half a second, and served for another minute while a new one is made.
+    // Fresh for 400 ms, then served stale for up to a minute while a new value is loaded.
     const options: GetOrSetOptions = { ttl: 400, staleFor: 60_000 };
     let version = 0;
     const load = async () => {
-      await sleep(50); // stands for the slow thing that nobody should wait for
+      await sleep(50); // stands for a slow source
       return `news ${++version}`;
     };
-    const first = await store.getOrSet('news', load, options); // waits: there is nothing yet
+    const first = await store.getOrSet('news', load, options); // waits: there is no entry yet
     await sleep(450);
-    const second = await store.getOrSet('news', load, options); // does not wait: the old one, and a renewal in the background
-    const plain = await store.get('news'); // plain reads know nothing of stale values: a miss
+    const second = await store.getOrSet('news', load, options); // does not wait: the old value, and a refresh in the background
+    const plain = await store.get('news'); // a plain read does not return stale values: a miss
     await sleep(150);
     const third = await store.getOrSet('news', load, options);
     console.log(`cold: '${first}', stale: '${second}', renewed: '${third}'; a plain get of the stale one:`, plain);
 
-    // A source that fails costs nobody their answer, and is left alone for a while.
+    // If the source fails, callers still get the stale value, and the source is not called again for a while.
     await sleep(450);
     let attempts = 0;
     const failing = async (): Promise<string> => {

@@ -2,16 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { redisStore } from '../src/index.js'; // in your project: 'redis-tier'
 
 export async function main(location: string) {
-  // Three stores on the same entries, as three processes would have them.
+  // Three stores on the same entries stand for three processes.
   const fleet = [1, 2, 3].map(() => redisStore({ location, prefix: 'example-stampede', ttl: 60_000 }));
   const [first, second] = fleet as [(typeof fleet)[0], (typeof fleet)[0]];
   try {
-    await first.clear(); // so that a second run shows the same
+    await first.clear(); // a second run then shows the same
 
     let loads = 0;
     const load = async () => {
       loads++;
-      await sleep(100); // stands for the slow thing that everybody wants at once
+      await sleep(100); // stands for a slow source that all callers want at once
       return { total: 42 };
     };
     const everybody = fleet.flatMap((store) => Array.from({ length: 100 }, () => store.getOrSet('report', load)));
@@ -19,7 +19,7 @@ export async function main(location: string) {
     const calls = loads;
     console.log(`${answers.length} callers in 3 processes, ${calls} call of the function`);
 
-    // A deletion while the function runs wins: who waits gets the result, and nobody after them.
+    // A deletion while the function runs wins: waiting callers get the result, later callers do not.
     const outdated = first.getOrSet('price', () => sleep(50, 'old price'));
     await sleep(20);
     await second.del('price');
@@ -27,7 +27,7 @@ export async function main(location: string) {
     const kept = await second.get('price');
     console.log(`deleted meanwhile: the caller got '${given}', Redis holds`, kept);
 
-    // The same for work that is no value: one at a time, in all processes.
+    // The same for work without a value: one process at a time.
     let most = 0;
     let inside = 0;
     const work = async () => {

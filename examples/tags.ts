@@ -12,7 +12,7 @@ const shop = new Map<number, Product>([
 ]);
 let queries = 0;
 
-/** One product: depends on that product. */
+/** One product. Its entry depends on that product. */
 function product(store: RedisStore, id: number): Promise<Product | null> {
   const query = (): Product | null => {
     queries++;
@@ -21,7 +21,7 @@ function product(store: RedisStore, id: number): Promise<Product | null> {
   return store.getOrSet(`product:${id}`, query, { ttl: 60_000, tags: [`product:${id}`] });
 }
 
-/** A page that shows several: depends on each of them, and on which there are. */
+/** A page of all products. Its entry depends on each of them, and on the list of products. */
 function page(store: RedisStore): Promise<string> {
   const render = (): string => {
     queries++;
@@ -33,18 +33,18 @@ function page(store: RedisStore): Promise<string> {
 
 async function changePrice(store: RedisStore, id: number, price: number): Promise<void> {
   shop.set(id, { ...(shop.get(id) as Product), price });
-  // After the change, never before: what is computed from here on sees it. Rejects where Redis cannot be reached.
+  // After the change, never before: values computed from here on see it. Rejects if Redis is unreachable.
   await store.invalidateTags([`product:${id}`]);
 }
 
 export async function main(location: string) {
-  // Two stores, as two processes would have them.
+  // Two stores stand for two processes.
   const options = { location, prefix: 'example-tags', lazyClear: true };
   const [one, two] = [redisStore(options), redisStore(options)];
   queries = 0;
   shop.set(1, { id: 1, name: 'apple', price: 30 });
   try {
-    await one.clear(); // so that a second run shows the same
+    await one.clear(); // a second run then shows the same
 
     await Promise.all([product(one, 1), product(one, 2), page(one)]);
     const before = await page(two);

@@ -5,7 +5,7 @@ import { type ConnectionError, redisStore } from '../src/index.js'; // in your p
 export interface Files {
   /** The certificate of the private authority that signed the server's. */
   ca: string;
-  /** The client's own, where the server asks for one (`tls-auth-clients yes`, Redis's default). */
+  /** The client's certificate, if the server asks for one (`tls-auth-clients yes`, Redis's default). */
   cert: string;
   key: string;
 }
@@ -13,9 +13,9 @@ export interface Files {
 /** @param location `rediss://host:port`, with two s */
 export async function main(location: string, files: Files) {
   const [ca, cert, key] = await Promise.all([readFile(files.ca), readFile(files.cert), readFile(files.key)]);
-  // What stands in `socket` goes to Node's tls.connect. The name or address in `location` has to be in the server's certificate.
+  // `socket` is passed to Node's tls.connect. The server's certificate must contain the name or address in `location`.
   const store = redisStore({ location, prefix: 'example-tls', socket: { tls: true, ca, cert, key } });
-  const distrustful = redisStore({ location, prefix: 'example-tls' }); // knows nothing of the private authority
+  const distrustful = redisStore({ location, prefix: 'example-tls' }); // does not have the private authority
   try {
     await store.ready();
     await store.set('greeting', 'hello over TLS', 5_000);

@@ -11,4 +11,4 @@ if (!server) {
 must(process.execPath, ['scripts/build.mjs']);
 must(process.execPath, [script, ...args], { env: { ...process.env, REDIS_SERVER: server } });
 // The figures are looked at in reviews, and checked as all files are.
-must(process.execPath, [bin('biome'), 'format', '--write', '--log-level=error', 'docs']);
+must(process.execPath, [bin('biome'), 'format', '--write', '--log-level=error', 'docs', 'bench/results']);

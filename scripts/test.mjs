@@ -1,5 +1,12 @@
-// npm test: sets itself up, then runs the specs against real Redis servers that they start. Arguments go to mocha.
+// npm test: sets itself up, then runs the specs against real Redis servers that they start. Arguments go to mocha; spec files among them
+// are run in place of all. `npm run test:all` is this with `--all`: every face on every kind of connection and every codec.
 import { bin, findServer, howToGetRedis, installPackages, must } from './setup.mjs';
+import { sideBySide, specFiles } from './specs.mjs';
+
+const given = process.argv.slice(2);
+const all = given.includes('--all');
+const forMocha = given.filter((argument) => argument !== '--all');
+const some = forMocha.some((argument) => argument.endsWith('.ts'));
 
 installPackages();
 const server = findServer();
@@ -8,4 +15,6 @@ if (!server) {
   console.error(`${howToGetRedis}\nThe specs start, freeze and kill servers of their own, so REDIS_URL is not enough for them.`);
   process.exit(1);
 }
-must(process.execPath, [bin('mocha'), ...process.argv.slice(2)], { env: { ...process.env, REDIS_SERVER: server } });
+must(process.execPath, [bin('mocha'), ...sideBySide, ...(some ? [] : specFiles()), ...forMocha], {
+  env: { ...process.env, REDIS_SERVER: server, ...(all && { REDIS_TIER_MATRIX: 'whole' }) },
+});

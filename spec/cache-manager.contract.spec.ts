@@ -1,14 +1,15 @@
 import { cacheManagerContract, ways } from './contract/cache-manager.js';
-import { codecs, connections, plainTopologies } from './support/settings.js';
+import { codecs, connections, facesBeyondTheFirst, plainTopologies } from './support/settings.js';
 import { together } from './support/together.js';
 
 const names = Object.keys(ways);
+const some = facesBeyondTheFirst(names, '7.2.9, createKeyv');
 
-for (const way of names) {
-  for (const setting of [...connections, ...codecs]) cacheManagerContract(way, setting);
+for (const [i, setting] of [...connections, ...codecs].entries()) {
+  for (const way of i === 0 ? names : some) cacheManagerContract(way, setting);
 }
 for (const setting of plainTopologies) {
   together(setting, (shared) => {
-    for (const way of names) cacheManagerContract(way, shared);
+    for (const way of some) cacheManagerContract(way, shared);
   });
 }

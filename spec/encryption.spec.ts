@@ -138,12 +138,12 @@ describe('a store with encryption', () => {
     await v6.set('digits', '42');
     expect(await closing(new KeyvRedisStore({ ...where, namespace: prefix })).get('digits')).to.equal('42');
 
-    const wires = [...(await redis.keys(`${prefix}:*`))];
-    expect(wires.length).to.equal(10);
-    for (const wire of wires) {
-      const stored = await redis.get(wire);
-      expect(stored, wire).to.match(/^.aes256gcm:k1\0/s);
-      expect(stored, wire).not.to.include(word);
+    const redisKeys = [...(await redis.keys(`${prefix}:*`))];
+    expect(redisKeys.length).to.equal(10);
+    for (const redisKey of redisKeys) {
+      const stored = await redis.get(redisKey);
+      expect(stored, redisKey).to.match(/^.aes256gcm:k1\0/s);
+      expect(stored, redisKey).not.to.include(word);
     }
     const mover = closing(new KeyvRedisStore({ ...where, namespace: prefix, encryption: { keys: [k2, k1] } }));
     expect(await last(mover.reencode())).to.include({ rewritten: 6, unreadable: 0 });

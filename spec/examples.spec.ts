@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { main as cacheManager5 } from '../examples/cache-manager-5.js';
@@ -25,15 +22,10 @@ import { main as poolClass } from '../examples/pool-class.js';
 import { main as staleWhileRevalidate } from '../examples/stale-while-revalidate.js';
 import { main as stampede } from '../examples/stampede.js';
 import { main as tagged } from '../examples/tags.js';
-import { type Files, main as tls } from '../examples/tls.js';
+import { main as tls } from '../examples/tls.js';
 import { main as unixSocket } from '../examples/unix-socket.js';
-import { unrestricted } from './support/acl.js';
-import { certificates } from './support/certificates.js';
-import { RedisCluster } from './support/cluster.js';
-import { compiled } from './support/compiled.js';
+import { type ExampleServers, startExampleServers } from './support/example-servers.js';
 import { sharedServer } from './support/hooks.js';
-import { freePort, RedisServer } from './support/redis.js';
-import { tlsServer } from './support/settings.js';
 import { type RawClient, rawClient } from './support/wire.js';
 
 const root = join(__dirname, '..');
@@ -43,34 +35,16 @@ const names = readdirSync(join(root, 'examples'))
 
 describe('examples', () => {
   let raw: RawClient;
-  /** For the examples that show more than a store may: what Redis holds, what it is sent, who is connected. */
-  let free: RedisServer;
-  let secure: RedisServer;
-  let secureUrl: string;
-  let nodes: RedisCluster;
-  let folder: string;
-  let files: Files;
+  let servers: ExampleServers;
   const { log } = console;
 
   before(async () => {
     raw = await rawClient(sharedServer());
-    free = await RedisServer.start(unrestricted);
-    const { ca, server, client } = await certificates();
-    const port = await freePort();
-    secure = await tlsServer(port, ca.cert, server);
-    secureUrl = `rediss://127.0.0.1:${port}`;
-    nodes = await RedisCluster.start();
-    folder = mkdtempSync(join(tmpdir(), 'redis-tier-examples-'));
-    const file = (name: string, content: string): string => {
-      writeFileSync(join(folder, name), content);
-      return join(folder, name);
-    };
-    files = { ca: file('ca.pem', ca.cert), cert: file('client.pem', client.cert), key: file('client-key.pem', client.key) };
+    servers = await startExampleServers();
   });
   after(async () => {
     raw.destroy();
-    await Promise.all([secure.stop(), free.stop(), nodes.stop()]);
-    rmSync(folder, { recursive: true, force: true });
+    await servers.stop();
   });
   beforeEach(() => {
     console.log = () => {};
@@ -78,8 +52,6 @@ describe('examples', () => {
   afterEach(() => {
     console.log = log;
   });
-
-  const rootUrls = (): string[] => nodes.rootNodes.map(({ socket: { host, port } }) => `redis://${host}:${port}`);
 
   /** What `main` gives, twice: what one run leaves in Redis must not change what the next one shows. */
   async function run<T>(main: (location: string) => Promise<T>, location = sharedServer().location): Promise<T> {
@@ -181,7 +153,7 @@ describe('examples', () => {
   });
 
   it('custom-serializer: what JSON cannot hold comes back, smaller where it is compressed, and only to its serializer', async () => {
-    const { report, read, bytes, errors } = await run(customSerializer, free.location);
+    const { report, read, bytes, errors } = await run(customSerializer, servers.free.location);
     expect(read).to.deep.equal({ plain: report, small: report, other: undefined });
     expect(bytes.plain).to.be.greaterThan(8_000);
     expect(bytes.small).to.be.within(1, 1_000);
@@ -227,7 +199,7 @@ describe('examples', () => {
     });
   });
 
-  it('lock: one at a time, an error where it is held, and a number that tells of a holder who was replaced', async () => {
+  it('lock: one at a time, an error where it is held, and a number that tells of a holder that was replaced', async () => {
     expect(await run(lock)).to.deep.equal({
       most: 1,
       refused: 'ERR_LOCK_HELD',
@@ -243,13 +215,13 @@ describe('examples', () => {
     expect([...codes]).to.include.members(['ERR_TIMEOUT', 'ERR_BREAKER_OPEN']);
   });
 
-  it('encryption: nobody reads without the key, and none is missed while keys change', async () => {
+  it('encryption: no value is readable without the key, and none is missed while keys change', async () => {
     const ada = { name: 'Ada' };
     expect(await run(encryption)).to.deep.equal({ unread: undefined, read: ada, moved: ada, old: undefined, errors: ['ERR_CODEC'] });
   });
 
   it('cluster: keys of many slots at once, in their order', async () => {
-    const urls = rootUrls();
+    const urls = servers.clusterUrls;
     await cluster(urls);
     expect(await cluster(urls)).to.deep.equal({
       names: ['Ada', 'Grace', 'Edsger', 'Barbara'],
@@ -261,62 +233,21 @@ describe('examples', () => {
   });
 
   it('demo: computes each answer once while it is kept, watched or not', async () => {
-    const watched = { location: free.url, about: 'the specs’ Redis', watch: true };
+    const watched = { location: servers.free.url, about: 'the specs’ Redis', watch: true };
     for (const where of [sharedServer().url, watched, 'memory:']) expect(await demo(where)).to.deep.equal({ computed: 7 });
   });
 
   it('unix-socket: the connection is one over the socket', async () => {
-    const { greeting, status, clientAddress } = await run(unixSocket, free.unixSocket);
+    const { greeting, status, clientAddress } = await run(unixSocket, servers.free.unixSocket);
     expect(greeting).to.equal('hello over a unix socket');
     expect(status).to.equal('ready');
-    expect(clientAddress).to.equal(`${free.unixSocket}:0`);
+    expect(clientAddress).to.equal(`${servers.free.unixSocket}:0`);
   });
 
   it('tls: connects with the private authority, and not without it', async () => {
-    const { greeting, refused } = await run((location) => tls(location, files), secureUrl);
+    const { greeting, refused } = await run((location) => tls(location, servers.files), servers.secureUrl);
     expect(greeting).to.equal('hello over TLS');
     expect(refused).to.match(/certificate/);
-  });
-
-  /** Runs the example as a person would: a process of its own. */
-  async function alone(name: string, url: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
-    // Some versions of Node warn of loading ES modules from CommonJS.
-    const quiet = ['--disable-warning=ExperimentalWarning', '--disable-warning=DeprecationWarning'];
-    const child = spawn(process.execPath, [...quiet, compiled(`examples/${name}`)], {
-      cwd: root,
-      env: {
-        ...process.env,
-        REDIS_URL: name === 'tls.ts' ? secureUrl : url,
-        REDIS_SOCKET: free.unixSocket,
-        REDIS_CLUSTER: rootUrls().join(),
-        REDIS_CA: files.ca,
-        REDIS_CERT: files.cert,
-        REDIS_KEY: files.key,
-      },
-      timeout: 40_000,
-    });
-    const output = { stdout: '', stderr: '' };
-    child.stdout.on('data', (data) => (output.stdout += data));
-    child.stderr.on('data', (data) => (output.stderr += data));
-    const [code] = await once(child, 'close');
-    return { code, ...output };
-  }
-
-  // One after the other: eleven compilers at once would starve the deadlines of the stores.
-  for (const name of names) {
-    it(`${name} runs as a program, prints what it does, and ends by itself`, async function () {
-      this.timeout(60_000);
-      const { code, stdout, stderr } = await alone(name, name === 'custom-serializer.ts' ? free.url : sharedServer().url);
-      expect(stderr).to.equal('');
-      expect(code).to.equal(0);
-      expect(stdout).not.to.equal('');
-    });
-  }
-
-  it('counters.ts ends with a reason where Redis is not there', async () => {
-    const { code, stderr } = await alone('counters.ts', `redis://127.0.0.1:${await freePort()}`);
-    expect(code).to.equal(1);
-    expect(stderr).to.include('ECONNREFUSED');
   });
 
   it('are all in the README', () => {

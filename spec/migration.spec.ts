@@ -97,7 +97,7 @@ describe('migration', () => {
   });
 
   describe('from @keyv/redis', () => {
-    const idioms: Record<string, [theirs: () => Keyv, ours: () => Keyv, wire: string]> = {
+    const idioms: Record<string, [theirs: () => Keyv, ours: () => Keyv, redisKey: string]> = {
       'new Keyv({ store: new KeyvRedis(url), namespace })': [
         () => new Keyv({ store: new KeyvRedis(server.adminUrl), namespace: 'two' }),
         () => new Keyv({ store: new KeyvRedisStore(server.url, { useKeyPrefix: false }), namespace: 'two' }),
@@ -114,7 +114,7 @@ describe('migration', () => {
         'users:',
       ],
     };
-    for (const [idiom, [theirs, ours, wire]] of Object.entries(idioms)) {
+    for (const [idiom, [theirs, ours, redisKey]] of Object.entries(idioms)) {
       it(`reads and writes the same bytes under the same keys as ${idiom}`, async () => {
         const peer = theirs();
         const keyv = closing(ours());
@@ -124,14 +124,14 @@ describe('migration', () => {
           await keyv.set(`ours:${i}`, value, 60_000);
           expect(await peer.get(`ours:${i}`)).to.deep.equal(value);
         }
-        const written = new Set(await redis.keys(`${wire}*`));
+        const written = new Set(await redis.keys(`${redisKey}*`));
         expect(written.size).to.equal(2 * values.length);
-        expect(await redis.get(`${wire}ours:9`)).to.match(/^\{"value":\{"a":\{"b":\["ü","\\""\]\}\},"expires":\d+\}$/);
+        expect(await redis.get(`${redisKey}ours:9`)).to.match(/^\{"value":\{"a":\{"b":\["ü","\\""\]\}\},"expires":\d+\}$/);
         const found: string[] = [];
         for await (const [key] of keyv.iterator?.(undefined) ?? []) found.push(key);
         expect(found.sort()).to.deep.equal(values.flatMap((_, i) => [`ours:${i}`, `theirs:${i}`]).sort());
         await keyv.clear();
-        expect(await redis.keys(`${wire}*`)).to.deep.equal([]);
+        expect(await redis.keys(`${redisKey}*`)).to.deep.equal([]);
         await peer.disconnect();
       });
     }

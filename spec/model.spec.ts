@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { jsonSerializer, type RedisStore, type StoreOptions, v8Serializer } from '../src/index.js';
+import { cacheOf } from './support/internals.js';
 import { openStore } from './support/open.js';
 import { random } from './support/random.js';
 
 const minute = 60_000;
 const keyFunction = (key: string): string => `own:${key}`;
-const parseKey = (wire: string): string | undefined => (wire.startsWith('own:') ? wire.slice(4) : undefined);
+const parseKey = (redisKey: string): string | undefined => (redisKey.startsWith('own:') ? redisKey.slice(4) : undefined);
 
 /** The option `tags`, which knows nothing but the key. */
 const byKey = (key: string): string[] => (key.length % 2 === 0 ? ['even'] : []);
@@ -66,13 +67,13 @@ function stepsOf(seed: number, tagged: boolean, lazy: boolean): () => Step {
   const options = () => (tagged && draw() < 0.5 ? { ttl: pick(ttls), tags: some(tagNames) } : pick(ttls));
   const steps: (() => Step)[] = [
     () =>
-      ((key, value, how) => [`set ${key}`, (store: RedisStore) => store.put(key, value, how)] as const)(
+      ((key, value, how) => [`set ${key}`, (store: RedisStore) => cacheOf(store).writer.set(key, value, how)] as const)(
         pick(keys),
         pick(values),
         options(),
       ),
     () =>
-      ((key, value, how) => [`set ${key}`, (store: RedisStore) => store.put(key, value, how)] as const)(
+      ((key, value, how) => [`set ${key}`, (store: RedisStore) => cacheOf(store).writer.set(key, value, how)] as const)(
         pick(keys),
         pick(values),
         options(),
@@ -104,10 +105,10 @@ function stepsOf(seed: number, tagged: boolean, lazy: boolean): () => Step {
     () => ((key, ttl) => [`touch ${key}`, (store: RedisStore) => store.touch(key, ttl)] as const)(pick(keys), pick(ttls)),
     () => ((key) => [`persist ${key}`, (store: RedisStore) => store.persist(key)] as const)(pick(keys)),
     () => ((key) => [`ttl ${key}`, async (store: RedisStore) => rounded(await store.ttl(key))] as const)(pick(keys)),
-    () => ((key) => [`del ${key}`, (store: RedisStore) => store.remove([key])] as const)(pick(keys)),
+    () => ((key) => [`del ${key}`, (store: RedisStore) => cacheOf(store).writer.unlinkCounted([key])] as const)(pick(keys)),
     () => ((list) => [`mdel ${list}`, (store: RedisStore) => store.mdel(...list)] as const)(some(keys)),
     () => ((key) => [`has ${key}`, (store: RedisStore) => store.has(key)] as const)(pick(keys)),
-    () => ((list) => [`hasMany ${list}`, (store: RedisStore) => store.hasMany(list)] as const)(some(keys)),
+    () => ((list) => [`hasMany ${list}`, (store: RedisStore) => cacheOf(store).reader.hasMany(list)] as const)(some(keys)),
     () =>
       ((pattern) => [`keys ${pattern}`, async (store: RedisStore) => (await store.keys(pattern)).sort()] as const)(
         pick([undefined, ...patterns]),
@@ -137,7 +138,7 @@ function stepsOf(seed: number, tagged: boolean, lazy: boolean): () => Step {
               async (store: RedisStore) => {
                 await store.clear({ lazy: true });
                 // What is deleted in the background is not there or there, as it comes.
-                await store['parts'].background.idle();
+                await cacheOf(store).context.background.idle();
               },
             ] as const,
         ]

@@ -3,7 +3,7 @@ import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, Periodic
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { expect } from 'chai';
 import { type InstrumentOptions, instrument } from '../src/otel.js';
-import { loadTraced, traced } from '../src/telemetry/tracing.js';
+import { isLoadTraced, isTraced } from '../src/telemetry/events.js';
 import { sharedServer } from './support/hooks.js';
 import { openStore, rejection } from './support/open.js';
 import { freePort, RedisServer } from './support/redis.js';
@@ -40,7 +40,7 @@ describe('OpenTelemetry', () => {
   afterEach(() => {
     for (const end of ends.splice(0)) end();
     spans.reset();
-    expect([traced(), loadTraced()], 'nothing stays subscribed').to.deep.equal([false, false]);
+    expect([isTraced(), isLoadTraced()], 'nothing stays subscribed').to.deep.equal([false, false]);
   });
   after(() => meters.shutdown());
 
@@ -145,7 +145,7 @@ describe('OpenTelemetry', () => {
 
   it('subscribes to nothing where only the numbers are wanted', () => {
     watch(openStore(), { tracer: false, durations: false });
-    expect(traced()).to.equal(false);
+    expect(isTraced()).to.equal(false);
   });
 
   it('has a span and a duration for each call of a function given to getOrSet', async () => {

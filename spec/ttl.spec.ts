@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { ArgumentError } from '../src/index.js';
-import { ttlPolicy, wireTtl } from '../src/ttl.js';
+import { redisTtl, ttlPolicy } from '../src/ttl.js';
 
 const anyTtl = fc.oneof(
   fc.double(),
@@ -18,22 +18,22 @@ describe('time to live', () => {
           expect(() => policy(ttl)).to.throw(ArgumentError);
           return;
         }
-        const wire = policy(ttl);
+        const redisKey = policy(ttl);
         if (ttl === undefined || ttl === null || ttl === 0 || ttl > 2 ** 52) {
-          expect(wire).to.equal(undefined);
+          expect(redisKey).to.equal(undefined);
           return;
         }
-        expect(Number.isSafeInteger(wire)).to.equal(true);
-        expect(wire as number).to.be.at.least(Math.max(1, ttl));
-        expect((wire as number) - ttl).to.be.at.most(ttl < 1 ? 1 : 1 - Number.EPSILON);
-        expect(String(wire)).to.match(/^\d+$/);
+        expect(Number.isSafeInteger(redisKey)).to.equal(true);
+        expect(redisKey as number).to.be.at.least(Math.max(1, ttl));
+        expect((redisKey as number) - ttl).to.be.at.most(ttl < 1 ? 1 : 1 - Number.EPSILON);
+        expect(String(redisKey)).to.match(/^\d+$/);
       }),
       { numRuns: 2000 },
     ));
 
   it('refuses what is no number', () => {
     for (const ttl of ['5', true, {}, [], new Date()])
-      expect(() => wireTtl(ttl as never)).to.throw(ArgumentError, /^expected `ttl` to be a number/);
+      expect(() => redisTtl(ttl as never)).to.throw(ArgumentError, /^expected `ttl` to be a number/);
   });
 
   it('is the default where none is given, of the value where the default is a function', () => {
@@ -56,9 +56,9 @@ describe('time to live', () => {
         fc.double({ min: 0, max: 1, noNaN: true }),
         fc.double({ min: 0, max: 0.999, noNaN: true }),
         (ttl, maxTtl, ttlJitter, random) => {
-          const wire = ttlPolicy({ maxTtl, ttlJitter }, () => random)(ttl) as number;
+          const redisKey = ttlPolicy({ maxTtl, ttlJitter }, () => random)(ttl) as number;
           const capped = Math.min(ttl, maxTtl);
-          expect(wire).to.be.within(Math.max(1, Math.floor(capped * (1 - ttlJitter))), capped);
+          expect(redisKey).to.be.within(Math.max(1, Math.floor(capped * (1 - ttlJitter))), capped);
           expect(ttlPolicy({ maxTtl })(null)).to.equal(maxTtl);
         },
       ),

@@ -1,6 +1,6 @@
-import { discreet, withoutArguments } from './discretion.js';
+import { redact, withoutArguments } from './messages.js';
 
-/** Stable codes of every error that redis-tier creates. Match on these, never on message text. */
+/** The stable codes of the errors that redis-tier creates. Match on these, never on message text. */
 export type ErrorCode =
   | 'ERR_OPTION'
   | 'ERR_ARGUMENT'
@@ -30,29 +30,26 @@ export type ErrorCode =
   | 'ERR_LOCK_LOST';
 
 interface Details {
-  /** What went wrong underneath, where something did. */
+  /** The error that caused this one. */
   readonly cause?: unknown;
 }
 
-/**
- * The parent of every error an operation can end with.
- * It carries the operation and the caller's key; never a value, never a password.
- */
+/** The parent of every error that an operation rejects with or emits. It never holds a value or a password. */
 export class CacheError extends Error {
   readonly code: ErrorCode;
   /** The method that failed, such as `get` or `delPattern`. */
   operation?: string;
-  /** The caller's key, where the operation has exactly one. */
+  /** The caller's key, if the operation has exactly one. */
   key?: string;
 
   constructor(code: ErrorCode, message: string, details?: Details) {
-    super(withoutArguments(message), discreet(details));
+    super(withoutArguments(message), redact(details));
     this.name = new.target.name;
     this.code = code;
   }
 }
 
-/** The operation did not settle within `timeout` milliseconds; whatever Redis still does with it is ignored. */
+/** The operation did not settle within `timeout` milliseconds. A late answer of Redis is ignored. */
 export class TimeoutError extends CacheError {
   constructor(
     readonly timeout: number,
@@ -62,14 +59,14 @@ export class TimeoutError extends CacheError {
   }
 }
 
-/** There is no usable connection to Redis: refused, lost, or not authenticated. */
+/** No connection to Redis is usable: it was refused, was lost, or failed to authenticate. */
 export class ConnectionError extends CacheError {
   constructor(message: string, details?: Details, code: ErrorCode = 'ERR_CONNECTION') {
     super(code, message, details);
   }
 }
 
-/** Redis refuses the user or the password (NOAUTH, WRONGPASS). */
+/** Redis refused the user or the password (NOAUTH, WRONGPASS). */
 export class AuthenticationError extends ConnectionError {
   constructor(message: string, details?: Details) {
     super(message, details, 'ERR_AUTH');
@@ -83,35 +80,35 @@ export class TooManyClientsError extends ConnectionError {
   }
 }
 
-/** Redis did not answer lately: the breaker is open, and nothing was sent. The failure that opened it is the `cause`. */
+/** The circuit breaker is open: the command was not sent. The `cause` is the failure that opened the breaker. */
 export class BreakerOpenError extends ConnectionError {
   constructor(cause?: unknown) {
-    super(`Redis is not asked for now: ${cause instanceof Error ? cause.message : 'it did not answer'}`, { cause }, 'ERR_BREAKER_OPEN');
+    super(`the circuit breaker is open: ${cause instanceof Error ? cause.message : 'Redis did not answer'}`, { cause }, 'ERR_BREAKER_OPEN');
   }
 }
 
-/** `maxPending` operations were under way already; nothing was sent. */
+/** `maxPending` operations were pending already: the command was not sent. */
 export class OverloadedError extends CacheError {
   constructor(readonly maxPending: number) {
-    super('ERR_OVERLOADED', `${maxPending} operations are under way already, which is all that \`maxPending\` allows`);
+    super('ERR_OVERLOADED', `${maxPending} operations are pending already, the limit that \`maxPending\` sets`);
   }
 }
 
-/** The caller gave up by its AbortSignal, whose `reason` is the `cause`. Always rejects, whatever `onFailure` says. */
+/** The caller aborted the operation by its AbortSignal, whose `reason` is the `cause`. Rejects under every `onFailure`. */
 export class AbortedError extends CacheError {
   constructor(reason: unknown) {
-    super('ERR_ABORTED', 'the operation was aborted by its caller', { cause: reason });
+    super('ERR_ABORTED', 'the caller aborted the operation', { cause: reason });
   }
 }
 
-/** The store was disconnected by its owner. */
+/** The operation was called after `disconnect`. */
 export class ClosedError extends CacheError {
   constructor() {
     super('ERR_CLOSED', 'the store is disconnected');
   }
 }
 
-/** Every connection of the pool stayed busy for the pool's own `timeout`. */
+/** Every connection of the pool stayed busy for the pool's own `timeout` in milliseconds. */
 export class PoolTimeoutError extends CacheError {
   constructor(
     readonly timeout: number,
@@ -121,117 +118,117 @@ export class PoolTimeoutError extends CacheError {
   }
 }
 
-/** A value could not be turned into bytes, or stored bytes could not be turned into a value. */
+/** A value could not be encoded, or stored bytes could not be decoded. */
 export class CodecError extends CacheError {
   constructor(message: string, details?: Details) {
     super('ERR_CODEC', message, details);
   }
 }
 
-/** Redis answered the command with an error, kept as `cause`. */
+/** Redis answered the command with an error, which is the `cause`. */
 export class CommandError extends CacheError {
   constructor(message: string, details?: Details, code: ErrorCode = 'ERR_COMMAND') {
     super(code, message, details);
   }
 }
 
-/** Redis cannot answer for now: it is loading, busy with a script, or its cluster is not whole (LOADING, BUSY, CLUSTERDOWN, MASTERDOWN, TRYAGAIN). */
+/** Redis is loading, busy with a script, or its cluster is incomplete (LOADING, BUSY, CLUSTERDOWN, MASTERDOWN, TRYAGAIN). */
 export class UnavailableError extends CommandError {
   constructor(message: string, details?: Details) {
     super(message, details, 'ERR_UNAVAILABLE');
   }
 }
 
-/** A write went to a replica, such as the old primary after a failover (READONLY). The connection is replaced. */
+/** A write went to a replica, such as the old primary after a failover (READONLY). The store then reconnects. */
 export class ReadOnlyError extends CommandError {
   constructor(message: string, details?: Details) {
     super(message, details, 'ERR_READONLY');
   }
 }
 
-/** Redis is at its `maxmemory` and evicts nothing (OOM). */
+/** Redis reached its `maxmemory` and cannot evict (OOM). */
 export class OutOfMemoryError extends CommandError {
   constructor(message: string, details?: Details) {
     super(message, details, 'ERR_OUT_OF_MEMORY');
   }
 }
 
-/** Redis takes no writes: it cannot save to disk, or has too few replicas (MISCONF, NOREPLICAS). */
+/** Redis refuses writes: it cannot save to disk, or has too few replicas (MISCONF, NOREPLICAS). */
 export class WriteRefusedError extends CommandError {
   constructor(message: string, details?: Details) {
     super(message, details, 'ERR_WRITE_REFUSED');
   }
 }
 
-/** The ACL of the user does not allow this (NOPERM). */
+/** The ACL of the user forbids the command or the key (NOPERM). */
 export class PermissionError extends CommandError {
   constructor(message: string, details?: Details) {
     super(message, details, 'ERR_PERMISSION');
   }
 }
 
-/** The key belongs to another node of a cluster (MOVED, ASK, CROSSSLOT): the store wants the option `cluster`. */
+/** The key belongs to another node of a cluster (MOVED, ASK, CROSSSLOT): set the option `cluster`. */
 export class RedirectError extends CommandError {
   constructor(message: string, details?: Details) {
     super(message, details, 'ERR_REDIRECT');
   }
 }
 
-/** The value is over the server's `proto-max-bulk-len`. Redis closes the connection over it, which then comes back. */
+/** The value is larger than the server's `proto-max-bulk-len`. Redis then closes the connection, and the store reconnects. */
 export class TooLargeError extends CommandError {
   constructor(message: string, details?: Details) {
     super(message, details, 'ERR_TOO_LARGE');
   }
 }
 
-/** The operation needs a key that is not there. */
+/** The operation needs a key that does not exist. */
 export class MissingKeyError extends CacheError {
   constructor() {
     super('ERR_MISSING_KEY', 'the key does not exist');
   }
 }
 
-/** The store was set up in a way that cannot do this. */
+/** The options of the store, or the Redis server, do not support the operation. */
 export class UnsupportedError extends CacheError {
   constructor(message: string) {
     super('ERR_UNSUPPORTED', message);
   }
 }
 
-/** A caller of `getOrSet` waited for `hardTimeout` milliseconds. The function goes on, and what it gives is stored. */
+/** A caller of `getOrSet` waited for `hardTimeout` milliseconds. The function still runs, and its result is stored. */
 export class FactoryTimeoutError extends CacheError {
   constructor(readonly hardTimeout: number) {
-    super('ERR_FACTORY_TIMEOUT', `the function gave nothing within ${hardTimeout} ms`);
+    super('ERR_FACTORY_TIMEOUT', `the function gave no value within ${hardTimeout} ms`);
   }
 }
 
-/** The function of `getOrSet` failed where no caller waits for it any more. What it threw is the `cause`. Only ever emitted. */
+/** The function of `getOrSet` failed after its last caller left. What it threw is the `cause`. Emitted, never thrown. */
 export class RefreshError extends CacheError {
   constructor(cause: unknown) {
     super('ERR_REFRESH', 'the function failed in the background', { cause });
   }
 }
 
-/** Somebody else has the lock (`held`), or this holder no longer has it (`lost`): it lapsed, or was deleted. */
+/** Another holder has the lock (`held`), or this holder lost it (`lost`): the lock expired or was deleted. */
 export class LockError extends CacheError {
   constructor(
     readonly reason: 'held' | 'lost',
     details?: Details,
   ) {
     const held = reason === 'held';
-    super(held ? 'ERR_LOCK_HELD' : 'ERR_LOCK_LOST', held ? 'somebody else holds the lock' : 'the lock is no longer ours', details);
+    super(held ? 'ERR_LOCK_HELD' : 'ERR_LOCK_LOST', held ? 'another holder has the lock' : 'this holder lost the lock', details);
   }
 }
 
-/** An option that cannot be understood: thrown at construction, in words that say what was expected and what came. */
+/** An option is invalid. Thrown at construction; the message says what was expected and what came. */
 export class OptionError extends TypeError {
   readonly code: ErrorCode = 'ERR_OPTION';
   override readonly name = 'OptionError';
 }
 
 /**
- * An argument of a call that makes no sense, such as a negative time to live. On a store the call rejects, whatever `onFailure` says;
- * under Keyv the value is not stored. The `error` event tells either way.
+ * An argument of a call is invalid, such as a negative time to live. On a store the call rejects under every `onFailure`; under Keyv the
+ * value is not stored. Both emit `error`.
  */
 export class ArgumentError extends TypeError {
   readonly code: ErrorCode = 'ERR_ARGUMENT';
@@ -240,27 +237,4 @@ export class ArgumentError extends TypeError {
   operation?: string;
   /** The caller's key, if the operation has exactly one. */
   key?: string;
-}
-
-/** A function in the options failed. The operation fails by its failure policy, unlike for a wrong argument. @internal */
-export function functionFailed(option: string, cause: unknown): CacheError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new CacheError('ERR_OPTION', `the function in the option \`${option}\` failed: ${why}`, { cause });
-}
-
-/** How a wrong value is shown in an error message: its type and, where short and harmless, itself. */
-/** @internal */
-export function shown(value: unknown): string {
-  // A URL may hold a password.
-  if (typeof value === 'string')
-    return value.length > 40 || /:\/\/|@/.test(value) ? `a string of ${value.length} characters` : JSON.stringify(value);
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  if (typeof value === 'function') return 'a function';
-  return String(value);
-}
-
-/** ``expected `pool.max` to be an integer ≥ 1, got `0` `` */
-export function expected(name: string, what: string, got: unknown): string {
-  return `expected \`${name}\` to be ${what}, got \`${shown(got)}\``;
 }

@@ -1,14 +1,17 @@
-export type { CounterOptions } from './cache.js';
+export type { ClearOptions, Entries, TagsOf, WriteOptions } from './cache/call-options.js';
+export type { OnFailure } from './cache/failure.js';
+export type { ReencodeOptions, ReencodeProgress } from './cache/reencode.js';
+export type { CounterOptions } from './cache/updates.js';
 export type { CodecOptions } from './codec/codec.js';
+export type { CompressionOptions, PackingOptions } from './codec/compression.js';
 export {
   brotliCompressor,
   type Compressor,
   type DecompressionLimit,
   gzipCompressor,
   zstdCompressor,
-} from './codec/compressors.js';
+} from './codec/compression.js';
 export type { EncryptionKey, EncryptionOptions } from './codec/encryption.js';
-export type { CompressionOptions, PackingOptions } from './codec/packing.js';
 export {
   type BinarySerializer,
   jsonSerializer,
@@ -20,9 +23,8 @@ export {
   type TextSerializer,
   v8Serializer,
 } from './codec/serializers.js';
-export { CoherentMemory, coherentMemory } from './coherent-memory.js';
 export type { BatchOptions } from './commands/batching.js';
-export type { BreakerOptions, BreakerState } from './connection/breaker.js';
+export type { BreakerOptions } from './connection/breaker.js';
 export type {
   Argument,
   Caller,
@@ -32,9 +34,9 @@ export type {
   Route,
   Status,
 } from './connection/connection.js';
+export { type Parser, type ParserClass, type ParserOptions, ReplyParser } from './connection/direct/parser.js';
 export type { CallOptions } from './connection/guard.js';
-export { type Parser, type ParserClass, type ParserOptions, ReplyParser } from './connection/parser.js';
-export type { Pool, PoolClass, PoolOptions } from './connection/pool.js';
+export type { Pool, PoolClass, PoolOptions } from './connection/pools.js';
 export {
   type BlockingOptions,
   BlockingPool,
@@ -42,22 +44,14 @@ export {
   RoundRobinPool,
   SharedConnection,
 } from './connection/pools.js';
-export { createPool } from './create.js';
 export * from './errors.js';
-export type { EntryEvent, ReadEvent, StoreEvents } from './events.js';
-export type { ClearOptions } from './extras/clear-options.js';
-export type { Entries } from './extras/entries.js';
-export type { Factory, FactoryContext } from './extras/factory.js';
-export type { GetOrSetOptions } from './extras/load-options.js';
-export { Lock, type LockOptions } from './extras/lock.js';
-export type { ReencodeOptions, ReencodeProgress } from './extras/reencode.js';
-export type { TagsOf, WriteOptions } from './extras/write-options.js';
-export type { OnFailure } from './failure.js';
-export { plainKeys } from './keys/plain-keys.js';
-export type { NearOptions } from './near/options.js';
-export type { NearHolding } from './near/tier.js';
-export type { ConnectionOptions, StoreOptions } from './options.js';
-export { nullStore, RedisStore, redisStore } from './store.js';
-export type { StatsOptions, StoreStats, TierStats } from './telemetry/stats.js';
-export type { CommandTrace, LoadTrace, Source } from './telemetry/tracing.js';
+export { plainKeys } from './keys/custom-keys.js';
+export type { Factory, FactoryContext } from './load/factory.js';
+export type { GetOrSetOptions } from './load/load-options.js';
+export { Lock, type LockOptions } from './lock/lock.js';
+export type { ConnectionOptions, NearOptions, NodeRedisOptions, StoreOptions } from './options/options.js';
+export { CoherentMemory, coherentMemory } from './store/coherent-memory.js';
+export { createPool, nullStore, RedisStore, redisStore } from './store/store.js';
+export type { BreakerState, CommandTrace, EntryEvent, LoadTrace, ReadEvent, Source, StoreEvents } from './telemetry/events.js';
+export type { NearHolding, StatsOptions, StoreStats, TierStats } from './telemetry/stats.js';
 export type { Milliseconds, Ttl, TtlOptions } from './ttl.js';

@@ -1,11 +1,8 @@
 export * from './errors.js';
-export type { EntryEvent, ReadEvent, StoreEvents } from './events.js';
-export { type KeyvRedisOptions, KeyvRedisStore } from './keyv/adapter.js';
+export { KeyvRedisStore } from './keyv/adapter.js';
 export { coherentMemory } from './keyv/coherent-memory.js';
-export type { AdapterInfo, KeyvCapabilities, KeyvEntry } from './keyv/contract.js';
-export { type CreateKeyvOptions, createKeyv } from './keyv/create-keyv.js';
-export type { OwnOptions } from './keyv/keyv-options.js';
-export type { NearHolding } from './near/tier.js';
-export type { Connect } from './settings/ways-in.js';
-export type { StatsOptions, StoreStats, TierStats } from './telemetry/stats.js';
-export type { CommandTrace, LoadTrace, Source } from './telemetry/tracing.js';
+export type { AdapterInfo, KeyvCapabilities, KeyvEntry, KeyvRedisOptions } from './keyv/contract.js';
+export { type CreateKeyvOptions, createKeyv, type OwnOptions } from './keyv/create-keyv.js';
+export type { Connect } from './options/locations.js';
+export type { CommandTrace, EntryEvent, LoadTrace, ReadEvent, Source, StoreEvents } from './telemetry/events.js';
+export type { NearHolding, StatsOptions, StoreStats, TierStats } from './telemetry/stats.js';

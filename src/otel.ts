@@ -1,7 +1,7 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { type Attributes, type Meter, metrics, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { type CommandTrace, commandChannel, type LoadTrace, loadChannel, type Source } from './telemetry/events.js';
 import type { StoreStats } from './telemetry/stats.js';
-import { type CommandTrace, commandChannel, type LoadTrace, loadChannel, type Source } from './telemetry/tracing.js';
 
 /** A store, or a Keyv adapter. */
 export interface Instrumentable {
@@ -9,28 +9,30 @@ export interface Instrumentable {
   stats(): StoreStats;
 }
 
+/** The options of {@link instrument}. */
 export interface InstrumentOptions {
-  /** Where the metrics go; `false` for nowhere. Default: the meter `redis-tier` of the global provider. */
+  /** Receives the metrics; `false` for none. Default: the meter `redis-tier` of the global provider. */
   readonly meter?: Meter | false | undefined;
-  /** Where the spans go; `false` for nowhere. Default: the tracer `redis-tier` of the global provider. */
+  /** Receives the spans; `false` for none. Default: the tracer `redis-tier` of the global provider. */
   readonly tracer?: Tracer | false | undefined;
   /**
-   * Whether the time of every command and load is measured, for the histograms `db.client.operation.duration` and
-   * `redis_tier.load.duration`. Default true. Without it and without a tracer nothing is done per command: the other metrics are read
-   * from `stats()` when they are collected.
+   * Measures the duration of every command and load in seconds, for the histograms `db.client.operation.duration` and
+   * `redis_tier.load.duration`. Without it and without a tracer there is no work per command: the other metrics are read from `stats()` at
+   * collection. Default true.
    */
   readonly durations?: boolean | undefined;
-  /** Whether spans carry the caller's key, as `cache.key`. Default false: keys may be personal. */
+  /** Whether spans carry the caller's key as `cache.key`. Default false, because keys may be personal data. */
   readonly keys?: boolean | undefined;
-  /** Set on every span and metric. */
+  /** Attributes for every span and metric. Default: none. */
   readonly attributes?: Attributes | undefined;
 }
 
 /**
- * Gives OpenTelemetry what the store does: metrics from its `stats()`; for each command a client span and its duration; for each call of
- * a function given to `getOrSet` an internal span and its duration. Needs the package `@opentelemetry/api`.
+ * Reports a store to OpenTelemetry: metrics from its `stats()`, a client span and a duration per command, and an internal span and a duration
+ * per call of a `getOrSet` function. Needs the package `@opentelemetry/api`.
  *
- * @returns ends it, and the spans of what is under way
+ * @returns a function that ends the instrumentation, and the spans of pending calls
+ * @example const stop = instrument(store, { keys: true });
  */
 export function instrument(store: Instrumentable, options: InstrumentOptions = {}): () => void {
   const { meter = metrics.getMeter('redis-tier'), tracer = trace.getTracer('redis-tier'), durations = true, keys = false } = options;
@@ -48,7 +50,7 @@ export function instrument(store: Instrumentable, options: InstrumentOptions = {
   };
 }
 
-/** Semantic conventions of database clients, for what is known of the server. */
+/** Attributes of the server by the semantic conventions of database clients. */
 function describe({ prefix, address, port, database }: Source): Attributes {
   return {
     'db.system.name': 'redis',
@@ -59,28 +61,28 @@ function describe({ prefix, address, port, database }: Source): Attributes {
   };
 }
 
-/** Counters by the name of what they count. */
+/** Metrics by their names. */
 const counted = {
-  'redis_tier.writes': ['writes', '{entry}', 'Entries handed over to be stored'],
-  'redis_tier.deletes': ['deletes', '{key}', 'Keys handed over to be deleted'],
-  'redis_tier.failures': ['failures', '{operation}', 'Operations that failed, those that became a miss included'],
+  'redis_tier.writes': ['writes', '{entry}', 'Attempted writes, in entries'],
+  'redis_tier.deletes': ['deletes', '{key}', 'Attempted deletions, in keys'],
+  'redis_tier.failures': ['failures', '{operation}', 'Failed operations, also those that became a miss'],
   'redis_tier.timeouts': ['timeouts', '{operation}', 'Operations past their deadline'],
   'redis_tier.refused': ['refused', '{operation}', 'Operations that were not sent'],
-  'redis_tier.loads': ['loads', '{call}', 'Calls of functions given to getOrSet'],
-  'redis_tier.stale_served': ['staleServed', '{read}', 'Values served past their time to live'],
-  'redis_tier.lease_waits': ['leaseWaits', '{read}', 'Callers that waited for another process to make the value'],
+  'redis_tier.loads': ['loads', '{call}', 'Calls of getOrSet functions'],
+  'redis_tier.stale_served': ['staleServed', '{read}', 'Stale values served'],
+  'redis_tier.lease_waits': ['leaseWaits', '{read}', 'Callers that waited for the lease of another process'],
 } as const;
 
-/** Costs nothing but one `stats()` each time they are collected. */
+/** Registers the metrics. The only cost is one `stats()` per collection. */
 function observeStats(store: Instrumentable, meter: Meter, common: Attributes): () => void {
   const counters = Object.entries(counted).map(
     ([name, [field, unit, description]]) => [meter.createObservableCounter(name, { unit, description }), field] as const,
   );
-  const reads = meter.createObservableCounter('redis_tier.reads', { unit: '{read}', description: 'Reads that were answered' });
-  const io = meter.createObservableCounter('redis_tier.io', { unit: 'By', description: 'Bytes of values, as they are stored' });
+  const reads = meter.createObservableCounter('redis_tier.reads', { unit: '{read}', description: 'Answered reads' });
+  const io = meter.createObservableCounter('redis_tier.io', { unit: 'By', description: 'Bytes of values, as stored' });
   const opened = meter.createObservableCounter('redis_tier.breaker.opened', { description: 'How often the breaker opened' });
   const open = meter.createObservableGauge('redis_tier.breaker.open', { description: '1 while the breaker is open or half open' });
-  const pending = meter.createObservableUpDownCounter('redis_tier.pending', { unit: '{command}', description: 'Commands under way' });
+  const pending = meter.createObservableUpDownCounter('redis_tier.pending', { unit: '{command}', description: 'Pending commands' });
   const entries = meter.createObservableUpDownCounter('redis_tier.near.entries', {
     unit: '{entry}',
     description: 'Entries of the near tier',
@@ -107,21 +109,21 @@ function observeStats(store: Instrumentable, meter: Meter, common: Attributes): 
   return () => meter.removeBatchObservableCallback(observe, instruments);
 }
 
-/** Where spans and durations go, and whether spans name keys. */
+/** The receivers of spans and durations. */
 interface Sinks {
   readonly tracer: Tracer | undefined;
   readonly meter: Meter | undefined;
   readonly keys: boolean;
 }
 
-/** What all that is traced has in common. */
-interface Traced {
+/** The common part of all messages. */
+interface Message {
   readonly source: Source;
   readonly key: string | undefined;
   readonly error?: unknown;
 }
 
-/** What is done about one kind of trace. */
+/** The handlers of one kind of message. */
 interface Watch<T> {
   readonly begun: (trace: T) => Span | undefined;
   readonly ended: (trace: T, span: Span | undefined, seconds: number) => void;
@@ -147,11 +149,11 @@ function commandWatch({ tracer, meter, keys }: Sinks, common: Attributes): Watch
   };
 }
 
-/** A span and a duration for each call of a function given to `getOrSet`. What the function does itself is no child of the span. */
+/** A span and a duration for each call of a `getOrSet` function. Spans that the function starts are no children of it. */
 function loadWatch({ tracer, meter, keys }: Sinks, common: Attributes): Watch<LoadTrace> {
   const histogram = meter?.createHistogram('redis_tier.load.duration', {
     unit: 's',
-    description: 'Duration of the functions given to getOrSet',
+    description: 'Duration of getOrSet functions',
   });
   return {
     begun(trace) {
@@ -163,8 +165,8 @@ function loadWatch({ tracer, meter, keys }: Sinks, common: Attributes): Watch<Lo
   };
 }
 
-/** Follows what this store tells on the channel, until it is ended; what is under way then ends as well. */
-function follow<T extends Traced>(name: string, source: Source, { begun, ended }: Watch<T>): () => void {
+/** Subscribes to the messages of this store on a channel. The returned function unsubscribes and ends pending spans. */
+function follow<T extends Message>(name: string, source: Source, { begun, ended }: Watch<T>): () => void {
   const channel = tracingChannel<string, T>(name);
   const following = new Map<T, { readonly start: number; readonly span: Span | undefined }>();
   const listeners = {
@@ -182,7 +184,7 @@ function follow<T extends Traced>(name: string, source: Source, { begun, ended }
       span?.end();
     },
   };
-  // Handlers for the events that do not matter here would only take time.
+  // Further handlers would only cost time.
   channel.start.subscribe(listeners.start as never);
   channel.asyncEnd.subscribe(listeners.asyncEnd as never);
   return () => {
@@ -193,17 +195,17 @@ function follow<T extends Traced>(name: string, source: Source, { begun, ended }
   };
 }
 
-function named(span: Span | undefined, { key }: Traced): Span | undefined {
+function named(span: Span | undefined, { key }: Message): Span | undefined {
   return key === undefined ? span : span?.setAttribute('cache.key', key);
 }
 
 function attributesOf({ command, keys }: CommandTrace): Attributes {
-  // A batch of one is no batch, says the convention.
+  // By the convention a batch has more than one.
   return { 'db.operation.name': command, ...(keys > 1 ? { 'db.operation.batch.size': keys } : {}) };
 }
 
-/** The stable code of an error of ours, or its class. */
-function failureOf(trace: Traced): Attributes | undefined {
+/** The stable code of our errors, the class of others. */
+function failureOf(trace: Message): Attributes | undefined {
   if (!('error' in trace)) return undefined;
   const { code, name } = (trace.error ?? {}) as { code?: string; name?: string };
   return { 'error.type': code ?? name ?? '_OTHER' };

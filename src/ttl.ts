@@ -1,37 +1,37 @@
-import { ArgumentError, expected, functionFailed, OptionError } from './errors.js';
+import { check, functionFailed } from './checks.js';
+import { ArgumentError, OptionError } from './errors.js';
+import { expected } from './messages.js';
 
 /** A duration in milliseconds. */
 export type Milliseconds = number;
 
-/**
- * A time to live as a caller may give it: milliseconds; `0`, `null` or `Infinity` for an entry that never expires;
- * `undefined` for the default.
- */
+/** A time to live of a call in milliseconds. `0`, `null` and `Infinity`: the entry never expires. `undefined`: the default. */
 export type Ttl = Milliseconds | null | undefined;
 
-/** The longest that Node's timers wait. What is longer fires at once. */
+/** The longest delay of Node's timers: a timer with a longer one fires at once. */
 export const maxTimerDelay: Milliseconds = 2 ** 31 - 1;
 
 /** A time to live as Redis takes it: whole milliseconds ≥ 1, or `undefined` for never. */
-export type WireTtl = Milliseconds | undefined;
+export type RedisTtl = Milliseconds | undefined;
 
+/** The options for times to live, in milliseconds. */
 export interface TtlOptions {
-  /** The default, or a function of the value that gives it. Default: entries never expire. */
+  /** The time to live of entries in milliseconds ≥ 0, or a function of the value that returns it. Default: entries never expire. */
   readonly ttl?: Ttl | ((value: unknown) => Ttl);
-  /** Share of the time to live that is taken off at random, 0 to 1, so that entries written together do not expire together. Default 0. */
+  /** Takes off a random share of every time to live, up to this one, 0 to 1: entries written together then expire apart. Default 0. */
   readonly ttlJitter?: number | undefined;
-  /** Upper bound in milliseconds of every time to live, entries that would never expire included. Default: none. */
+  /** Upper bound of every time to live in milliseconds > 0, also for entries that would never expire. Default: none. */
   readonly maxTtl?: Milliseconds | undefined;
 }
 
-/** Turns the time to live of a call into the one that goes over the wire. */
-export type TtlPolicy = (ttl: Ttl, value?: unknown) => WireTtl;
+/** Turns the time to live of a call into the one for Redis. */
+export type TtlPolicy = (ttl: Ttl, value?: unknown) => RedisTtl;
 
-/** Beyond this the sum of clock and ttl would leave the range of exact integers: longer than anybody waits. */
+/** With a longer time to live, clock + ttl is no exact integer any more. */
 const forever = Number.MAX_SAFE_INTEGER / 2;
 
-/** Checks a time to live and rounds it up to whole milliseconds; `undefined` means that the entry never expires. */
-export function wireTtl(ttl: Milliseconds | null): WireTtl {
+/** Checks a time to live and rounds it up to whole milliseconds. @throws {ArgumentError} for anything but a number ≥ 0 or null */
+export function redisTtl(ttl: Milliseconds | null): RedisTtl {
   if (ttl === null || ttl === 0) return undefined;
   if (typeof ttl !== 'number' || !(ttl > 0)) {
     throw new ArgumentError(expected('ttl', 'a number of milliseconds ≥ 0, null or Infinity', ttl));
@@ -39,38 +39,35 @@ export function wireTtl(ttl: Milliseconds | null): WireTtl {
   return ttl > forever ? undefined : Math.ceil(ttl);
 }
 
+/** Applies default, upper bound and jitter. @throws {OptionError} for a wrong option */
 export function ttlPolicy(options: TtlOptions, random: () => number = Math.random): TtlPolicy {
   const { ttl: standard, ttlJitter = 0, maxTtl } = options;
-  if (!(typeof ttlJitter === 'number' && ttlJitter >= 0 && ttlJitter <= 1)) {
-    throw new OptionError(expected('ttlJitter', 'a number from 0 to 1', ttlJitter));
-  }
-  if (maxTtl !== undefined && !(typeof maxTtl === 'number' && maxTtl > 0)) {
-    throw new OptionError(expected('maxTtl', 'a number of milliseconds > 0', maxTtl));
-  }
+  check('ttlJitter', 'a number from 0 to 1', ttlJitter, typeof ttlJitter === 'number' && ttlJitter >= 0 && ttlJitter <= 1);
+  check('maxTtl', 'a number of milliseconds > 0', maxTtl, maxTtl === undefined || (typeof maxTtl === 'number' && maxTtl > 0));
   if (typeof standard !== 'function' && standard !== undefined) {
     try {
-      wireTtl(standard);
+      redisTtl(standard);
     } catch {
       throw new OptionError(expected('ttl', 'a number of milliseconds ≥ 0, null, Infinity or a function', standard));
     }
   }
-  const cap = maxTtl === undefined ? undefined : wireTtl(maxTtl);
+  const cap = maxTtl === undefined ? undefined : redisTtl(maxTtl);
 
   return (ttl, value) => {
-    let wire =
+    let lifetime =
       typeof standard === 'function' && ttl === undefined
         ? ofValue(standard, value)
-        : wireTtl(((ttl === undefined ? standard : ttl) as Ttl) ?? null);
-    if (cap !== undefined && (wire === undefined || wire > cap)) wire = cap;
-    if (ttlJitter > 0 && wire !== undefined) wire = Math.max(1, Math.ceil(wire * (1 - ttlJitter * random())));
-    return wire;
+        : redisTtl(((ttl === undefined ? standard : ttl) as Ttl) ?? null);
+    if (cap !== undefined && (lifetime === undefined || lifetime > cap)) lifetime = cap;
+    if (ttlJitter > 0 && lifetime !== undefined) lifetime = Math.max(1, Math.ceil(lifetime * (1 - ttlJitter * random())));
+    return lifetime;
   };
 }
 
-/** What the user's function gives. Its mistakes are none of the caller's, so they fail as the operation does. */
-function ofValue(standard: (value: unknown) => Ttl, value: unknown): WireTtl {
+/** The result of the function in the option. The caller is not to blame for its errors, so they fail by the failure policy. */
+function ofValue(standard: (value: unknown) => Ttl, value: unknown): RedisTtl {
   try {
-    return wireTtl(standard(value) ?? null);
+    return redisTtl(standard(value) ?? null);
   } catch (cause) {
     throw functionFailed('ttl', cause);
   }

@@ -4,6 +4,7 @@ import { RoundRobinPool, redisStore, type StoreOptions } from '../../src/index.j
 import { KeyvRedisStore } from '../../src/keyv.js';
 import { leftOver, resources, settledResources } from '../support/chaos/resources.js';
 import { RedisCluster } from '../support/cluster.js';
+import { cacheOf } from '../support/internals.js';
 import { RedisServer } from '../support/redis.js';
 import { RedisSentinels } from '../support/sentinel.js';
 import { type RawClient, rawClient } from '../support/wire.js';
@@ -96,7 +97,7 @@ for (const [title, start] of Object.entries(places)) {
       const keyv = new KeyvRedisStore(place.stores[0]);
       // Keys of many slots, so that every primary of a cluster is asked.
       const keys = Array.from({ length: 8 }, (_, i) => `k${i}`);
-      const works = [...all.map((store) => (key: string) => store.put(key, 1)), (key: string) => keyv.set(key, 1)];
+      const works = [...all.map((store) => (key: string) => cacheOf(store).writer.set(key, 1)), (key: string) => keyv.set(key, 1)];
       const allWork = async (): Promise<void> => {
         const until = performance.now() + 5000;
         for (const set of works) {
@@ -108,7 +109,7 @@ for (const [title, start] of Object.entries(places)) {
       };
       const listeners = (): Record<string, number> =>
         Object.fromEntries((shared?.client?.eventNames() ?? []).map((event) => [String(event), shared?.client?.listenerCount(event) ?? 0]));
-      /** Every connection is back, those that nobody has to wait for included. Sentinels are asked now and then over connections made for that. */
+      /** Every connection is back, also those that no call waits for. Sentinels are asked now and then over connections made for that. */
       const settled = async (count: number): Promise<number> => {
         let now = await connections();
         for (let i = 0; i < 250 && now !== count; i++) {

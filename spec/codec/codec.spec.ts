@@ -3,8 +3,10 @@ import { defaultDeserialize, defaultSerialize } from '@keyv/serialize';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import * as msgpackr from 'msgpackr';
-import { type Codec, type CodecOptions, createCodecs, type Stored } from '../../src/codec/codec.js';
-import { frame, parseFrame } from '../../src/codec/frame.js';
+import { type CodecOptions, createCodecs } from '../../src/codec/codec.js';
+import type { Stored } from '../../src/codec/entry.js';
+import { frame, parseFrame } from '../../src/codec/entry.js';
+import type { Codec } from '../../src/codec/serializers.js';
 import {
   CodecError,
   gzipCompressor,
@@ -96,7 +98,7 @@ describe('codec', () => {
   it('says so where it has no reader', async () => {
     const stored = bytesOf(await values({ serializer: msgpack }).encode({ a: 1 }));
     expect(() => values().decode(stored)).to.throw(CodecError, 'was written with `msgpack`, which this store has no reader for');
-    expect(() => msgpackSerializer(undefined as never)).to.throw('expected `msgpackSerializer` to be given the msgpackr module');
+    expect(() => msgpackSerializer(undefined as never)).to.throw('expected the argument of `msgpackSerializer` to be the msgpackr module');
   });
 
   it('keeps what its serializer keeps: maps, dates and cycles by v8, buffers at any depth by keyv', async () => {

@@ -1,9 +1,10 @@
 import { createCipheriv, createSecretKey } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { createCodecs, type Stored } from '../../src/codec/codec.js';
+import { createCodecs } from '../../src/codec/codec.js';
 import type { EncryptionOptions } from '../../src/codec/encryption.js';
-import { frame } from '../../src/codec/frame.js';
+import type { Stored } from '../../src/codec/entry.js';
+import { frame } from '../../src/codec/entry.js';
 import { CodecError, OptionError, v8Serializer } from '../../src/index.js';
 import { secrets } from '../support/settings.js';
 

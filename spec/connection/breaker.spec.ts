@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { expect } from 'chai';
-import { Breaker, type BreakerState } from '../../src/connection/breaker.js';
+import { Breaker } from '../../src/connection/breaker.js';
 import type { Status } from '../../src/connection/connection.js';
 import {
   CommandError,
@@ -12,6 +12,8 @@ import {
   UnavailableError,
 } from '../../src/index.js';
 import { createKeyv } from '../../src/keyv.js';
+import type { BreakerState } from '../../src/telemetry/events.js';
+import { cacheOf } from '../support/internals.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -40,10 +42,10 @@ describe('breaker', () => {
     fail(2);
     breaker.answered();
     fail(2);
-    expect([breaker.state, breaker.refusal()]).to.deep.equal(['closed', undefined]);
+    expect([breaker.state, breaker.check()]).to.deep.equal(['closed', undefined]);
     fail(1);
     expect(breaker.state).to.equal('open');
-    expect(breaker.refusal()).to.include({ code: 'ERR_BREAKER_OPEN', cause: timedOut });
+    expect(breaker.check()).to.include({ code: 'ERR_BREAKER_OPEN', cause: timedOut });
   });
 
   it('opens at once when the connection is known to be gone, and not for one that is lost beside others that work', () => {
@@ -75,12 +77,12 @@ describe('breaker', () => {
     for (let trial = 0; trial < 5; trial++) {
       fail(1, new ConnectionError('gone'));
       state.now += 300;
-      expect(breaker.refusal()).to.equal(undefined);
+      expect(breaker.check()).to.equal(undefined);
     }
     fail(1, new UnavailableError('LOADING'));
     for (let trial = 0; trial < 5; trial++) {
       state.now += 100;
-      expect(breaker.refusal()).to.equal(undefined);
+      expect(breaker.check()).to.equal(undefined);
       fail(1, new UnavailableError('LOADING'));
       expect(breaker.state).to.equal('open');
     }
@@ -90,14 +92,14 @@ describe('breaker', () => {
     const { breaker, state, fail } = byHand();
     state.status = 'reconnecting';
     fail(1, new ConnectionError('gone'));
-    breaker.refusal();
+    breaker.check();
     state.status = 'ready';
     for (let trial = 0; trial < 5; trial++) {
-      expect(breaker.refusal()).to.equal(undefined);
+      expect(breaker.check()).to.equal(undefined);
       fail(1, new ConnectionError('one of them'));
       expect(breaker.state).to.equal('open');
     }
-    expect(breaker.refusal()).to.equal(undefined);
+    expect(breaker.check()).to.equal(undefined);
     breaker.answered();
     expect(breaker.state).to.equal('closed');
   });
@@ -107,21 +109,21 @@ describe('breaker', () => {
     fail(3);
     for (const cooldown of [100, 200, 300, 300]) {
       state.now += cooldown - 1;
-      expect(breaker.refusal(), `${cooldown}`).to.not.equal(undefined);
+      expect(breaker.check(), `${cooldown}`).to.not.equal(undefined);
       state.now += 1;
-      expect(breaker.refusal(), `${cooldown}`).to.equal(undefined);
+      expect(breaker.check(), `${cooldown}`).to.equal(undefined);
       expect(breaker.state).to.equal('half-open');
-      expect(breaker.refusal(), 'a second one').to.not.equal(undefined);
+      expect(breaker.check(), 'a second one').to.not.equal(undefined);
       fail(1);
       expect(breaker.state).to.equal('open');
     }
     state.now += 300;
-    breaker.refusal();
+    breaker.check();
     breaker.answered();
     expect(breaker.state).to.equal('closed');
     fail(3);
     state.now += 100;
-    expect(breaker.refusal()).to.equal(undefined);
+    expect(breaker.check()).to.equal(undefined);
     expect(state.changes.slice(-4)).to.deep.equal(['half-open', 'closed', 'open', 'half-open']);
   });
 
@@ -129,19 +131,19 @@ describe('breaker', () => {
     const { breaker, state, fail } = byHand();
     state.status = 'reconnecting';
     fail(1, new ConnectionError('gone'));
-    expect(breaker.refusal()).to.not.equal(undefined);
+    expect(breaker.check()).to.not.equal(undefined);
     state.status = 'ready';
-    expect(breaker.refusal()).to.equal(undefined);
+    expect(breaker.check()).to.equal(undefined);
   });
 
   it('goes on to the next trial where one ends in a way that says nothing about Redis', () => {
     const { breaker, state, fail } = byHand();
     fail(3);
     state.now += 100;
-    breaker.refusal();
+    breaker.check();
     fail(1, new PoolTimeoutError(1, 1));
     expect(breaker.state).to.equal('open');
-    expect(breaker.refusal()).to.equal(undefined);
+    expect(breaker.check()).to.equal(undefined);
   });
 
   it('says what it expects', () => {
@@ -165,7 +167,7 @@ describe('breaker of a store', () => {
     expect(await rejection(store.del('k'))).to.include({ code: 'ERR_BREAKER_OPEN', operation: 'del', key: 'k' });
     expect((await rejection(store.del('k'))).message).to.contain('ECONNREFUSED');
     const server = await RedisServer.start([], port);
-    await until(() => store.put('k', 1), 10_000);
+    await until(() => cacheOf(store).writer.set('k', 1), 10_000);
     expect(await store.get('k')).to.equal(1);
     expect(store.breaker).to.equal('closed');
     expect(changes[0]).to.equal('open');
@@ -177,7 +179,7 @@ describe('breaker of a store', () => {
   for (const [kind, options] of Object.entries(kinds)) {
     it(`sends no command for 100 000 gets while it is open: ${kind}`, async () => {
       const server = await RedisServer.start();
-      const store = openStore({ location: server.location, timeout: 100, breaker: { threshold: 1, cooldown: 60_000 }, ...options });
+      const store = openStore({ location: server.location, timeout: 1500, breaker: { threshold: 1, cooldown: 60_000 }, ...options });
       await store.set('k', 1);
       server.freeze();
       expect(await store.get('k')).to.equal(undefined);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createClient } from '@redis/client';
 import { expect } from 'chai';
-import { ClientConnection } from '../../src/connection/client.js';
+import { ClientConnection } from '../../src/connection/client/client.js';
 import { ConnectionError, createPool, RoundRobinPool, redisStore, type StoreOptions } from '../../src/index.js';
 import { createKeyv } from '../../src/keyv.js';
 import { certificates, otherCertificates } from '../support/certificates.js';
@@ -160,7 +160,7 @@ describe('a client of the user’s own', () => {
   });
 });
 
-describe('a client that somebody closed', () => {
+describe('a client that its owner closed', () => {
   it('is connected again by the next call', async () => {
     const store = openStore();
     await store.set('k', 1);

@@ -5,20 +5,19 @@ import { expect } from 'chai';
 import type { GuardedPool } from '../../src/connection/guard.js';
 import { BlockingPool, createPool, type Pool, RoundRobinPool, type StoreOptions } from '../../src/index.js';
 import { asAdmin } from '../support/acl.js';
-import { openStore, rejection } from '../support/open.js';
+import { cacheOf } from '../support/internals.js';
+import { openStore, rejection, stopping, untilReady } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
+import { sideBySide } from '../support/side-by-side.js';
 import { until } from '../support/until.js';
 import { rawClient } from '../support/wire.js';
 
 const kinds: Record<string, StoreOptions> = { 'node-redis': {}, 'a direct connection': { parser: 'auto' } };
 
+const ownServer = async () => stopping(await RedisServer.start());
+
 describe('bounds of calls', () => {
-  let server: RedisServer;
-  before(async () => {
-    server = await RedisServer.start();
-  });
-  after(() => server.stop());
-  afterEach(() => server.thaw());
+  const it = sideBySide();
 
   it('may be the caller’s own for every call that cache-manager knows, and for locks', async () => {
     const store = openStore();
@@ -34,6 +33,7 @@ describe('bounds of calls', () => {
   });
 
   it('are the caller’s own through with(): a deadline, or an AbortSignal', async () => {
+    const server = await ownServer();
     const store = openStore({ location: server.location, timeout: 5000 });
     await store.set('k', 1);
     expect(await store.with({ timeout: 100 }).get('k')).to.equal(1);
@@ -41,7 +41,10 @@ describe('bounds of calls', () => {
     server.freeze();
     const start = performance.now();
     expect(await store.with({ timeout: 100 }).get('k')).to.equal(undefined);
-    expect(await rejection(store.with({ timeout: 100 }).remove(['k']))).to.include({ code: 'ERR_TIMEOUT', timeout: 100 });
+    expect(await rejection(cacheOf(store.with({ timeout: 100 })).writer.unlinkCounted(['k']))).to.include({
+      code: 'ERR_TIMEOUT',
+      timeout: 100,
+    });
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
     setTimeout(() => controller.abort(reason), 50);
@@ -56,7 +59,8 @@ describe('bounds of calls', () => {
   });
 
   for (const breaker of [{}, false] as const)
-    it(`tell a Redis that fails from one that is slow to answer somebody: silence for a whole deadline, or a connection that is lost${breaker ? '' : ', without a breaker'}`, async () => {
+    it(`tell a Redis that fails from one that is slow to answer a caller: silence for a whole deadline, or a connection that is lost${breaker ? '' : ', without a breaker'}`, async () => {
+      const server = await ownServer();
       const pool = createPool({
         location: server.location,
         ...asAdmin,
@@ -71,7 +75,7 @@ describe('bounds of calls', () => {
       expect((await block(pool)).code).to.equal('ERR_TIMEOUT');
       await sleep(400);
       clearInterval(asking);
-      expect((await block(pool.within({ timeout: 50 }))).code).to.equal('ERR_TIMEOUT');
+      expect((await block(pool.withBounds({ timeout: 50 }))).code).to.equal('ERR_TIMEOUT');
       await sleep(400);
       expect((await rejection(pool.use((connection) => connection.send(['GET'])))).code).to.equal('ERR_COMMAND');
       expect(pool.failedAt).to.equal(Number.NEGATIVE_INFINITY);
@@ -81,9 +85,9 @@ describe('bounds of calls', () => {
       expect(pool.failedAt).to.be.within(before + 150, performance.now());
       await sleep(400);
 
+      const redis = await rawClient(server);
       before = performance.now();
       const blocked = block(pool);
-      const redis = await rawClient(server);
       await until(async () => Number(await redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'])) > 0);
       redis.destroy();
       expect((await blocked).code).to.equal('ERR_CONNECTION');
@@ -91,10 +95,10 @@ describe('bounds of calls', () => {
       await pool.close(200);
     });
 
-  it('leave the breaker alone where somebody only wants to know how Redis is', async () => {
+  it('leave the breaker alone if a caller only asks how Redis is', async () => {
     const own = await RedisServer.start();
     const store = openStore({ location: own.location, timeout: 200 });
-    await store.ready();
+    await untilReady(store);
     await own.stop();
     await until(() => store.status === 'reconnecting');
     await rejection(store.ping());
@@ -103,9 +107,44 @@ describe('bounds of calls', () => {
     expect(store.breaker).to.equal('open');
   });
 
-  it('see a Redis that fails whoever asks meanwhile whether the connection is there', async () => {
+  for (const options of Object.values(kinds))
+    it(`count a call that has expired once, whatever becomes of its command${options.parser ? ', over a direct connection' : ''}`, async () => {
+      const own = await RedisServer.start();
+      const pool = createPool({ location: own.location, ...options, timeout: 100, breaker: { threshold: 4 } } as never) as GuardedPool;
+      await pool.use((connection) => connection.send(['PING']));
+      own.freeze();
+      const lone = rejection(pool.use((connection) => connection.send(['GET', 'k'])));
+      const wrapped = rejection(pool.use(async (connection) => [await connection.send(['GET', 'k'])]));
+      expect([(await lone).code, (await wrapped).code]).to.deep.equal(['ERR_TIMEOUT', 'ERR_TIMEOUT']);
+      const { failedAt } = pool;
+      // The connection is lost, and with it the two commands.
+      await own.stop();
+      await until(() => pool.status === 'reconnecting');
+      expect([pool.breaker, pool.failedAt, pool.pending]).to.deep.equal(['closed', failedAt, 0]);
+      await pool.close(0);
+    });
+
+  it('count a late reply as a sign of life', async () => {
+    const server = await ownServer();
+    for (const options of Object.values(kinds)) {
+      const pool = createPool({ location: server.location, ...options, timeout: 100, breaker: { threshold: 2 } } as never) as GuardedPool;
+      const get = () => pool.use((connection) => connection.send(['GET', 'k']));
+      await get();
+      for (let i = 0; i < 3; i++) {
+        server.freeze();
+        expect((await rejection(get())).code).to.equal('ERR_TIMEOUT');
+        server.thaw();
+        await sleep(30);
+      }
+      expect(pool.breaker).to.equal('closed');
+      await pool.close(0);
+    }
+  });
+
+  it('see a Redis that fails, whichever caller asks meanwhile for the connection', async () => {
+    const server = await ownServer();
     const store = openStore({ location: server.location, timeout: 200, breaker: { threshold: 2 } });
-    await store.ready();
+    await untilReady(store);
     server.freeze();
     const asking = setInterval(() => void store.ready().catch(() => {}), 20);
     for (let i = 0; i < 2; i++) await store.get('k');
@@ -114,19 +153,20 @@ describe('bounds of calls', () => {
   });
 
   it('send nothing more for a call whose caller gave up: it waits to connect, or for a connection of the pool', async () => {
+    const server = await ownServer();
     const store = openStore({ location: server.location });
     const controller = new AbortController();
-    const waiting = store.with({ signal: controller.signal }).put('k', 1);
+    const waiting = cacheOf(store.with({ signal: controller.signal })).writer.set('k', 1);
     controller.abort();
     expect((await rejection(waiting)).code).to.equal('ERR_ABORTED');
-    await store.ready();
+    await untilReady(store);
     const pooled = openStore({ location: server.location, pool: { class: BlockingPool, max: 1 } });
-    await pooled.ready();
+    await untilReady(pooled);
     server.freeze();
     const busy = pooled.get('other');
     await sleep(0);
     const second = new AbortController();
-    const behind = pooled.with({ signal: second.signal }).put('k', 1);
+    const behind = cacheOf(pooled.with({ signal: second.signal })).writer.set('k', 1);
     await sleep(20);
     second.abort();
     expect((await rejection(behind)).code).to.equal('ERR_ABORTED');
@@ -137,6 +177,7 @@ describe('bounds of calls', () => {
   });
 
   it('hold where they are longer than the store’s: the connection is not given up before', async () => {
+    const server = await ownServer();
     for (const options of Object.values(kinds)) {
       const store = openStore({ location: server.location, timeout: 300, ...options });
       await store.set('k', 1);
@@ -150,6 +191,7 @@ describe('bounds of calls', () => {
   });
 
   it('leave no listener on a signal that many calls share', async () => {
+    const server = await ownServer();
     const store = openStore({ location: server.location });
     const controller = new AbortController();
     const { signal } = controller;
@@ -161,8 +203,9 @@ describe('bounds of calls', () => {
   });
 
   it('let no more than maxPending operations be under way, and say so', async () => {
+    const server = await ownServer();
     const store = openStore({ location: server.location, timeout: 300, maxPending: 10, breaker: false });
-    await store.ready();
+    await untilReady(store);
     server.freeze();
     const outcomes = await Promise.allSettled(Array.from({ length: 25 }, (_, i) => store.touch(`k${i}`, 1)));
     const codes = outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason.code);
@@ -173,15 +216,11 @@ describe('bounds of calls', () => {
   });
 });
 
-for (const [kind, options] of Object.entries(kinds)) {
-  describe(`a connection that gives no sign of life: ${kind}`, () => {
-    let server: RedisServer;
-    before(async () => {
-      server = await RedisServer.start();
-    });
-    after(() => server.stop());
-
-    it('is replaced, also where the shake of hands is what is swallowed', async () => {
+describe('a connection that gives no sign of life', () => {
+  const it = sideBySide();
+  for (const [kind, options] of Object.entries(kinds)) {
+    it(`is replaced, also where the shake of hands is what is swallowed: ${kind}`, async () => {
+      const server = await ownServer();
       // Connections that exist while it swallows stay dead for ever, as after a crash of a host or a lost route.
       let swallowing = false;
       const sockets = new Set<Socket>();
@@ -220,7 +259,8 @@ for (const [kind, options] of Object.entries(kinds)) {
       proxy.close();
     });
 
-    it('is left alone where nothing is asked of it', async () => {
+    it(`is left alone where nothing is asked of it: ${kind}`, async () => {
+      const server = await ownServer();
       const store = openStore({ location: server.location, timeout: 1000, ...options });
       await store.set('k', 1);
       const redis = await rawClient(server);
@@ -231,5 +271,5 @@ for (const [kind, options] of Object.entries(kinds)) {
       expect(await connections()).to.equal(before);
       redis.destroy();
     });
-  });
-}
+  }
+});

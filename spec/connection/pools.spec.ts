@@ -80,6 +80,19 @@ describe('pool classes', () => {
     }
   });
 
+  it('forgets a caller that gave up waiting, and lends the connection to the next one', async () => {
+    const pool = createPool({ location: server.location, pool: { class: BlockingPool, max: 1, timeout: 50 } });
+    const get = () => pool.use((connection) => connection.send(['GET', 'k']));
+    await get();
+    server.freeze();
+    const first = get();
+    expect((await rejection(get())).code).to.equal('ERR_POOL_TIMEOUT');
+    server.thaw();
+    await first;
+    for (let i = 0; i < 3; i++) expect(await get()).to.equal(null);
+    await pool.close(100);
+  });
+
   it('lends what is connected before what is known to be down', async () => {
     const opened: Connection[] = [];
     class Lifo extends BlockingPool {

@@ -22,7 +22,7 @@ interface AnyCache {
   close(): Promise<unknown>;
 }
 
-type Maker = (options: StoreOptions) => Promise<AnyCache>;
+type FactoryRunner = (options: StoreOptions) => Promise<AnyCache>;
 
 function five(cache: cm5.Cache<ReturnType<typeof redisStore>>): AnyCache {
   const { store } = cache;
@@ -62,7 +62,7 @@ function tiers(options: StoreOptions): Promise<AnyCache> {
 }
 
 /** Every way in which the majors take us. */
-export const ways: Record<string, Maker> = {
+export const ways: Record<string, FactoryRunner> = {
   '5.7.6, an instance': async (options) => five(await cm5.caching(redisStore(options))),
   '5.7.6, an instance that was awaited': async (options) => five(await cm5.caching(await redisStore(options))),
   '5.7.6, a factory': async (options) => five((await cm5.caching(redisStore, options as never)) as never),
@@ -84,11 +84,11 @@ export function cacheManagerContract(way: string, setting: Setting): void {
     let options: StoreOptions;
     let cache: AnyCache;
     before(async () => {
-      options = await setting.options();
+      options = { timeout: 10_000, ...(await setting.options()) };
     });
     after(() => setting.after?.());
     beforeEach(async () => {
-      cache = await (ways[way] as Maker)({ ...options, prefix: (setting.scope ?? '') + randomUUID() });
+      cache = await (ways[way] as FactoryRunner)({ ...options, prefix: (setting.scope ?? '') + randomUUID() });
     });
     afterEach(async () => {
       await cache.clear();

@@ -20,32 +20,32 @@ const space = fc.record({
   separator: fc.constantFrom(':', '::', '/', '->', '::x'),
   hashLongKeys: fc.boolean(),
 });
-const wireBytes = (wire: string): string => Buffer.from(wire).toString('hex');
+const wireBytes = (redisKey: string): string => Buffer.from(redisKey).toString('hex');
 
 describe('key mapping', () => {
   it('is what the documentation says', () => {
-    expect(keySpace({ prefix: 'cache' }).toWire('user:1')).to.equal('cache:user:1');
-    expect(keySpace({ prefix: 'cache', version: '2' }).toWire('user:1')).to.equal('cache@2:user:1');
-    expect(keySpace({ prefix: 'a:b@c#d%' }).toWire('k')).to.equal('a%3Ab%40c%23d%25:k');
-    expect(keySpace({ prefix: 'users', separator: '::' }).toWire('k')).to.equal('users::k');
-    expect(keySpace({ prefix: 'a:b', separator: '::' }).toWire('k')).to.equal('a:b::k');
-    expect(keySpace({ prefix: 'a:', separator: '::' }).toWire('k')).to.equal('a%3A::k');
-    expect(keySpace({ prefix: '' }).toWire('k:1')).to.equal('k:1');
-    expect(keySpace({ prefix: 'cache' }).toWire('\ud800')).to.equal('cache#u:00d8');
-    const long = keySpace({ prefix: 'cache', hashLongKeys: true }).toWire('x'.repeat(1019));
+    expect(keySpace({ prefix: 'cache' }).toRedisKey('user:1')).to.equal('cache:user:1');
+    expect(keySpace({ prefix: 'cache', version: '2' }).toRedisKey('user:1')).to.equal('cache@2:user:1');
+    expect(keySpace({ prefix: 'a:b@c#d%' }).toRedisKey('k')).to.equal('a%3Ab%40c%23d%25:k');
+    expect(keySpace({ prefix: 'users', separator: '::' }).toRedisKey('k')).to.equal('users::k');
+    expect(keySpace({ prefix: 'a:b', separator: '::' }).toRedisKey('k')).to.equal('a:b::k');
+    expect(keySpace({ prefix: 'a:', separator: '::' }).toRedisKey('k')).to.equal('a%3A::k');
+    expect(keySpace({ prefix: '' }).toRedisKey('k:1')).to.equal('k:1');
+    expect(keySpace({ prefix: 'cache' }).toRedisKey('\ud800')).to.equal('cache#u:00d8');
+    const long = keySpace({ prefix: 'cache', hashLongKeys: true }).toRedisKey('x'.repeat(1019));
     expect(long).to.match(/^cache#h:[\w-]{43}$/);
-    expect(keySpace({ prefix: 'cache', hashLongKeys: true }).toWire('x'.repeat(1018))).to.have.lengthOf(1024);
+    expect(keySpace({ prefix: 'cache', hashLongKeys: true }).toRedisKey('x'.repeat(1018))).to.have.lengthOf(1024);
   });
 
   it('can be turned back, and every key is found by the scan', () =>
     fc.assert(
       fc.property(space, tricky, (shape, key) => {
         const keys = keySpace(shape);
-        const wire = keys.toWire(key);
-        expect(keys.owns(wire)).to.equal(true);
-        expect(keys.fromWire(wire)).to.equal(key);
-        expect(globToRegExp(keys.scan().glob).test(wire)).to.equal(true);
-        expect(allVersions(shape.prefix).owns(wire) || shape.separator !== ':').to.equal(true);
+        const redisKey = keys.toRedisKey(key);
+        expect(keys.owns(redisKey)).to.equal(true);
+        expect(keys.fromRedisKey(redisKey)).to.equal(key);
+        expect(globToRegExp(keys.scan().glob).test(redisKey)).to.equal(true);
+        expect(allVersions(shape.prefix).owns(redisKey) || shape.separator !== ':').to.equal(true);
       }),
       { numRuns: 2000 },
     ));
@@ -55,7 +55,7 @@ describe('key mapping', () => {
       fc.property(space, tricky, space, tricky, (a, keyA, b, keyB) => {
         const other = { ...b, separator: a.separator };
         const same = a.prefix === b.prefix && a.version === b.version && keyA === keyB;
-        const equal = wireBytes(keySpace(a).toWire(keyA)) === wireBytes(keySpace(other).toWire(keyB));
+        const equal = wireBytes(keySpace(a).toRedisKey(keyA)) === wireBytes(keySpace(other).toRedisKey(keyB));
         if (a.hashLongKeys === b.hashLongKeys) expect(equal).to.equal(same);
         else if (equal) expect(same).to.equal(true);
       }),
@@ -66,7 +66,7 @@ describe('key mapping', () => {
     fc.assert(
       fc.property(space, space, tricky, (a, b, key) => {
         if (a.prefix === b.prefix && a.version === b.version) return;
-        expect(keySpace(a).owns(keySpace({ ...b, separator: a.separator }).toWire(key))).to.equal(false);
+        expect(keySpace(a).owns(keySpace({ ...b, separator: a.separator }).toRedisKey(key))).to.equal(false);
       }),
       { numRuns: 5000 },
     ));
@@ -75,8 +75,8 @@ describe('key mapping', () => {
     fc.assert(
       fc.property(fc.constantFrom(':', '::', '/', '->'), fc.boolean(), tricky, tricky, (separator, hashLongKeys, a, b) => {
         const keys = keySpace({ prefix: '', separator, hashLongKeys });
-        expect(wireBytes(keys.toWire(a)) === wireBytes(keys.toWire(b))).to.equal(a === b);
-        expect(keys.fromWire(keys.toWire(a))).to.equal(a);
+        expect(wireBytes(keys.toRedisKey(a)) === wireBytes(keys.toRedisKey(b))).to.equal(a === b);
+        expect(keys.fromRedisKey(keys.toRedisKey(a))).to.equal(a);
       }),
       { numRuns: 2000 },
     ));

@@ -63,9 +63,9 @@ describe('the adapter', () => {
             const found = new Map<string, unknown>();
             for await (const [key, value] of it.iterator(namespace)) found.set(key, value);
             expect(Object.fromEntries(found), `${title}, ${name}`).to.deep.equal({ k: 1, 'x:y': 2 });
-            const wires = await redis.keys(`${namespace.slice(0, 36)}*`);
-            expect(wires.map((wire) => wire.slice(-3)).sort(), title).to.deep.equal(['::k', 'x:y'].sort());
-            expect(new Set(wires.map((wire) => wire.split('::').length)).size, title).to.equal(1);
+            const redisKeys = await redis.keys(`${namespace.slice(0, 36)}*`);
+            expect(redisKeys.map((redisKey) => redisKey.slice(-3)).sort(), title).to.deep.equal(['::k', 'x:y'].sort());
+            expect(new Set(redisKeys.map((redisKey) => redisKey.split('::').length)).size, title).to.equal(1);
             await it.clear();
             expect(await redis.keys(`${namespace.slice(0, 36)}*`)).to.deep.equal([]);
           }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { RoundRobinPool, type StoreOptions } from '../../src/index.js';
+import { cacheOf } from '../support/internals.js';
 import { openStore } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -67,7 +68,7 @@ for (const [kind, options] of Object.entries(pools)) {
       const store = open();
       await store.set('k', 1);
       await until(async () => (await store.get('k')) === 1);
-      await store.with({ timeout: 200 }).put('k', 2);
+      await cacheOf(store.with({ timeout: 200 })).writer.set('k', 2);
       expect(await store.get('k')).to.equal(2);
       expect(await store.with({ timeout: 200 }).get('k')).to.equal(2);
     });

@@ -42,7 +42,7 @@ function rulesOf(user: string): string[] {
   return words.filter((word) => !word.startsWith('>'));
 }
 
-/** Who sets up and looks into servers whose default user may do no more than a store needs. */
+/** The user that sets up and inspects servers whose default user may do no more than a store needs. */
 export const admin = { username: 'admin', password: 'adm1n' } as const;
 export const adminRules: readonly string[] = ['on', `>${admin.password}`, '~*', '&*', '+@all'];
 
@@ -84,7 +84,7 @@ export const anyLayout = (): string[] => (minimalEverywhere ? minimalUsers('serv
 /** Arguments for a server of examples that show what Redis holds, for which they need more than a store does. */
 export const unrestricted: readonly string[] = ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all'];
 
-/** As whom a spec's own store comes, where it stands in for the specs' client. */
+/** The user of a spec's own store, if it replaces the specs' client. */
 export const asAdmin = minimalEverywhere ? admin : {};
 
 /** Arguments for a server on which this is the only user: everything is forbidden but what stands here. */

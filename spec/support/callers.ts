@@ -3,12 +3,12 @@ import { monitor } from './monitor.js';
 import type { Place } from './places.js';
 import { until } from './until.js';
 
-/** What a connection asks whoever waits for what: to be set up, and whether it is still tracked and by whom keys are served. */
+/** Commands of a connection itself: its setup, and whether it is still tracked and which node serves which keys. */
 const upkeep = ['AUTH', 'CLIENT', 'CLUSTER', 'HELLO', 'PING', 'SELECT'];
 
 /**
- * The commands that each process sent while the work ran, as the servers saw them. Clients say who they are by their `name`; those
- * without one count for nobody.
+ * The commands that each process sent while the work ran, as the servers saw them. The `name` of a client
+ * tells its process; those without one are not counted.
  */
 export async function sentBy({ primaries }: Place, work: () => Promise<unknown>): Promise<Map<string, string[]>> {
   const sent = new Map<string, string[]>();

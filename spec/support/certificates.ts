@@ -19,7 +19,7 @@ export function certificates(): Promise<Certificates> {
   return made;
 }
 
-/** The same, of an authority that nobody else knows. */
+/** The same, of an authority that no client trusts. */
 export async function otherCertificates(): Promise<Certificates> {
   const name = (value: string) => [{ name: 'commonName', value }];
   const authority = await generate(name('redis-tier spec CA'), {

@@ -1,6 +1,6 @@
 import { createClient, type RedisClientOptions } from '@redis/client';
 import { admin, minimalEverywhere, minimalUsers } from './acl.js';
-import { RedisServer } from './redis.js';
+import { freePort, RedisServer } from './redis.js';
 
 type RawNode = ReturnType<typeof createClient>;
 
@@ -45,7 +45,7 @@ export class RedisCluster {
         await cluster.#form(3, setup.spare ?? 0);
         return cluster;
       } catch (error) {
-        // Somebody else may have taken a port between looking and listening.
+        // Another process may have taken a port between looking and listening.
         await cluster.stop();
         if (attempt === 3) throw error;
       }
@@ -84,7 +84,7 @@ export class RedisCluster {
     }
   }
 
-  /** Resolves when every node has said for a moment that every slot is served: right after a pause they do not know yet who was missed. */
+  /** Resolves when every node has said for a moment that every slot is served: right after a pause they do not know yet which node was missed. */
   async served(): Promise<void> {
     const ok = async ({ redis }: ClusterNode): Promise<boolean> =>
       redis.isReady &&
@@ -145,7 +145,7 @@ export class RedisCluster {
     const servers = await Promise.all(
       Array.from({ length: primaries * 2 + spare }, async () => {
         // The bus listens 10 000 above. Both below those that the system gives to outgoing connections.
-        const port = 12_000 + Math.floor(Math.random() * 10_000);
+        const port = await freePort(12_000, 22_000);
         const server = tls ? await tls(port, more) : await RedisServer.start(more, port);
         this.#servers.push(server);
         return { port, server };

@@ -16,7 +16,26 @@ export class Fleet {
     while (this.members.length < count) {
       const lot = Array.from({ length: Math.min(4, count - this.members.length) }, () => fork(this.#program, args, { execArgv: [] }));
       this.members.push(...lot);
-      await Promise.all(lot.map(ready));
+      await Promise.all(lot.map(answer));
+    }
+  }
+
+  /** Those that nobody has killed. */
+  get living(): ChildProcess[] {
+    return this.members.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+  }
+
+  /** Tells each that lives, a few at a time, and waits for an answer. */
+  async tell(message: object): Promise<void> {
+    const { living } = this;
+    for (let i = 0; i < living.length; i += 4) {
+      await Promise.all(
+        living.slice(i, i + 4).map((member) => {
+          const answered = answer(member);
+          member.send(message);
+          return answered;
+        }),
+      );
     }
   }
 
@@ -33,7 +52,11 @@ export class Fleet {
   }
 }
 
-async function ready(member: ChildProcess): Promise<void> {
-  const [message] = await Promise.race([once(member, 'message'), once(member, 'exit')]);
-  if (message !== 'ready') throw new Error(`a process ended with ${message} before it was ready`);
+/** The next message, which must come before the process ends. */
+async function answer(member: ChildProcess): Promise<void> {
+  const ended = once(member, 'exit').then(([code, signal]) => {
+    throw new Error(`a process ended with ${code ?? signal} before it answered`);
+  });
+  ended.catch(() => {});
+  await Promise.race([once(member, 'message'), ended]);
 }

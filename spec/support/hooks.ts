@@ -6,7 +6,7 @@ import { RedisServer, serverBinary, serverVersion, stopAll } from './redis.js';
 let server: RedisServer | undefined;
 let restricted: RedisServer | undefined;
 
-/** The server that most specs share. Whoever needs another starts one. */
+/** The server that most specs share. Others start their own. */
 export function sharedServer(): RedisServer {
   if (!server) throw new Error('only from inside a spec');
   return server;
@@ -18,10 +18,15 @@ export async function restrictedServer(): Promise<RedisServer> {
   return restricted;
 }
 
+/** Runs once, in the process that starts the others. */
+export function mochaGlobalSetup(): void {
+  const stores = minimalEverywhere ? '; stores as the ACL user of docs/security.md' : '';
+  console.log(`  ${serverBinary}: ${serverVersion()}; Node ${process.version}${stores}`);
+}
+
+/** Run before and after all files, and with `--parallel` before and after each file. */
 export const mochaHooks: RootHookObject = {
   async beforeAll() {
-    const stores = minimalEverywhere ? '; stores as the ACL user of docs/security.md' : '';
-    console.log(`  ${serverBinary}: ${serverVersion()}; Node ${process.version}${stores}`);
     server = await RedisServer.start();
   },
   async afterEach() {
@@ -29,5 +34,7 @@ export const mochaHooks: RootHookObject = {
   },
   async afterAll() {
     await stopAll();
+    server = undefined;
+    restricted = undefined;
   },
 };

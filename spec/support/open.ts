@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type CacheError, type RedisStore, redisStore, type StoreOptions } from '../../src/index.js';
 import { sharedServer } from './hooks.js';
+import { until } from './until.js';
 
 const opened: { disconnect(): Promise<void> }[] = [];
 
@@ -23,8 +24,24 @@ export function closing<T extends { disconnect(): Promise<void> }>(thing: T): T 
   return thing;
 }
 
+/** Something to be stopped after the spec. */
+export function stopping<T extends { stop(): Promise<unknown> }>(thing: T): T {
+  opened.push({ disconnect: async () => void (await thing.stop()) });
+  return thing;
+}
+
 export async function closeOpened(): Promise<void> {
   await Promise.all(opened.splice(0).map((thing) => thing.disconnect()));
+}
+
+/** Waits until it is connected, however short its timeout is and however busy the machine. */
+export async function untilReady(store: { ready(): Promise<void> }): Promise<void> {
+  await until(() =>
+    store.ready().then(
+      () => true,
+      () => false,
+    ),
+  );
 }
 
 /** What the promise rejects with; fails where it does not reject. */

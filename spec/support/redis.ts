@@ -33,7 +33,7 @@ export class RedisServer {
     const listening = args.includes('--tls-port') ? Number(args[args.indexOf('--tls-port') + 1]) : chosen;
     // A replica leaves what it was synchronized with on disk otherwise, and has that again, however old, when it is restarted.
     const forgetful = ['--save', '', '--appendonly', 'no', '--rdb-del-sync-files', 'yes'];
-    // Who says who may come in is not overruled.
+    // Explicit users and passwords are kept.
     const open = !minimalEverywhere || args.includes('--user') || args.includes('--requirepass');
     return RedisServer.startWith([...own, ...forgetful, ...(open ? [] : minimalUsers()), ...args], listening, chosen, folder);
   }
@@ -57,6 +57,8 @@ export class RedisServer {
   }
 
   async #launch(more: readonly string[]): Promise<void> {
+    // Else whoever answers there would be taken for this server.
+    if (await accepts(this.#listening)) throw new Error(`somebody listens on port ${this.#listening} already`);
     const child = spawn(serverBinary, [...this.#args, ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     child.stdout?.on('data', (data) => (output += data));
@@ -76,7 +78,7 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** As who may do everything, for the specs themselves: where the stores may not, that is somebody else. */
+  /** With all rights, for the specs themselves: another user than that of the stores, if theirs has fewer. */
   get adminUrl(): string {
     const { username, password } = admin;
     return this.#args.includes(username) ? `redis://${username}:${password}@${this.location}` : this.url;
@@ -154,13 +156,23 @@ export function serverVersion(): string {
   return stdout.trim();
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
+/**
+ * A port that nobody listens on, below those that the system gives to outgoing connections: of one of those somebody else may have made
+ * use before the server listens on it. At random, for the processes beside this one look for ports as well.
+ */
+export async function freePort(from = 2_000, to = 12_000): Promise<number> {
+  for (;;) {
+    const port = from + Math.floor(Math.random() * (to - from));
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch {
+      continue;
+    }
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -15,8 +15,8 @@ export interface SentinelSetup {
   /** The sentinels speak TLS as well, with the files of `tls`. */
   readonly sentinelTls?: boolean;
   /**
-   * Whether the default users may do no more than a store needs: everywhere, or on the servers alone, for a client of somebody
-   * else's, which asks more of sentinels. Only where `sentinelClient` is not given. Default: as everywhere.
+   * Whether the default users may do no more than a store needs: everywhere, or on the servers alone, for a client of the
+   * user's own, which asks more of sentinels. Only where `sentinelClient` is not given. Default: as everywhere.
    */
   readonly minimal?: boolean | 'servers';
   /** What a client needs to get in at a sentinel. */

@@ -40,6 +40,15 @@ export interface Setting {
   after?(): Promise<void>;
 }
 
+/**
+ * Which faces run their contract on a setting that is not the first: a face is a translation on top of the store, whose own contract
+ * runs on every setting. So every face on the first setting, and one of them on all others, show what a face and a setting can do to
+ * each other. With `REDIS_TIER_MATRIX=whole` every face runs on every setting.
+ */
+export function facesBeyondTheFirst<Face>(faces: readonly Face[], one: Face): readonly Face[] {
+  return process.env['REDIS_TIER_MATRIX'] === 'whole' ? faces : [one];
+}
+
 const local = (title: string, more: () => StoreOptions = () => ({})): Setting => ({
   title,
   options: async () => ({ location: (await restrictedServer()).location, ...more() }),
@@ -89,7 +98,7 @@ const asUser = (...rules: readonly string[]): string[] => [
   ...['--user', 'default', 'off'],
 ];
 
-/** Servers that speak nothing but TLS, to each other too, and the options of who connects to them. */
+/** Servers that speak nothing but TLS, to each other too, and the options of their clients. */
 async function behindTls(): Promise<{
   tls: (port: number, args: readonly string[]) => Promise<RedisServer>;
   socket: NonNullable<StoreOptions['socket']>;
@@ -99,7 +108,7 @@ async function behindTls(): Promise<{
   return { tls: (port, args) => tlsServer(port, ca.cert, server, args), socket };
 }
 
-/** A client of the user's own over several nodes: closed by nobody but the user. */
+/** A client of the user's own over several nodes, which only the user closes. */
 const ownClient = <T extends { stop(): Promise<void> }>(
   title: string,
   start: () => Promise<T>,
@@ -206,6 +215,8 @@ export const topologies: readonly Setting[] = [
     ({ url }) => createClientPool({ url }, { maximum: 5 }),
   ),
 ];
+
+export const isCluster = ({ title }: Setting): boolean => /cluster/.test(title);
 
 /** Kinds of connection. */
 export const connections: readonly Setting[] = [

@@ -11,9 +11,9 @@ type Write = Extract<Event, { kind: 'write' }>;
 type Invalidation = Extract<Event, { kind: 'invalidate' }>;
 
 /**
- * Whether anybody read what was invalidated before. A value is dead for a process where it was there already (`set` had answered, the function
+ * Whether a process read what was invalidated before. A value is dead for a process where it was there already (`set` had answered, the function
  * of `getOrSet` had begun) when one of its tags was invalidated, and the process knows of that: by the answer to its own
- * call, some time after somebody else's, or because it has read something with that tag that was written after it.
+ * call, some time after another's, or because it has read something with that tag that was written after it.
  */
 export function resurrections(witnesses: readonly Witness[], ofAll: readonly string[]): { problems: string[]; hits: number; dead: number } {
   const everything = witnesses.flatMap(({ events }) => events);

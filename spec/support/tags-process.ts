@@ -30,7 +30,8 @@ export type Event =
 export interface Task {
   readonly number: number;
   readonly seed: number;
-  readonly milliseconds: number;
+  /** How many calls it makes. */
+  readonly acts: number;
   readonly options: StoreOptions;
 }
 
@@ -59,7 +60,7 @@ const slow = (next: () => number) => ({
   parse: (text: string) => JSON.parse(text),
 });
 
-async function run({ number, seed, milliseconds, options }: Task): Promise<void> {
+async function run({ number, seed, acts, options }: Task): Promise<void> {
   const next = random(seed);
   const store = redisStore({ onFailure: 'throw', ...options, ...(number % 2 === 1 ? { serializer: slow(random(seed)) } : {}) });
   const pick = (below: number): number => Math.floor(next() * below);
@@ -132,10 +133,10 @@ async function run({ number, seed, milliseconds, options }: Task): Promise<void>
   }
 
   await store.ready();
-  const end = performance.now() + milliseconds;
+  let left = acts;
   await Promise.all(
     Array.from({ length: 12 }, async () => {
-      while (performance.now() < end) {
+      while (left-- > 0) {
         await act().catch((error) => errors.push(String(error)));
         if (pick(3) === 0) await pause();
       }

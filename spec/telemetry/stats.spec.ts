@@ -1,8 +1,7 @@
 import { expect } from 'chai';
 import { redisStore } from '../../src/index.js';
 import { KeyvRedisStore } from '../../src/keyv.js';
-import { Counters } from '../../src/telemetry/counters.js';
-import { readStats } from '../../src/telemetry/stats.js';
+import { Counters, readStats } from '../../src/telemetry/stats.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
@@ -211,7 +210,7 @@ describe('stats', () => {
     }
   });
 
-  it('count refusals where nobody listens to errors, too', async () => {
+  it('count refusals also without a listener for errors', async () => {
     const server = await RedisServer.start();
     const store = closing(redisStore({ location: server.location, breaker: { threshold: 1, cooldown: 60_000 }, timeout: 100 }));
     try {

@@ -3,9 +3,10 @@ import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { type CommandTrace, ConnectionError, type LoadTrace, redisStore, TimeoutError } from '../../src/index.js';
 import { KeyvRedisStore } from '../../src/keyv.js';
-import { commandChannel, loadTraced, traced } from '../../src/telemetry/tracing.js';
+import { commandChannel, isLoadTraced, isTraced } from '../../src/telemetry/events.js';
 import { sharedServer } from '../support/hooks.js';
-import { closing, openStore, rejection } from '../support/open.js';
+import { cacheOf } from '../support/internals.js';
+import { closing, openStore, rejection, untilReady } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
 
@@ -25,7 +26,7 @@ const brief = ({ command, key, keys, hit, hits }: CommandTrace): unknown[] => [c
 describe('tracing channels', () => {
   afterEach(() => {
     for (const end of subscribed.splice(0)) end();
-    expect([traced(), loadTraced()]).to.deep.equal([false, false]);
+    expect([isTraced(), isLoadTraced()]).to.deep.equal([false, false]);
   });
 
   it('tells of what is sent, and of nothing that the near tier answers', async () => {
@@ -40,7 +41,7 @@ describe('tracing channels', () => {
     await store.get('a');
     await store.mget('a', 'b');
     await store.has('a');
-    await store.hasMany(['a', 'b']);
+    await cacheOf(store).reader.hasMany(['a', 'b']);
     expect(told).to.deep.equal([]);
     // What is to be kept is asked for with the time that it has left.
     await store.mget('a', 'c');
@@ -143,11 +144,12 @@ describe('tracing channels', () => {
     const server = await RedisServer.start();
     try {
       const store = openStore({ location: server.location, timeout: 100 });
-      await store.ready();
+      await untilReady(store);
       const failed = subscribe('error');
       server.freeze();
-      await store.get('a');
-      expect(failed[0]?.error).to.be.instanceOf(TimeoutError);
+      await store.get('late');
+      // What others of this process are told of comes over the same channel.
+      expect(failed.find(({ key }) => key === 'late')?.error).to.be.instanceOf(TimeoutError);
     } finally {
       server.thaw();
       await server.stop();

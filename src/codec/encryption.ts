@@ -1,29 +1,30 @@
 import { createCipheriv, createDecipheriv, createSecretKey, KeyObject, randomBytes } from 'node:crypto';
-import { CodecError, expected, OptionError } from '../errors.js';
-import { isOptions, onlyKnown } from '../known-names.js';
-import type { Codec, Stored } from './codec.js';
-import { frame, isFramed, layerName, parseFrame, printable } from './frame.js';
-import { then } from './serializers.js';
+import { isOptions, onlyKnown } from '../checks.js';
+import { CodecError, OptionError } from '../errors.js';
+import { frame, isFramed, layerName, parseFrame, printable, type Stored } from './entry.js';
+import { type Codec, then } from './serializers.js';
 
+/** A key of the option `encryption`. */
 export interface EncryptionKey {
-  /** Written in front of what the key encrypts, readable by anybody: 1 to 32 letters, digits, `.`, `_` or `-`. */
+  /** Names the key in the stored bytes, unencrypted: 1 to 32 letters, digits, `.`, `_` or `-`. */
   readonly id: string;
-  /** 32 random bytes: as bytes, as a secret `KeyObject`, or as text in base64, base64url or hexadecimal. No passphrase. */
+  /** 32 random bytes: as bytes, as a secret `KeyObject`, or as text in base64, base64url or hexadecimal. Not a passphrase. */
   readonly key: string | Uint8Array | KeyObject;
 }
 
+/** The option `encryption`: AES-256-GCM. */
 export interface EncryptionOptions {
-  /** The first one encrypts, all of them decrypt. */
+  /** At least one key. The first encrypts, all decrypt. */
   readonly keys: readonly [EncryptionKey, ...EncryptionKey[]] | readonly EncryptionKey[];
   /**
-   * Read what is not encrypted as well, for the time of a change to encryption. As long as it is set, whoever can write to
-   * Redis can plant values. Default false: such an entry is a miss and an `error` event.
+   * Reads unencrypted entries too, for a change to encryption. While it is set, anything with write access to Redis can plant values.
+   * Default false: such an entry is a miss with an `error` event.
    */
   readonly acceptPlaintext?: boolean | undefined;
 }
 
 const cipher = 'aes-256-gcm';
-/** The layer's name; the key's id follows it. No serializer can be called so: a colon is in no name. */
+/** The name of the layer, before the id of the key. No serializer can have it, because of the colon. */
 const layer = 'aes256gcm:';
 const keyLength = 32;
 const nonceLength = 12;
@@ -31,31 +32,33 @@ const tagLength = 16;
 
 interface Key {
   readonly secret: KeyObject;
-  /** Marker, layer and id: what a frame of this key begins with. */
+  /** Marker, layer and id: the header of frames under this key. */
   readonly header: Buffer;
 }
 
 /**
- * Encrypts what a codec writes, whole: serializer and compression are inside and not to be seen. The wire key and the
- * frame's header are authenticated with it, so that bytes that were changed, or copied to another key, are not read.
+ * Encrypts the whole output of a codec, so that serializer and compression are hidden. The key in Redis and the frame's header are
+ * authenticated: changed bytes, or bytes copied from another key, do not decrypt.
+ *
+ * @throws {OptionError} for a wrong option, without showing it
  */
 export function encrypting(options: EncryptionOptions): (codec: Codec) => Codec {
   const keys = keyring(options);
   const [current] = keys.values() as Iterable<Key> as [Key];
   const acceptPlaintext = options.acceptPlaintext === true;
 
-  function seal(plain: Stored, wireKey: string): Buffer {
+  function encrypt(plain: Stored, redisKey: string): Buffer {
     const nonce = randomBytes(nonceLength);
-    const sealing = createCipheriv(cipher, current.secret, nonce, { authTagLength: tagLength });
-    sealing.setAAD(Buffer.concat([current.header, Buffer.from(wireKey)]));
-    const body = typeof plain === 'string' ? sealing.update(plain, 'utf8') : sealing.update(plain);
-    // GCM is a stream: nothing is left for the end.
-    sealing.final();
-    return Buffer.concat([current.header, nonce, body, sealing.getAuthTag()]);
+    const encryption = createCipheriv(cipher, current.secret, nonce, { authTagLength: tagLength });
+    encryption.setAAD(Buffer.concat([current.header, Buffer.from(redisKey)]));
+    const body = typeof plain === 'string' ? encryption.update(plain, 'utf8') : encryption.update(plain);
+    // GCM is a stream cipher: `final` returns no bytes.
+    encryption.final();
+    return Buffer.concat([current.header, nonce, body, encryption.getAuthTag()]);
   }
 
-  /** What was encrypted, and with which key; without one where it was not. */
-  function open(stored: Stored, wireKey: string): { plain: Stored; key: Key | undefined } {
+  /** The plaintext and its key; no key if it was not encrypted. */
+  function decrypt(stored: Stored, redisKey: string): { plain: Stored; key: Key | undefined } {
     const parsed = typeof stored !== 'string' && isFramed(stored) ? parseFrame(stored) : undefined;
     if (!parsed?.layers.startsWith(layer)) {
       if (!acceptPlaintext) throw new CodecError('the stored value is not encrypted, and `encryption.acceptPlaintext` is not set');
@@ -68,11 +71,11 @@ export function encrypting(options: EncryptionOptions): (codec: Codec) => Codec 
     const end = payload.length - tagLength;
     if (end < nonceLength) throw new CodecError('the stored value is encrypted and cut short');
     try {
-      const opening = createDecipheriv(cipher, key.secret, payload.subarray(0, nonceLength), { authTagLength: tagLength });
+      const decryption = createDecipheriv(cipher, key.secret, payload.subarray(0, nonceLength), { authTagLength: tagLength });
       const header = (stored as Buffer).subarray(0, stored.length - payload.length);
-      opening.setAAD(Buffer.concat([header, Buffer.from(wireKey)])).setAuthTag(payload.subarray(end));
-      const plain = opening.update(payload.subarray(nonceLength, end));
-      opening.final();
+      decryption.setAAD(Buffer.concat([header, Buffer.from(redisKey)])).setAuthTag(payload.subarray(end));
+      const plain = decryption.update(payload.subarray(nonceLength, end));
+      decryption.final();
       return { plain, key };
     } catch (cause) {
       throw new CodecError('the stored value does not decrypt: it was changed, or copied from another key', { cause });
@@ -80,21 +83,21 @@ export function encrypting(options: EncryptionOptions): (codec: Codec) => Codec 
   }
 
   return (codec) => ({
-    encode: (value, key) => then(codec.encode(value, key), (plain) => seal(plain, key)),
-    decode: (stored, key) => codec.decode(open(stored, key).plain, key),
-    reencode(stored, wireKey) {
-      const { plain, key } = open(stored, wireKey);
-      return then(codec.reencode(plain, wireKey), (better) =>
-        better === undefined && key === current ? undefined : seal(better ?? plain, wireKey),
+    encode: (value, key) => then(codec.encode(value, key), (plain) => encrypt(plain, key)),
+    decode: (stored, key) => codec.decode(decrypt(stored, key).plain, key),
+    reencode(stored, redisKey) {
+      const { plain, key } = decrypt(stored, redisKey);
+      return then(codec.reencode(plain, redisKey), (better) =>
+        better === undefined && key === current ? undefined : encrypt(better ?? plain, redisKey),
       );
     },
-    sealed: true,
+    encrypted: true,
   });
 }
 
 function keyring(options: EncryptionOptions): Map<string, Key> {
-  // What came may be a key: it is not shown.
-  if (!isOptions(options)) throw new OptionError(expected('encryption', 'an object with keys', typeof options));
+  // No error here shows a value, because it may be a key.
+  if (!isOptions(options)) throw new OptionError('expected `encryption` to be an object with keys');
   onlyKnown('encryption', options, { keys: true, acceptPlaintext: true } satisfies Record<keyof EncryptionOptions, true>);
   const { keys, acceptPlaintext } = options;
   if (!Array.isArray(keys) || keys.length === 0) {
@@ -108,11 +111,10 @@ function keyring(options: EncryptionOptions): Map<string, Key> {
     if (!isOptions(each)) throw new OptionError(`expected \`encryption.keys[${i}]\` to be an object of id and key`);
     onlyKnown(`encryption.keys[${i}]`, each, { id: true, key: true } satisfies Record<keyof EncryptionKey, true>);
     const { id } = each;
-    // What stands where an id should be may be a key: it is not shown.
     if (typeof id !== 'string' || !layerName.test(id)) {
       throw new OptionError(`expected \`encryption.keys[${i}].id\` to be 1 to 32 letters, digits, \`.\`, \`_\` or \`-\``);
     }
-    if (ring.has(id)) throw new OptionError(`expected \`encryption.keys[${i}].id\` to be unlike the others`);
+    if (ring.has(id)) throw new OptionError(`expected \`encryption.keys[${i}].id\` to differ from the others`);
     ring.set(id, { secret: secretOf(each.key, i), header: frame(layer + id, Buffer.alloc(0)) });
   }
   return ring;
@@ -125,7 +127,6 @@ function secretOf(key: unknown, i: number): KeyObject {
     const bytes = typeof key === 'string' ? decoded(key) : key;
     if (bytes instanceof Uint8Array && bytes.byteLength === keyLength) return createSecretKey(bytes);
   }
-  // Never what came: it may be a key with a letter missing.
   throw new OptionError(
     `expected \`encryption.keys[${i}].key\` to be ${keyLength} bytes, as bytes, a secret KeyObject, base64 or hexadecimal text`,
   );

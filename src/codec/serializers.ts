@@ -1,58 +1,73 @@
+import { isUtf8 } from 'node:buffer';
 import { deserialize, serialize } from 'node:v8';
-import { OptionError, shown } from '../errors.js';
-import * as keyvJson from './keyv-json.js';
+import { check } from '../checks.js';
+import { CodecError, OptionError } from '../errors.js';
+import { expected, shown } from '../messages.js';
+import { agingLayer, layerName, type Stored, tagLayer } from './entry.js';
+import * as keyvJson from './storable.js';
 
-/** A value that may be there already. */
+/** A value, or a promise of it. */
 export type MaybePromise<T> = T | Promise<T>;
 
-/**
- * `await` that stays synchronous where there is nothing to wait for.
- * @internal
- */
+/** Continues at once with a value, and later with a promise. @internal */
 export function then<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
-/** Turns values into text and back: `JSON`, superjson, devalue and most others have this shape. */
+/** Turns values into text and back: the shape of `JSON`, superjson, devalue and most others. */
 export interface TextSerializer {
-  /** Written in front of stored values so that no other serializer reads them. Default `'custom'`. */
+  /** Stored with the values, so that only this serializer reads them: 1 to 32 letters, digits, `.`, `_` or `-`. Default `'custom'`. */
   readonly name?: string | undefined;
   stringify(value: unknown): MaybePromise<string>;
   parse(text: string): unknown;
 }
 
-/** Turns values into bytes (or text) and back. `deserialize` is given what `serialize` returned. */
+/** Turns values into bytes (or text) and back. `deserialize` gets what `serialize` returned. */
 export interface BinarySerializer {
-  /** Written in front of stored values so that no other serializer reads them. Default `'custom'`. */
+  /** Stored with the values, so that only this serializer reads them: 1 to 32 letters, digits, `.`, `_` or `-`. Default `'custom'`. */
   readonly name?: string | undefined;
   serialize(value: unknown): MaybePromise<string | Uint8Array>;
-  // biome-ignore lint/suspicious/noExplicitAny: it is handed back exactly what it produced
+  // biome-ignore lint/suspicious/noExplicitAny: the result of its own `serialize`
   deserialize(stored: any): unknown;
 }
 
+/** Turns values into text or bytes and back: the option `serializer`. */
 export type Serializer = TextSerializer | BinarySerializer;
 
-/** What msgpackr's `Packr` instances and its module offer. */
+/**
+ * Encodes values for Redis and decodes them, synchronously if its serializer and compression do. `redisKey` is the key that the bytes
+ * belong to: encryption binds them to it.
+ */
+export interface Codec {
+  encode(value: unknown, redisKey: string): MaybePromise<Stored>;
+  decode(stored: Stored, redisKey: string): MaybePromise<unknown>;
+  /** The bytes that this codec would write for the same value, or `undefined` if they are the same, or the same JSON in another format. */
+  reencode(stored: Stored, redisKey: string): MaybePromise<Stored | undefined>;
+  /** Whether values are encrypted and bound to their keys: Redis can neither count with them nor rename them. */
+  readonly encrypted: boolean;
+}
+
+/** The methods of msgpackr's module and of its `Packr` instances. */
 export interface MessagePack {
   pack(value: unknown): Uint8Array;
   unpack(bytes: Uint8Array): unknown;
 }
 
-/** Native JSON: what `JSON.parse(JSON.stringify(value))` gives. Stored as plain JSON. */
+/** Native JSON, stored as plain JSON. Values come back as `JSON.parse(JSON.stringify(value))`. @example serializer: jsonSerializer */
 export const jsonSerializer = {
   name: 'json',
   stringify: JSON.stringify,
   parse: JSON.parse,
 } as const satisfies TextSerializer;
 
-/** The default: exactly the results of `@keyv/serialize`, which is JSON in which Buffers survive at any depth. */
+/** The default: the text of `@keyv/serialize`, which is JSON in which Buffers survive at any depth. */
 export const keyvSerializer = {
   name: 'keyv',
   stringify: keyvJson.stringify,
   parse: keyvJson.parse,
 } as const satisfies TextSerializer;
 
-/** `node:v8` structured clone: Map, Set, Date, RegExp, BigInt, typed arrays, Errors and cycles survive. Node only. */
+/** `node:v8` structured clone: Map, Set, Date, RegExp, BigInt, typed arrays, Errors and cycles survive. Only Node reads it. @example serializer: v8Serializer */
 export const v8Serializer = {
   name: 'v8',
   serialize,
@@ -60,14 +75,15 @@ export const v8Serializer = {
 } as const satisfies BinarySerializer;
 
 /**
- * MessagePack by msgpackr, which you install: `msgpackSerializer(require('msgpackr'))`, or a `Packr` of your own settings.
+ * MessagePack by the package msgpackr, which you install, or by a `Packr` with your own settings.
  *
- * @throws {OptionError} where what came is not msgpackr
+ * @throws {OptionError} if the argument is not msgpackr
+ * @example serializer: msgpackSerializer(await import('msgpackr'))
  */
 export function msgpackSerializer(msgpackr: MessagePack): BinarySerializer {
   if (typeof msgpackr?.pack !== 'function' || typeof msgpackr.unpack !== 'function') {
     throw new OptionError(
-      `expected \`msgpackSerializer\` to be given the msgpackr module (npm install msgpackr; \`import * as msgpackr from 'msgpackr'\`), got \`${shown(msgpackr)}\``,
+      `expected the argument of \`msgpackSerializer\` to be the msgpackr module (npm install msgpackr; \`import * as msgpackr from 'msgpackr'\`), got \`${shown(msgpackr)}\``,
     );
   }
   return {
@@ -75,4 +91,80 @@ export function msgpackSerializer(msgpackr: MessagePack): BinarySerializer {
     serialize: (value) => msgpackr.pack(value),
     deserialize: (bytes: Buffer) => msgpackr.unpack(bytes),
   };
+}
+
+/** A serializer of any shape, as the codec calls it. */
+export interface Format {
+  readonly name: string;
+  readonly encode: (value: unknown) => MaybePromise<string | Uint8Array>;
+  readonly decode: (payload: Buffer, isText: boolean) => unknown;
+}
+
+const asIs = (value: unknown): string | Uint8Array => value as string | Uint8Array;
+
+/** Buffers as they are. */
+export const bytesFormat: Format = { name: 'bytes', encode: asIs, decode: (payload) => payload };
+/** Text that Keyv serialized, if it is compressed. */
+export const textFormat: Format = { name: 'text', encode: asIs, decode: utf8 };
+/** Text with lone surrogates, which UTF-8 cannot hold. */
+export const utf16Format: Format = { name: 'utf16', encode: asIs, decode: (payload) => payload.toString('utf16le') };
+
+const reserved = [bytesFormat.name, textFormat.name, utf16Format.name, tagLayer];
+
+/** The formats of the option `serializer`, the writing one first. @throws {OptionError} for anything but serializers */
+export function parseSerializers(option: Serializer | readonly Serializer[]): [Format, ...Format[]] {
+  const serializers = Array.isArray(option) ? (option as readonly Serializer[]) : [option as Serializer];
+  check('serializer', 'a serializer, or an array of one or more', option, serializers.length > 0);
+  return serializers.map(formatOf) as [Format, ...Format[]];
+}
+
+/** Every format that a store reads, by name: its own ones before those that are built in. */
+export function readableFormats(own: readonly Format[]): ReadonlyMap<string, Format> {
+  const builtIn = [jsonSerializer, keyvSerializer, v8Serializer].map(formatOf);
+  const formats = [...own, ...builtIn, bytesFormat, textFormat, utf16Format];
+  return new Map(formats.reverse().map((format) => [format.name, format]));
+}
+
+function formatOf(serializer: Serializer): Format {
+  const name = serializer?.name ?? 'custom';
+  const isFree = typeof name === 'string' && layerName.test(name) && !reserved.includes(name) && !name.startsWith(agingLayer);
+  check(
+    'serializer.name',
+    `1 to 32 letters, digits, \`.\`, \`_\` or \`-\`, not ${reserved.join(', ')} or \`${agingLayer}…\``,
+    name,
+    isFree,
+  );
+  const isObject = (typeof serializer === 'object' || typeof serializer === 'function') && serializer !== null;
+  if (isObject && 'stringify' in serializer && typeof serializer.stringify === 'function' && typeof serializer.parse === 'function') {
+    return {
+      name,
+      encode: (value) => serializer.stringify(value),
+      decode: (payload) => serializer.parse(utf8(payload)),
+    };
+  }
+  if (isObject && 'serialize' in serializer && typeof serializer.serialize === 'function' && typeof serializer.deserialize === 'function') {
+    return {
+      name,
+      encode: (value) => serializer.serialize(value),
+      decode: (payload, isText) => serializer.deserialize(isText ? utf8(payload) : payload),
+    };
+  }
+  throw new OptionError(expected('serializer', 'an object with stringify and parse, or serialize and deserialize', serializer));
+}
+
+/**
+ * Whether JSON.parse gives the value back. `@keyv/serialize` writes a colon in front of strings that begin with one, and bytes as
+ * `:base64:…`; text without these is plain JSON.
+ */
+export function isPlainJson(name: string, payload: string | Uint8Array): payload is string {
+  if (typeof payload !== 'string') return false;
+  return name === jsonSerializer.name || (name === keyvSerializer.name && !payload.includes('"::') && !payload.includes('":base64:'));
+}
+
+/** @throws {CodecError} for bytes that are not UTF-8 */
+export function utf8(payload: Buffer): string {
+  const text = payload.toString();
+  // Invalid bytes become U+FFFD. To look for it in the text costs nothing, to check all bytes does.
+  if (text.includes('\ufffd') && !isUtf8(payload)) throw new CodecError('the stored bytes are neither a frame nor UTF-8 text');
+  return text;
 }

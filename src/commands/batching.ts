@@ -1,14 +1,15 @@
-import { nextTick } from '../connection/real-time.js';
-import { expected, OptionError } from '../errors.js';
-import { isOptions, onlyKnown } from '../known-names.js';
-import type { Commands } from './commands.js';
+import { isOptions, onlyKnown } from '../checks.js';
+import { OptionError } from '../errors.js';
+import { expected } from '../messages.js';
+import { nextTick } from '../time/clock.js';
+import { type Commands, wrapEach } from './commands.js';
 
 export interface BatchOptions {
   /** The most keys in one command, ≥ 2. Default 512. */
   readonly max?: number | undefined;
 }
 
-/** @throws {OptionError} for what cannot be understood */
+/** @throws {OptionError} for an invalid option */
 export function checkBatch(options: BatchOptions | undefined = {}): void {
   if (!isOptions(options)) throw new OptionError(expected('batch', 'false or an object', options));
   onlyKnown('batch', options, { max: true } satisfies Record<keyof BatchOptions, true>);
@@ -16,172 +17,128 @@ export function checkBatch(options: BatchOptions | undefined = {}): void {
   if (!Number.isInteger(max) || max < 2) throw new OptionError(expected('batch.max', 'an integer ≥ 2', max));
 }
 
-/** Which keys may share a command: all of them, or in a cluster those of one slot, so that what fails there fails only its own. */
-export type Together = (keys: readonly string[]) => Iterable<readonly string[]>;
+/** Which keys may share a command: all, or in a cluster those of one slot, so that a failure of one node fails only its keys. */
+export type GroupKeys = (keys: readonly string[]) => Iterable<readonly string[]>;
 
-const everything: Together = (keys) => [keys];
-
-/** A call that waits for the end of the tick. */
-interface Waiting<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: unknown): void;
-}
+const oneGroup: GroupKeys = (keys) => [keys];
 
 /**
- * Same-tick coalescing: reads, or deletions, that are asked in one tick leave as one many-key command, and a key that is asked for more than
- * once is asked for once. A call that is alone stays the single-key command it was. The tick ends with Node's nextTick queue,
- * before anything is written to a socket, so nobody waits for company.
+ * Same-tick coalescing: reads, or deletions, of one tick leave as one command for many keys, and a key that is read twice is sent once. A
+ * call that is alone stays a command for one key. The tick ends with Node's nextTick queue, before anything is written to a socket, so no
+ * call waits for another.
  *
- * Only reads and deletions are held back, and no longer than until a call comes that must not overtake them: calls on one key
- * keep their order.
+ * Calls on one key keep their order: a waiting read or deletion leaves before a call that must not overtake it.
  */
-export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, together: Together = everything): Commands {
-  const get = new Gathering(max, together, commands.get, commands.getMany);
-  const has = new Gathering(max, together, commands.has, commands.hasMany);
-  const pttl = new Gathering(max, together, commands.pttl, commands.pttlMany);
-
-  /** The leases of the keys whose deletion waits. */
+export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, groupKeys: GroupKeys = oneGroup): Commands {
+  const gets = new TickBatch(max, groupKeys, commands.get, commands.getMany);
+  const checks = new TickBatch(max, groupKeys, commands.has, commands.hasMany);
+  const ttls = new TickBatch(max, groupKeys, commands.pttl, commands.pttlMany);
   const leases = new Map<string, string>();
+  const unlinks = new TickBatch<unknown>(
+    max,
+    groupKeys,
+    (key) => commands.unlink([key], { leases: [leaseOf(key)], counted: false }),
+    async (keys) => {
+      await commands.unlink(keys, { leases: keys.map(leaseOf), counted: false });
+      return [];
+    },
+  );
+
   function leaseOf(key: string): string | undefined {
     const lease = leases.get(key);
     leases.delete(key);
     return lease;
   }
-  const drop = new Gathering<unknown>(
-    max,
-    together,
-    (key) => commands.drop(key, leaseOf(key)),
-    async (keys) => {
-      await commands.del(keys, keys.map(leaseOf), true);
-      return [];
-    },
-  );
 
-  const idle = (): boolean => get.empty && has.empty && pttl.empty && drop.empty;
-
-  /** Lets the waiting reads and deletions of these keys go first. */
-  function before(keys: Iterable<string | Buffer>): void {
-    if (idle()) return;
+  /** Sends the waiting reads of these keys. */
+  function flushReads(keys: readonly (string | Buffer)[]): void {
+    if (gets.isEmpty && checks.isEmpty && ttls.isEmpty) return;
     for (const each of keys) {
       const key = String(each);
-      get.release(key);
-      has.release(key);
-      pttl.release(key);
-      drop.release(key);
+      gets.flushIfHolds(key);
+      checks.flushIfHolds(key);
+      ttls.flushIfHolds(key);
     }
   }
-  const reading =
-    <T>(reads: Gathering<T>) =>
-    (key: string): Promise<T> => {
-      if (!drop.empty) drop.release(key);
-      return reads.ask(key);
+
+  /** Sends the waiting deletions of these keys. */
+  function flushUnlinks(keys: readonly (string | Buffer)[]): void {
+    if (!unlinks.isEmpty) for (const key of keys) unlinks.flushIfHolds(String(key));
+  }
+
+  function flush(keys: readonly (string | Buffer)[]): void {
+    flushReads(keys);
+    flushUnlinks(keys);
+  }
+
+  function reading<T>(batch: TickBatch<T>): (key: string) => Promise<T> {
+    return (key) => {
+      if (!unlinks.isEmpty) unlinks.flushIfHolds(key);
+      return batch.add(key);
     };
-  const readingMany =
-    <T>(read: (keys: readonly string[]) => Promise<T[]>) =>
-    (keys: readonly string[]): Promise<T[]> => {
-      if (!drop.empty) for (const key of keys) drop.release(key);
-      return read(keys);
-    };
-  const writing =
-    <A extends unknown[], R>(write: (key: string, ...rest: A) => R) =>
-    (key: string, ...rest: A): R => {
-      before([key]);
-      return write(key, ...rest);
-    };
+  }
 
   return {
-    ...commands,
-    get: reading(get),
-    has: reading(has),
-    pttl: reading(pttl),
-    getWithTtl: writing(commands.getWithTtl),
-    drop(key, lease) {
-      if (lease !== undefined) leases.set(key, lease);
-      if (!idle()) {
-        get.release(key);
-        has.release(key);
-        pttl.release(key);
-      }
-      return drop.ask(key);
-    },
-    getMany: readingMany(commands.getMany),
-    hasMany: readingMany(commands.hasMany),
-    pttlMany: readingMany(commands.pttlMany),
-    heads(keys, length) {
-      if (!drop.empty) for (const key of keys) drop.release(key);
-      return commands.heads(keys, length);
-    },
-    sweepHeads(entries) {
-      before(entries.map(({ key }) => key));
-      return commands.sweepHeads(entries);
-    },
-    scan(glob, cursor) {
-      drop.flush();
-      return commands.scan(glob, cursor);
-    },
+    ...wrapEach(commands, (verb, call, name) => (a, b, c, d) => {
+      if (verb.access === 'read' && name !== 'getWithTtl') flushUnlinks(verb.keys(a, b));
+      else flush(verb.keys(a, b));
+      return call(a, b, c, d);
+    }),
+    get: reading(gets),
+    has: reading(checks),
+    pttl: reading(ttls),
     set(key, value, ttl) {
-      if (!idle()) before([key]);
+      flush([key]);
       return commands.set(key, value, ttl);
     },
-    add: writing(commands.add),
-    replace: writing(commands.replace),
-    getAndDelete: writing(commands.getAndDelete),
-    expire: writing(commands.expire),
-    stamp: writing(commands.stamp),
-    persist: writing(commands.persist),
-    incrBy: writing(commands.incrBy),
-    setMany(entries) {
-      before(entries.map(({ key }) => key));
-      return commands.setMany(entries);
+    unlink(keys, options) {
+      const [key] = keys;
+      if (keys.length !== 1 || typeof key !== 'string' || options?.counted !== false) {
+        flush(keys);
+        return commands.unlink(keys, options);
+      }
+      const lease = options.leases?.[0];
+      if (lease !== undefined) leases.set(key, lease);
+      flushReads(keys);
+      return unlinks.add(key) as Promise<number>;
     },
-    fill(entry, claim) {
-      before([entry.key]);
-      return commands.fill(entry, claim);
-    },
-    retire: writing(commands.retire),
-    del(keys, leases, uncounted) {
-      before(keys);
-      return commands.del(keys, leases, uncounted);
-    },
-    sweep(keys) {
-      before(keys);
-      return commands.sweep(keys);
-    },
-    delEach(keys, leases) {
-      before(keys);
-      return commands.delEach(keys, leases);
-    },
-    rename(from, to) {
-      before([from, to]);
-      return commands.rename(from, to);
+    scan(glob, cursor) {
+      unlinks.flush();
+      return commands.scan(glob, cursor);
     },
   };
 }
 
+/** A call that waits for the end of the tick. */
+interface WaitingCall<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
 /** The calls of one kind that wait for the end of the tick. */
-class Gathering<T> {
+class TickBatch<T> {
   readonly #max: number;
-  readonly #together: Together;
+  readonly #groupKeys: GroupKeys;
   readonly #one: (key: string) => Promise<T>;
   readonly #many: (keys: readonly string[]) => Promise<T[]>;
   readonly #flush = (): void => this.flush();
-  #waiting = new Map<string, Waiting<T>>();
+  #waiting = new Map<string, WaitingCall<T>>();
 
-  constructor(max: number, together: Together, one: (key: string) => Promise<T>, many: (keys: readonly string[]) => Promise<T[]>) {
+  constructor(max: number, groupKeys: GroupKeys, one: (key: string) => Promise<T>, many: (keys: readonly string[]) => Promise<T[]>) {
     this.#max = max;
-    this.#together = together;
+    this.#groupKeys = groupKeys;
     this.#one = one;
     this.#many = many;
   }
 
-  get empty(): boolean {
+  get isEmpty(): boolean {
     return this.#waiting.size === 0;
   }
 
-  ask(key: string): Promise<T> {
-    const asked = this.#waiting.get(key);
-    if (asked) return asked.promise;
+  add(key: string): Promise<T> {
+    const waiting = this.#waiting.get(key);
+    if (waiting) return waiting.promise;
     if (this.#waiting.size === 0) nextTick(this.#flush);
     let resolve!: (value: T) => void;
     let reject!: (error: unknown) => void;
@@ -193,7 +150,7 @@ class Gathering<T> {
     return promise;
   }
 
-  release(key: string): void {
+  flushIfHolds(key: string): void {
     if (this.#waiting.has(key)) this.flush();
   }
 
@@ -201,23 +158,26 @@ class Gathering<T> {
     if (this.#waiting.size === 0) return;
     const waiting = this.#waiting;
     this.#waiting = new Map();
-    for (const keys of this.#together([...waiting.keys()])) {
+    for (const keys of this.#groupKeys([...waiting.keys()])) {
       for (let i = 0; i < keys.length; i += this.#max) {
         const part = keys.slice(i, i + this.#max);
-        void this.#send(
+        this.#send(
           part,
-          part.map((key) => waiting.get(key) as Waiting<T>),
+          part.map((key) => waiting.get(key) as WaitingCall<T>),
         );
       }
     }
   }
 
-  async #send(keys: readonly string[], calls: readonly Waiting<T>[]): Promise<void> {
-    try {
-      const values = keys.length === 1 ? [await this.#one(keys[0] as string)] : await this.#many(keys);
-      for (let i = 0; i < calls.length; i++) calls[i]?.resolve(values[i] as T);
-    } catch (error) {
+  #send(keys: readonly string[], calls: readonly WaitingCall<T>[]): void {
+    const fail = (error: unknown): void => {
       for (const call of calls) call.reject(error);
-    }
+    };
+    const [key] = keys;
+    if (keys.length === 1) this.#one(key as string).then((value) => calls[0]?.resolve(value), fail);
+    else
+      this.#many(keys).then((values) => {
+        for (const [i, call] of calls.entries()) call.resolve(values[i] as T);
+      }, fail);
   }
 }

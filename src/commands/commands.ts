@@ -1,140 +1,239 @@
-import type { Stored } from '../codec/codec.js';
-import type { Milliseconds, WireTtl } from '../ttl.js';
-import type { Mark } from './leases.js';
+import { missingInRedis, type ReadEntry, type Stored } from '../codec/entry.js';
+import type { Milliseconds, RedisTtl } from '../ttl.js';
 
-/** One entry to be written. */
-export interface Entry<Value = Stored> {
+/** An entry to be written. */
+export interface NewEntry<Value = Stored> {
   readonly key: string;
   readonly value: Value;
-  readonly ttl: WireTtl;
+  readonly ttl: RedisTtl;
 }
 
-/** An entry as it stands, and what is left of its time to live. */
-export interface Standing {
-  readonly stored: Stored | null;
-  /** Milliseconds, {@link never} or {@link missing}. */
+/** What a key holds, and how long it still lives in Redis: milliseconds, {@link never} or {@link missing}. */
+export interface StoredWithTtl {
+  readonly entry: ReadEntry;
   readonly left: Milliseconds;
 }
 
-/** On what terms {@link Commands.fill} stores. */
-export interface Claim {
-  /** The key of the lease, in the slot of the entry's. */
+/** On what condition the holder of a lease writes. */
+export interface LeaseClaim {
+  /** The key of the lease, in the slot of the entry's key. */
   readonly lease: string;
   readonly token: string;
-  /** SHA-1, in hexadecimal, of the bytes that the load began with; `''` where there were none. */
-  readonly seen: string;
-  /** Whether the entry may have ended by itself since then. */
+  /** SHA-1, in hexadecimal, of the bytes that the load began with; `''` if there were none. */
+  readonly digest: string;
+  /** Whether the entry may have expired since then. */
   readonly mayBeGone: boolean;
 }
 
-/** For each key the key of its lease, where it can have one. */
+/** What a load leaves in place of its lease when it ends without a value that other processes could read. */
+export interface LeaseMark {
+  readonly text: string;
+  /** How long it stays. */
+  readonly time: Milliseconds;
+}
+
+/** What every mark begins with, and no token does. The next character says how the load ended; without one, its refresh failed. */
+export const markStart = '!';
+
+/** For each key the key of its lease, if it can have one. */
 export type Leases = readonly (string | undefined)[];
 
-/** What {@link Commands.pttl} answers for a key that never expires, and for one that is not there: Redis's own numbers. */
+export interface UnlinkOptions {
+  /** The leases of the keys, in the same order. They are deleted first and not counted. */
+  readonly leases?: Leases | undefined;
+  /** False if no caller needs the count: then leases and keys share a command, and single deletions of a tick do too. Default true. */
+  readonly counted?: boolean | undefined;
+  /** Whether a scan found the keys: then the operation that scans fails or waits as a whole, not each deletion. Default false. */
+  readonly scanned?: boolean | undefined;
+}
+
+/** What PTTL answers for a key that never expires, and for one that does not exist. */
 export const never = -1;
 export const missing = -2;
 
-/** Bytes in which nearly every header of tags ends. */
-export const headLength = 512;
+/** The bytes in which nearly every list of tags ends. */
+export const prefixLength = 512;
+
+/** Keys in one command or pipeline: enough to make round trips rare, few enough to keep every step well inside its deadline. */
+export const batchSize = 1000;
 
 /**
- * The Redis verbs a cache needs, on wire keys and bytes. Batching, a near cache and the engines that run in this process
- * are other implementations of this interface. Every method rejects when Redis cannot be asked or refuses.
+ * The Redis commands a cache needs, on keys and bytes of Redis. `redis.ts` sends them, `memory.ts` and `local.ts` answer them in the
+ * process, and the wrappers add tracing, order, batching, the delete queue and the near tier. Each rejects if Redis cannot be reached or
+ * refuses. {@link verbs} describes each once more as data, for the wrappers.
  */
 export interface Commands<Value = Stored> {
-  /** GET */
-  get(key: string): Promise<Stored | null>;
-  /** MGET, in the order of the keys. */
-  getMany(keys: readonly string[]): Promise<(Stored | null)[]>;
-  /**
-   * PTTL and GET, in this order and in one write: where another client writes between the two, the value is newer than its time
-   * left says, and never older.
-   */
-  getWithTtl(key: string): Promise<Standing>;
-  /** SET with PX */
-  set(key: string, value: Value, ttl: WireTtl): Promise<unknown>;
-  /** SET for each, in one pipeline without a transaction: what happened to each, in order. */
-  setMany(entries: readonly Entry<Value>[]): Promise<PromiseSettledResult<unknown>[]>;
-  /** SET with NX: whether it was stored. */
-  add(key: string, value: Value, ttl: WireTtl): Promise<boolean>;
-  /** SET with PX, or KEEPTTL, where the key still holds `expected`, atomically: whether it did. */
-  replace(key: string, expected: Stored, value: Stored, ttl: WireTtl | 'keep'): Promise<boolean>;
-  /**
-   * UNLINK: how many were there. The leases of the keys, in the same order, go before them and do not count; where nobody wants to
-   * know how many there were (`uncounted`), in one command with them.
-   */
-  del(keys: readonly (string | Buffer)[], leases?: Leases, uncounted?: boolean): Promise<number>;
-  /** UNLINK, together with its lease, where nobody asks whether it was there: deletions of one tick can leave as one. */
-  drop(key: string, lease?: string): Promise<unknown>;
-  /** UNLINK of keys that a scan found: how many were there. */
-  sweep(keys: readonly (string | Buffer)[]): Promise<number>;
-  /** GETRANGE for each, in one pipeline: the first bytes of the values, `null` where there is nothing, or something that is no string. */
-  heads(keys: readonly string[], length: number): Promise<(Buffer | null)[]>;
-  /** UNLINK of those whose values still begin with these bytes, each atomically: how many they were. */
-  sweepHeads(entries: readonly { readonly key: string; readonly head: Buffer }[]): Promise<number>;
-  /** UNLINK for each, in one pipeline: whether it was there, in order. The leases go before them. */
-  delEach(keys: readonly string[], leases?: Leases): Promise<boolean[]>;
-  /** GETDEL. The lease is deleted before it, over the same connection. */
-  getAndDelete(key: string, lease?: string): Promise<Stored | null>;
-  /** EXISTS */
+  get(key: string): Promise<ReadEntry>;
+  getMany(keys: readonly string[]): Promise<ReadEntry[]>;
+  /** PTTL, then GET, in one write: the value may be newer than its time left, never older. */
+  getWithTtl(key: string): Promise<StoredWithTtl>;
+  set(key: string, value: Value, ttl: RedisTtl): Promise<unknown>;
+  /** One pipeline without a transaction. @returns what happened to each */
+  setMany(entries: readonly NewEntry<Value>[]): Promise<PromiseSettledResult<unknown>[]>;
+  /** SET NX. @returns whether it was stored */
+  add(key: string, value: Value, ttl: RedisTtl): Promise<boolean>;
+  /** Stores atomically if the key still holds `expected`. @returns whether it did */
+  replace(key: string, expected: Stored, value: Stored, ttl: RedisTtl | 'keep'): Promise<boolean>;
+  /** @returns how many of the keys existed */
+  unlink(keys: readonly (string | Buffer)[], options?: UnlinkOptions): Promise<number>;
+  /** One command for each key, pipelined, after the leases. @returns whether each key existed */
+  unlinkEach(keys: readonly string[], leases?: Leases): Promise<boolean[]>;
+  /** Deletes each whose value still begins with these bytes, atomically. @returns how many */
+  unlinkUnchanged(entries: readonly { readonly key: string; readonly prefix: Buffer }[]): Promise<number>;
+  /** Deletes the lease first, over the same connection. */
+  getAndDelete(key: string, lease?: string): Promise<ReadEntry>;
+  /** The first bytes of each value; `null` for a missing or empty one, and for one that is not a string. */
+  prefixes(keys: readonly string[], length: number): Promise<(Buffer | null)[]>;
   has(key: string): Promise<boolean>;
-  /** EXISTS for each, in one pipeline, in order. */
   hasMany(keys: readonly string[]): Promise<boolean[]>;
-  /** PTTL: milliseconds, {@link never} or {@link missing}. */
+  /** Milliseconds, {@link never} or {@link missing}. */
   pttl(key: string): Promise<Milliseconds>;
-  /** PTTL for each, in one pipeline, in order. */
   pttlMany(keys: readonly string[]): Promise<Milliseconds[]>;
   /**
-   * PEXPIRE, or PERSIST for an entry that never expires, in a script; an entry with a stale window keeps it behind its time to live. `null`
-   * where there is no such key. Else the first bytes of the value where it may carry tags, and no bytes where it does not.
+   * PEXPIRE or PERSIST, in a script; an entry with a stale window keeps it after its time to live. @returns `null` if the key is missing,
+   * else the first bytes of a value with a header, or no bytes
    */
-  expire(key: string, ttl: WireTtl): Promise<Buffer | null>;
+  expire(key: string, ttl: RedisTtl): Promise<Buffer | null>;
   /**
-   * GET of what a tag is now, in a script that makes it `id` where there is nothing, and extends its time to live to `ttl` where it is shorter.
-   * Without `id` it only extends, and answers `undefined` where there is nothing.
+   * The generation of a tag. Without one, `id` becomes it; one that would expire before `ttl` lives for `ttl`. Without `id` it is only
+   * extended, and the answer is `undefined` if there is none.
    */
-  stamp(key: string, id: string | undefined, ttl: WireTtl): Promise<string | undefined>;
-  /** PERSIST: whether there was a time to live to take away. */
+  ensureGeneration(key: string, id: string | undefined, ttl: RedisTtl): Promise<string | undefined>;
+  /** @returns whether there was a time to live to remove */
   persist(key: string): Promise<boolean>;
-  /** INCRBY. A missing key counts from `initial`, or gives `undefined` where there is none. */
-  incrBy(key: string, delta: number, initial: number | undefined, ttl: WireTtl): Promise<number | undefined>;
+  /** A missing key counts from `initial`, or gives `undefined` without one. */
+  incrBy(key: string, delta: number, initial: number | undefined, ttl: RedisTtl): Promise<number | undefined>;
   /**
-   * SET with PX of a lease, in a script, where no load holds it; a mark that a load has left is taken over. One that says that a renewal
-   * rests is taken over only by `urgent` callers, which have nothing to serve.
+   * Claims a lease, unless a load holds it. A mark of an ended load is replaced; one of a failed refresh only for `urgent` callers.
    *
-   * @returns what stands in the way, `''` if it never lapses and so is no lease; `undefined` for a lease that is now held under this token
+   * @returns `undefined` if the token now holds the lease, else what the key holds, `''` if that never expires and so is no lease
    */
   claim(lease: string, token: string, time: Milliseconds, urgent: boolean): Promise<string | undefined>;
-  /**
-   * SET with PX by the holder of a lease, and the end of the lease, in a script: only where the token still holds and the key is
-   * as the load saw it. Whether it was stored.
-   */
-  fill(entry: Entry<Value>, claim: Claim): Promise<boolean>;
-  /**
-   * UNLINK by the holder of a lease, which becomes the mark, in a script: only where the token still holds, and the key only where it is
-   * as the load saw it. Whether it was deleted.
-   */
-  retire(key: string, claim: Pick<Claim, 'lease' | 'token' | 'seen'>, mark: Mark): Promise<boolean>;
-  /** PEXPIRE of a lease or lock that this token holds, in a script: whether it does. */
+  /** Stores, and ends the lease, if the token holds it and the key is as the load saw it. @returns whether it was stored */
+  setUnderLease(entry: NewEntry<Value>, claim: LeaseClaim): Promise<boolean>;
+  /** Deletes, and replaces the lease with the mark, if the token holds it and the key is as the load saw it. @returns whether it was deleted */
+  unlinkUnderLease(key: string, claim: Omit<LeaseClaim, 'mayBeGone'>, mark: LeaseMark): Promise<boolean>;
+  /** Extends a lease or lock. @returns whether the token holds it */
   renew(key: string, token: string, time: Milliseconds): Promise<boolean>;
-  /** DEL of a lease or lock that this token holds, in a script; a `mark` takes its place. Whether it held. */
-  release(key: string, token: string, mark?: Mark): Promise<boolean>;
-  /** SET NX PX of a lock and the next fencing token, in a script; `undefined` where somebody else holds it. */
+  /** Ends a lease or lock; a `mark` replaces it. @returns whether the token held it */
+  release(key: string, token: string, mark?: LeaseMark): Promise<boolean>;
+  /** Takes a lock. @returns the fencing token; `undefined` if another token holds the lock */
   acquire(lock: string, fence: string, token: string, time: Milliseconds): Promise<number | undefined>;
-  /** RENAME: whether the key existed. */
+  /** @returns whether the key existed */
   rename(from: string, to: string): Promise<boolean>;
-  /**
-   * SCAN, a page at a time, on every primary. A key may come twice. `cursor` starts or resumes the scan; each page carries
-   * the cursor of the one after it.
-   */
+  /** SCAN of every primary, a page at a time. A key may come twice. `cursor`: the `next` of a page of an earlier scan. */
   scan(glob: string, cursor?: string): AsyncGenerator<Page, void, undefined>;
-  /** PING */
   ping(): Promise<void>;
 }
 
 export interface Page {
-  /** As bytes where they are no UTF-8, which no key of ours is. */
+  /** As bytes if they are not UTF-8, which no key of ours is. */
   readonly keys: readonly (string | Buffer)[];
-  /** Where the scan goes on; `'0'` after the last page. */
+  /** The cursor of the next page; `'0'` after the last one. */
   readonly next: string;
+}
+
+/** Commands that accept values which are still being encoded. */
+export interface OrderedCommands extends Commands<Stored | Promise<Stored>> {
+  /** Resolves when every value that is being encoded now was sent. */
+  idle(): Promise<unknown>;
+  /** Left out if no server tells what changes. */
+  readonly tracked?: TrackedReads;
+}
+
+/** Reads over a connection whose server tells what changes. */
+export interface TrackedReads {
+  /** GET for a load: PTTL, which the near tier needs to keep the answer, is sent only for an entry that exists, and not waited for. */
+  get(key: string): Promise<ReadEntry>;
+  /** Watches the keys; `undefined` while the server does not track. The caller ends it. */
+  watch(keys: readonly string[]): Watch | undefined;
+}
+
+/** Begun before the keys are read, so that no change falls between reading and waiting. */
+export interface Watch {
+  /** Aborted when one of the keys may have changed, or the server no longer tracks. */
+  readonly signal: AbortSignal;
+  /** MGET. The server tells of the next change after its answer. */
+  read(): Promise<ReadEntry[]>;
+  end(): void;
+}
+
+/** A command as data. */
+export interface Verb {
+  /** The command that Redis executes, as traces name it. */
+  readonly redis: string;
+  /** The keys among the arguments. */
+  readonly keys: (first: never, second: never) => readonly (string | Buffer)[];
+  /** `update`: a write whose result depends on what the key holds. `lease`: not about entries. */
+  readonly access: 'read' | 'write' | 'update' | 'lease';
+  /** Of a read: whether it answers for many keys with an array, what it answers for a missing key, and how many keys an answer found. */
+  readonly many?: boolean;
+  readonly missing?: unknown;
+  readonly hits?: (answer: never) => number;
+}
+
+/** The commands that concern keys named by their caller. */
+export type VerbName = Exclude<keyof Commands, 'scan' | 'ping'>;
+
+const one = (key: string): readonly string[] => [key];
+const many = (keys: readonly (string | Buffer)[]): readonly (string | Buffer)[] => keys;
+const ofEntry = ({ key }: { readonly key: string }): readonly string[] => [key];
+const ofEntries = (entries: readonly { readonly key: string }[]): readonly string[] => entries.map(({ key }) => key);
+const both = (from: string, to: string): readonly string[] => [from, to];
+const found = (entry: ReadEntry): number => (entry.found ? 1 : 0);
+const foundMany = (entries: readonly ReadEntry[]): number => entries.reduce((sum, entry) => sum + found(entry), 0);
+
+export const verbTable: Readonly<Record<VerbName, Verb>> = {
+  get: { redis: 'GET', keys: one, access: 'read', missing: missingInRedis, hits: found },
+  getMany: { redis: 'MGET', keys: many, access: 'read', many: true, missing: missingInRedis, hits: foundMany },
+  getWithTtl: {
+    redis: 'GET',
+    keys: one,
+    access: 'read',
+    missing: { entry: missingInRedis, left: missing },
+    hits: ({ entry }: StoredWithTtl) => found(entry),
+  },
+  has: { redis: 'EXISTS', keys: one, access: 'read', missing: false, hits: Number },
+  hasMany: {
+    redis: 'EXISTS',
+    keys: many,
+    access: 'read',
+    many: true,
+    missing: false,
+    hits: (all: boolean[]) => all.filter(Boolean).length,
+  },
+  pttl: { redis: 'PTTL', keys: one, access: 'read', missing },
+  pttlMany: { redis: 'PTTL', keys: many, access: 'read', many: true, missing },
+  prefixes: { redis: 'GETRANGE', keys: many, access: 'read', many: true, missing: null },
+  set: { redis: 'SET', keys: one, access: 'write' },
+  setMany: { redis: 'SET', keys: ofEntries, access: 'write' },
+  unlink: { redis: 'UNLINK', keys: many, access: 'write' },
+  unlinkEach: { redis: 'UNLINK', keys: many, access: 'write' },
+  unlinkUnchanged: { redis: 'EVALSHA', keys: ofEntries, access: 'write' },
+  add: { redis: 'SET', keys: one, access: 'update' },
+  replace: { redis: 'EVALSHA', keys: one, access: 'update' },
+  getAndDelete: { redis: 'GETDEL', keys: one, access: 'update', hits: found },
+  expire: { redis: 'PEXPIRE', keys: one, access: 'update' },
+  ensureGeneration: { redis: 'EVALSHA', keys: one, access: 'update' },
+  persist: { redis: 'PERSIST', keys: one, access: 'update' },
+  incrBy: { redis: 'INCRBY', keys: one, access: 'update' },
+  rename: { redis: 'RENAME', keys: both, access: 'update' },
+  setUnderLease: { redis: 'EVALSHA', keys: ofEntry, access: 'update' },
+  unlinkUnderLease: { redis: 'EVALSHA', keys: one, access: 'update' },
+  claim: { redis: 'EVALSHA', keys: one, access: 'lease' },
+  renew: { redis: 'EVALSHA', keys: one, access: 'lease' },
+  release: { redis: 'EVALSHA', keys: one, access: 'lease' },
+  acquire: { redis: 'EVALSHA', keys: one, access: 'lease' },
+};
+
+/** A call of any command: none has more than four arguments. */
+export type Call = (a: never, b: never, c: never, d: never) => Promise<never>;
+
+const entries = Object.entries(verbTable) as [VerbName, Verb][];
+
+/** The commands with a wrapper around each one of the table. */
+export function wrapEach<C extends Commands>(commands: C, wrap: (verb: Verb, call: Call, name: VerbName) => Call): C {
+  const wrapped = { ...commands } as unknown as Record<VerbName, Call>;
+  for (const [name, verb] of entries) wrapped[name] = wrap(verb, wrapped[name], name);
+  return wrapped as unknown as C;
 }

@@ -1,38 +1,41 @@
-import type { Stored } from '../codec/codec.js';
-import type { MaybePromise } from '../codec/serializers.js';
-import { abortable } from '../connection/abortable.js';
+import type { Stored } from '../codec/entry.js';
 import type { CallOptions } from '../connection/guard.js';
-import { type GoOn, inOneTime } from '../connection/in-one-time.js';
-import type { Commands, Entry } from './commands.js';
-import { batch } from './redis.js';
-import type { TrackedReads } from './tracked.js';
+import { type CheckDeadline, withDeadline } from '../time/deadlines.js';
+import { abortable } from '../time/waiting.js';
+import { batchSize, type Commands, type NewEntry, type OrderedCommands, wrapEach } from './commands.js';
 
-/** Commands that take values which are still being encoded. */
-export interface OrderedCommands extends Commands<MaybePromise<Stored>> {
-  /** Resolves when every value that is being encoded now has gone out. */
-  idle(): Promise<unknown>;
-  /** Left out where no server tells what changes. */
-  readonly tracked?: TrackedReads;
-}
+type MaybePromise<T> = T | Promise<T>;
 
 /**
- * Keeps the order of calls on one key while a value for it is being encoded (compression takes its time): what is asked
- * later goes out later, so a read sees the write before it and the last write wins. Where every value is there already,
- * which is the rule, calls go straight through.
+ * Keeps the order of calls on one key while a value for it is being encoded (compression takes time): later calls leave later, so a read
+ * sees the write before it and the last write wins. While no value is being encoded, which is the rule, calls go straight through.
  *
- * A call that waits has one deadline for that and for its answer, and where its caller was told that it failed it is not sent.
+ * A call that waits has one deadline for the wait and the answer together. Nothing is sent for a call whose caller was told that it failed.
  */
 export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {}): OrderedCommands {
-  /** For each key that a value is being encoded for: settles when the last of its writes has gone out. */
+  /** For each key that a value is being encoded for: settles when the last of its writes was sent. */
   const turns = new Map<string, Promise<unknown>>();
 
-  /** `times`: how many deadlines it takes. */
-  function bounded<T>(work: (goOn: GoOn) => Promise<T>, times = 1): Promise<T> {
-    const inTime = (): Promise<T> => (timeout === undefined ? work(() => {}) : inOneTime(timeout * times, work));
+  /** `times`: how many deadlines the work takes. */
+  function bounded<T>(work: (checkDeadline: CheckDeadline) => Promise<T>, times = 1): Promise<T> {
+    const inTime = (): Promise<T> => (timeout === undefined ? work(() => {}) : withDeadline(timeout * times, work));
     return signal ? abortable(signal, inTime) : inTime();
   }
 
-  /** Writes the value when it is there and every earlier call on the key has gone out. `failed`: takes its turn if there is none. */
+  /** Takes the next turn of these keys for `send`. */
+  function takeTurn(keys: readonly string[], send: () => Promise<void>): Promise<void> {
+    const earlier = [...new Set(keys.map((key) => turns.get(key)))];
+    const turn = Promise.allSettled(earlier).then(send);
+    const quiet: Promise<void> = turn
+      .catch(() => {})
+      .then(() => {
+        for (const key of keys) if (turns.get(key) === quiet) turns.delete(key);
+      });
+    for (const key of keys) turns.set(key, quiet);
+    return turn;
+  }
+
+  /** Writes the value when it is encoded and every earlier call on the key was sent. `failed` takes the turn of a value that has no bytes. */
   function inTurn<T>(
     key: string,
     value: MaybePromise<Stored>,
@@ -40,126 +43,86 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
     failed?: () => Promise<unknown>,
   ): Promise<T> {
     if (!(value instanceof Promise) && !turns.has(key)) return write(value);
-    return bounded((goOn) => waitForTurn(key, value, write, goOn, failed));
-  }
-
-  function waitForTurn<T>(
-    key: string,
-    value: MaybePromise<Stored>,
-    write: (value: Stored) => Promise<T>,
-    goOn: GoOn,
-    failed?: () => Promise<unknown>,
-  ): Promise<T> {
-    const before = turns.get(key);
-    let answer: Promise<T> | undefined;
-    const turn = Promise.allSettled([value, before]).then(async ([result]) => {
-      goOn();
-      if (result.status === 'rejected') void failed?.();
-      const encoded = await value;
-      // Going out is what counts; the answer may come later.
-      answer = write(encoded);
-      answer.catch(() => {});
-    });
-    const quiet: Promise<void> = turn
-      .catch(() => {})
-      .then(() => {
-        if (turns.get(key) === quiet) turns.delete(key);
+    return bounded(async (checkDeadline) => {
+      let answer: Promise<T> | undefined;
+      const encoding = Promise.allSettled([value]);
+      await takeTurn([key], async () => {
+        const [result] = await encoding;
+        checkDeadline();
+        if (result.status === 'rejected') {
+          failed?.().catch(() => {});
+          throw result.reason;
+        }
+        // The next turn begins when this one was sent; its answer may come later.
+        answer = write(result.value);
+        answer.catch(() => {});
       });
-    turns.set(key, quiet);
-    return turn.then(() => answer as Promise<T>);
-  }
-
-  /** The same for many, which go out together once the values of all are there. */
-  function manyInTurn(entries: readonly Entry<MaybePromise<Stored>>[], goOn: GoOn): Promise<PromiseSettledResult<unknown>[]> {
-    const before = [...new Set(entries.map(({ key }) => turns.get(key)))];
-    let answers: Promise<PromiseSettledResult<unknown>[]> | undefined;
-    const encoded = Promise.allSettled(entries.map(({ value }) => value));
-    const turn = Promise.allSettled(before).then(async () => {
-      const values = await encoded;
-      const there = entries.flatMap(({ key, ttl }, i) => {
-        const value = values[i] as PromiseSettledResult<Stored>;
-        return value.status === 'fulfilled' ? [{ key, value: value.value, ttl }] : [];
-      });
-      goOn();
-      const missing = entries.filter((_, i) => values[i]?.status === 'rejected').map(({ key }) => key);
-      if (missing.length > 0) commands.del(missing, undefined, true).catch(() => {});
-      answers = there.length === 0 ? Promise.resolve([]) : commands.setMany(there);
-      answers.catch(() => {});
-      return values;
-    });
-    const quiet: Promise<void> = turn
-      .catch(() => {})
-      .then(() => {
-        for (const { key } of entries) if (turns.get(key) === quiet) turns.delete(key);
-      });
-    for (const { key } of entries) turns.set(key, quiet);
-    return turn.then(async (values) => {
-      const sent = ((await answers) ?? []).values();
-      return values.map((value) => (value.status === 'rejected' ? value : (sent.next().value as PromiseSettledResult<unknown>)));
+      return answer as Promise<T>;
     });
   }
 
-  function after<A extends readonly unknown[], R>(keys: readonly string[], call: (...args: A) => Promise<R>, args: A): Promise<R> {
-    const pending = keys.map((key) => turns.get(key)).filter((turn) => turn !== undefined);
-    if (pending.length === 0) return call(...args);
-    return bounded(
-      async (goOn) => {
-        await Promise.all(pending);
-        goOn();
-        return call(...args);
+  /** The same for many, which leave together once all are encoded. */
+  async function manyInTurn(
+    entries: readonly NewEntry<MaybePromise<Stored>>[],
+    checkDeadline: CheckDeadline,
+  ): Promise<PromiseSettledResult<unknown>[]> {
+    const encoding = Promise.allSettled(entries.map(({ value }) => value));
+    let values: PromiseSettledResult<Stored>[] = [];
+    let answers: Promise<PromiseSettledResult<unknown>[]> = Promise.resolve([]);
+    await takeTurn(
+      entries.map(({ key }) => key),
+      async () => {
+        values = await encoding;
+        checkDeadline();
+        const encoded = entries.flatMap(({ key, ttl }, i) => {
+          const value = values[i] as PromiseSettledResult<Stored>;
+          return value.status === 'fulfilled' ? [{ key, value: value.value, ttl }] : [];
+        });
+        const failed = entries.filter((_, i) => values[i]?.status === 'rejected').map(({ key }) => key);
+        if (failed.length > 0) commands.unlink(failed, { counted: false }).catch(() => {});
+        if (encoded.length > 0) answers = commands.setMany(encoded);
+        answers.catch(() => {});
       },
-      Math.ceil(keys.length / batch),
+    );
+    const sent = (await answers).values();
+    return values.map((value) => (value.status === 'rejected' ? value : (sent.next().value as PromiseSettledResult<unknown>)));
+  }
+
+  /** Makes a call after the earlier ones on its keys. */
+  function afterTurns<T>(keys: readonly (string | Buffer)[], call: () => Promise<T>): Promise<T> {
+    const pending = keys.map((key) => turns.get(String(key))).filter((turn) => turn !== undefined);
+    if (pending.length === 0) return call();
+    return bounded(
+      async (checkDeadline) => {
+        await Promise.all(pending);
+        checkDeadline();
+        return call();
+      },
+      Math.ceil(keys.length / batchSize),
     );
   }
 
-  const onKey =
-    <A extends unknown[], R>(call: (key: string, ...rest: A) => Promise<R>) =>
-    (key: string, ...rest: A): Promise<R> =>
-      turns.size === 0 ? call(key, ...rest) : after([key], call, [key, ...rest]);
-  const onKeys =
-    <A extends unknown[], R>(call: (keys: readonly string[], ...rest: A) => Promise<R>) =>
-    (keys: readonly string[], ...rest: A): Promise<R> =>
-      turns.size === 0 ? call(keys, ...rest) : after(keys, call, [keys, ...rest]);
+  const ordered = wrapEach(
+    commands,
+    (verb, call) => (a, b, c, d) => (turns.size === 0 ? call(a, b, c, d) : afterTurns(verb.keys(a, b), () => call(a, b, c, d))),
+  );
 
   return {
-    ...commands,
-    get: onKey(commands.get),
-    getMany: onKeys(commands.getMany),
-    getWithTtl: onKey(commands.getWithTtl),
+    ...ordered,
     set(key, value, ttl) {
       if (turns.size === 0 && !(value instanceof Promise)) return commands.set(key, value, ttl);
-      // A value that cannot be encoded takes the entry with it that it was to replace.
-      return inTurn(
-        key,
-        value,
-        (encoded) => commands.set(key, encoded, ttl),
-        () => commands.drop(key).catch(() => {}),
-      );
+      // A value that cannot be encoded deletes the entry that it was to replace.
+      const unlink = (): Promise<number> => commands.unlink([key], { counted: false });
+      return inTurn(key, value, (encoded) => commands.set(key, encoded, ttl), unlink);
     },
     add: (key, value, ttl) => inTurn(key, value, (encoded) => commands.add(key, encoded, ttl)),
+    setUnderLease: ({ key, value, ttl }, claim) =>
+      inTurn(key, value, (encoded) => commands.setUnderLease({ key, value: encoded, ttl }, claim)),
     setMany(entries) {
-      const late = entries.some(({ key, value }) => value instanceof Promise || turns.has(key));
-      if (!late) return commands.setMany(entries as readonly Entry[]);
-      return bounded((goOn) => manyInTurn(entries, goOn), Math.ceil(entries.length / batch));
+      const isLate = entries.some(({ key, value }) => value instanceof Promise || turns.has(key));
+      if (!isLate) return commands.setMany(entries as readonly NewEntry[]);
+      return bounded((checkDeadline) => manyInTurn(entries, checkDeadline), Math.ceil(entries.length / batchSize));
     },
-    replace: onKey(commands.replace),
-    fill: ({ key, value, ttl }, claim) => inTurn(key, value, (encoded) => commands.fill({ key, value: encoded, ttl }, claim)),
-    retire: onKey(commands.retire),
-    del: (...args) => (turns.size === 0 ? commands.del(...args) : after(args[0].map(String), commands.del, args)),
-    drop: onKey(commands.drop),
-    sweep: (keys) => (turns.size === 0 ? commands.sweep(keys) : after(keys.map(String), commands.sweep, [keys])),
-    heads: (keys, length) => (turns.size === 0 ? commands.heads(keys, length) : after(keys, commands.heads, [keys, length])),
-    delEach: onKeys(commands.delEach),
-    getAndDelete: onKey(commands.getAndDelete),
-    has: onKey(commands.has),
-    hasMany: onKeys(commands.hasMany),
-    pttl: onKey(commands.pttl),
-    pttlMany: onKeys(commands.pttlMany),
-    expire: onKey(commands.expire),
-    stamp: onKey(commands.stamp),
-    persist: onKey(commands.persist),
-    incrBy: onKey(commands.incrBy),
-    rename: (from, to) => after([from, to], commands.rename, [from, to]),
     idle: () => Promise.all(turns.values()),
     async *scan(glob, cursor) {
       await Promise.all(turns.values());

@@ -1,13 +1,11 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { agingOf } from '../codec/aging.js';
-import type { Stored } from '../codec/codec.js';
-import { isTagged } from '../codec/tag-header.js';
-import { CommandError, expected, OptionError } from '../errors.js';
+import { readEntry, type Stored, StoredEntry } from '../codec/entry.js';
+import { CommandError, OptionError } from '../errors.js';
 import { globToRegExp } from '../keys/glob.js';
-import type { WireTtl } from '../ttl.js';
-import { type Commands, headLength, type Leases, missing, never } from './commands.js';
-import { markStart } from './leases.js';
+import { expected } from '../messages.js';
+import type { RedisTtl } from '../ttl.js';
+import { type Commands, type Leases, markStart, missing, never, prefixLength } from './commands.js';
 
 const pageSize = 1000;
 
@@ -15,15 +13,15 @@ const pageSize = 1000;
 const clock = { now: (): number => Date.now() + 1 };
 
 /**
- * The verbs on an LRU in this process: for tests of your own and for first steps without a server. The least recently
- * used entry goes when `max` is reached, where Redis would follow its `maxmemory-policy`.
+ * Commands on an LRU in this process, for tests and for first steps without a server. At `max` it evicts the least recently used entry, as
+ * Redis follows its `maxmemory-policy`.
  */
 export function memoryCommands(max = 10_000): Commands {
   if (!Number.isInteger(max) || max < 1) throw new OptionError(expected('max', 'an integer ≥ 1', max));
   const entries = new LRUCache<string, Stored>({ max, ttlResolution: 0, perf: clock });
 
-  function write(key: string, value: Stored, ttl: WireTtl): void {
-    // Somebody else's memory: a value must not change because the caller reuses the Buffer it gave.
+  function write(key: string, value: Stored, ttl: RedisTtl): void {
+    // A copy: the caller may reuse its Buffer.
     entries.set(key, typeof value === 'string' ? value : Buffer.from(value), {
       ttl: ttl ?? 0,
     });
@@ -45,7 +43,7 @@ export function memoryCommands(max = 10_000): Commands {
   }
 
   /** SHA-1 of what the key holds; `''` for nothing. */
-  function digest(key: string): string {
+  function digestOf(key: string): string {
     const now = entries.get(key);
     return now === undefined ? '' : createHash('sha1').update(now).digest('hex');
   }
@@ -54,15 +52,15 @@ export function memoryCommands(max = 10_000): Commands {
   const holds = (lease: string, token: string): boolean => String(entries.get(lease) ?? '').startsWith(token);
 
   let lastFence = 0;
-  const remove = (keys: readonly (string | Buffer)[], leases: Leases = []): boolean[] => {
+  const unlink = (keys: readonly (string | Buffer)[], leases: Leases = []): boolean[] => {
     for (const lease of leases) if (lease !== undefined) entries.delete(lease);
     return keys.map((key) => entries.delete(String(key)));
   };
 
   return {
-    get: async (key) => entries.get(key) ?? null,
-    getMany: async (keys) => keys.map((key) => entries.get(key) ?? null),
-    getWithTtl: async (key) => ({ left: pttl(key), stored: entries.get(key) ?? null }),
+    get: async (key) => readEntry(entries.get(key)),
+    getMany: async (keys) => keys.map((key) => readEntry(entries.get(key))),
+    getWithTtl: async (key) => ({ left: pttl(key), entry: readEntry(entries.get(key)) }),
     async set(key, value, ttl) {
       write(key, value, ttl);
     },
@@ -83,13 +81,12 @@ export function memoryCommands(max = 10_000): Commands {
       else write(key, value, ttl);
       return true;
     },
-    del: async (keys, leases) => remove(keys, leases).filter(Boolean).length,
-    sweep: async (keys) => remove(keys).filter(Boolean).length,
-    heads: async (keys, length) => keys.map((key) => (entries.has(key) ? bytes(key).subarray(0, length) : null)),
-    sweepHeads: async (list) =>
-      list.filter(({ key, head }) => entries.has(key) && head.equals(bytes(key).subarray(0, head.length)) && entries.delete(key)).length,
-    drop: async (key, lease) => remove([key], [lease]),
-    delEach: async (keys, leases) => remove(keys, leases),
+    unlink: async (keys, options) => unlink(keys, options?.leases).filter(Boolean).length,
+    unlinkEach: async (keys, leases) => unlink(keys, leases),
+    unlinkUnchanged: async (list) =>
+      list.filter(({ key, prefix }) => entries.has(key) && prefix.equals(bytes(key).subarray(0, prefix.length)) && entries.delete(key))
+        .length,
+    prefixes: async (keys, length) => keys.map((key) => (entries.has(key) ? bytes(key).subarray(0, length) : null)),
     async claim(lease, token, time, urgent) {
       const holder = entries.get(lease);
       if (pttl(lease) === never) return '';
@@ -98,18 +95,18 @@ export function memoryCommands(max = 10_000): Commands {
       write(lease, token + String(holder ?? '').slice(0, 2), time);
       return undefined;
     },
-    async fill({ key, value, ttl }, { lease, token, seen, mayBeGone }) {
+    async setUnderLease({ key, value, ttl }, { lease, token, digest, mayBeGone }) {
       if (!holds(lease, token)) return false;
       entries.delete(lease);
-      const as = digest(key);
-      if (as !== seen && !(as === '' && mayBeGone)) return false;
+      const now = digestOf(key);
+      if (now !== digest && !(now === '' && mayBeGone)) return false;
       write(key, value, ttl);
       return true;
     },
-    async retire(key, { lease, token, seen }, { text, time }) {
+    async unlinkUnderLease(key, { lease, token, digest }, { text, time }) {
       if (!holds(lease, token)) return false;
       write(lease, text, time);
-      return seen !== '' && digest(key) === seen && entries.delete(key);
+      return digest !== '' && digestOf(key) === digest && entries.delete(key);
     },
     async renew(key, token, time) {
       if (!holds(key, token)) return false;
@@ -129,9 +126,9 @@ export function memoryCommands(max = 10_000): Commands {
       return lastFence;
     },
     async getAndDelete(key, lease) {
-      const value = entries.get(key) ?? null;
-      remove([key], [lease]);
-      return value;
+      const entry = readEntry(entries.get(key));
+      unlink([key], [lease]);
+      return entry;
     },
     has: async (key) => entries.has(key),
     hasMany: async (keys) => keys.map((key) => entries.has(key)),
@@ -139,12 +136,11 @@ export function memoryCommands(max = 10_000): Commands {
     pttlMany: async (keys) => keys.map(pttl),
     async expire(key, ttl) {
       if (!entries.has(key)) return null;
-      const aging = agingOf(entries.peek(key) as Stored);
-      rewrite(key, undefined, ttl === undefined ? never : ttl + (aging?.staleFor ?? 0));
-      const head = bytes(key).subarray(0, headLength);
-      return aging || isTagged(head) ? head : Buffer.alloc(0);
+      const { staleFor, isTagged, headerLength } = StoredEntry.parse(bytes(key));
+      rewrite(key, undefined, ttl === undefined ? never : ttl + staleFor);
+      return isTagged || headerLength > 0 ? bytes(key).subarray(0, prefixLength) : Buffer.alloc(0);
     },
-    async stamp(key, id, ttl) {
+    async ensureGeneration(key, id, ttl) {
       if (entries.has(key)) {
         const left = pttl(key);
         if (left !== never && (ttl === undefined || left < ttl)) rewrite(key, undefined, ttl ?? never);

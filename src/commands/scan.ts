@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Reply } from '../connection/connection.js';
-import type { Pool } from '../connection/pool.js';
-import { ArgumentError, expected } from '../errors.js';
+import type { Pool } from '../connection/pools.js';
+import { ArgumentError } from '../errors.js';
+import { expected } from '../messages.js';
 import type { Page } from './commands.js';
 
 /** SCAN's COUNT: the keys Redis looks at in one step. With 500 and 2000 clearing takes longer, measured. */

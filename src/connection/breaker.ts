@@ -1,28 +1,25 @@
-import { BreakerOpenError, CommandError, ConnectionError, expected, OptionError, TimeoutError, UnavailableError } from '../errors.js';
-import { onlyKnown } from '../known-names.js';
+import { onlyKnown } from '../checks.js';
+import { BreakerOpenError, CommandError, ConnectionError, OptionError, TimeoutError, UnavailableError } from '../errors.js';
+import { expected } from '../messages.js';
+import type { BreakerState } from '../telemetry/events.js';
+import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Status } from './connection.js';
 
-/**
- * - `closed`: calls go through.
- * - `open`: Redis does not answer; calls fail at once and nothing is sent.
- * - `half-open`: one call is let through to see; the others fail at once until it is answered.
- */
-export type BreakerState = 'closed' | 'open' | 'half-open';
-
+/** The option `breaker`. */
 export interface BreakerOptions {
-  /** Calls that fail for want of an answer, one after the other with no answer in between, until it opens, ≥ 1. Default 5. */
+  /** Failures in a row, with no reply in between, that open the breaker, ≥ 1. Default 5. */
   readonly threshold?: number | undefined;
-  /** Milliseconds from opening to the first trial, > 0. Doubled with each trial that fails. Default 250. */
+  /** Milliseconds from opening to the first trial, > 0. Each failed trial doubles it. Default 250. */
   readonly cooldown?: Milliseconds | undefined;
-  /** What the cooldown grows to, in milliseconds. Default 1000. */
+  /** Maximum cooldown in milliseconds, ≥ `cooldown`. Default 1000. */
   readonly maxCooldown?: Milliseconds | undefined;
 }
 
 /**
- * Keeps calls from a Redis that does not answer, so that an outage is paid for once and not by every call. It opens after
- * `threshold` failures in a row, or at once when the connection is known to be gone; it tries again after the cooldown, or as
- * soon as the connection is back. Any answer closes it, an error reply too.
+ * A circuit breaker: during an outage calls fail at once instead of each waiting for its deadline. It opens after `threshold` failures
+ * in a row, or at once when the connection is lost. It lets a trial through after the cooldown, or as soon as the connection is back. Any
+ * reply closes it, an error reply too.
  */
 export class Breaker {
   readonly #threshold: number;
@@ -33,11 +30,11 @@ export class Breaker {
   readonly #now: () => Milliseconds;
   #state: BreakerState = 'closed';
   #failures = 0;
-  /** How long the next opening lasts; grows while trials fail. */
-  #next: Milliseconds;
-  #until = 0;
+  /** The cooldown of the next opening. */
+  #nextCooldown: Milliseconds;
+  #openUntil = 0;
   #wasReady = false;
-  /** One for all the calls of an opening: making it is most of what a refused call would cost. */
+  /** Shared by all calls of one opening: creating it would be most of the cost of a refused call. */
   #error = new BreakerOpenError();
 
   constructor(
@@ -50,7 +47,7 @@ export class Breaker {
     this.#threshold = threshold;
     this.#cooldown = cooldown;
     this.#maxCooldown = maxCooldown;
-    this.#next = cooldown;
+    this.#nextCooldown = cooldown;
     this.#status = status;
     this.#onChange = onChange;
     this.#now = now;
@@ -60,14 +57,14 @@ export class Breaker {
     return this.#state;
   }
 
-  /** The error for a call that shall not be made, or nothing where it may: then as a trial, if the breaker is not closed. */
-  refusal(): BreakerOpenError | undefined {
+  /** @returns the error for a call that must not be sent; `undefined` for a call that may, as a trial if the breaker is not closed */
+  check(): BreakerOpenError | undefined {
     if (this.#state === 'closed') return undefined;
     if (this.#state === 'open') {
       const ready = this.#status() === 'ready';
       const back = ready && !this.#wasReady;
       this.#wasReady = ready;
-      if (back || this.#now() >= this.#until) {
+      if (back || this.#now() >= this.#openUntil) {
         this.#become('half-open');
         return undefined;
       }
@@ -75,44 +72,45 @@ export class Breaker {
     return this.#error;
   }
 
+  /** Records a reply. */
   answered(): void {
     this.#failures = 0;
     if (this.#state === 'closed') return;
-    this.#next = this.#cooldown;
+    this.#nextCooldown = this.#cooldown;
     this.#become('closed');
   }
 
-  /** `silent`: nothing was answered since the call began. */
+  /** Records a failed call. `silent`: nothing was answered since the call began. */
   failed(error: unknown, silent: boolean): void {
     const unavailable = error instanceof UnavailableError;
     const lost = error instanceof ConnectionError && !(error instanceof BreakerOpenError);
-    // Refused by Redis is answered by Redis.
+    // An error reply is a reply.
     if (error instanceof CommandError && !unavailable) this.answered();
     else if (!unavailable && !lost && !(error instanceof TimeoutError)) this.#giveUpTrial();
-    // Not the connection that is there, but another: that of one node of several, or one that was just left.
+    // The lost connection is another than the one that is ready: one node of several, or one that was just replaced.
     else if (this.#state === 'half-open' && lost && this.#status() === 'ready') this.#giveUpTrial();
     else if (this.#state === 'half-open' || (lost && this.#status() === 'reconnecting')) this.#open(error);
-    // Where others were answered meanwhile, a shard or this one command is in trouble, not Redis.
+    // If other calls were answered meanwhile, a shard or this one command is in trouble, not Redis.
     else if (silent && ++this.#failures >= this.#threshold) this.#open(error);
   }
 
   #open(cause: unknown): void {
     if (this.#state === 'open') return;
-    // A trial that is answered costs next to nothing, and nothing but a trial tells when Redis can serve again.
+    // A trial that Redis refuses costs next to nothing, and only a trial shows when Redis can serve again.
     const reached = cause instanceof UnavailableError;
-    if (reached) this.#next = this.#cooldown;
-    this.#until = this.#now() + this.#next;
-    if (!reached) this.#next = Math.min(this.#maxCooldown, this.#next * 2);
+    if (reached) this.#nextCooldown = this.#cooldown;
+    this.#openUntil = this.#now() + this.#nextCooldown;
+    if (!reached) this.#nextCooldown = Math.min(this.#maxCooldown, this.#nextCooldown * 2);
     this.#failures = 0;
     this.#wasReady = this.#status() === 'ready';
     this.#error = new BreakerOpenError(cause);
     this.#become('open');
   }
 
-  /** The trial ended in a way that says nothing about Redis (its caller gave up, the pool was full): the next call is one. */
+  /** The trial said nothing about Redis (its caller gave up, the pool was full): the next call is the trial. */
   #giveUpTrial(): void {
     if (this.#state !== 'half-open') return;
-    this.#until = 0;
+    this.#openUntil = 0;
     this.#become('open');
   }
 
@@ -124,7 +122,7 @@ export class Breaker {
 
 const known: Record<keyof BreakerOptions, true> = { threshold: true, cooldown: true, maxCooldown: true };
 
-/** @throws {OptionError} for what cannot be understood */
+/** Checks the option `breaker`. @throws {OptionError} naming the option, the expected values and the value it got */
 export function checkBreaker(options: BreakerOptions): void {
   onlyKnown('breaker', options, known);
   const { threshold, cooldown, maxCooldown } = withDefaults(options);

@@ -1,60 +1,98 @@
-import type { Tracking, TrackingListener } from './tracking.js';
+import type { ConnectionError } from '../errors.js';
 
 /** One argument of a Redis command. */
 export type Argument = string | Buffer;
 
-/** What Redis answers: bulk strings as Buffers (views into the socket's memory: copy before keeping). */
+/** A reply of Redis. Bulk strings are Buffers, views into the socket's memory: copy them before keeping them. */
 export type Reply = Buffer | string | number | boolean | bigint | null | undefined | readonly Reply[];
 
-/** Where a command has to go in a topology of several nodes. */
+/** Where to send a command in a topology of several nodes. */
 export interface Route {
   /** The first key of the command. */
   readonly key?: string | undefined;
-  /** Whether a replica could answer it. */
+  /** Whether a replica may answer it. */
   readonly readonly?: boolean | undefined;
-  /** Every argument behind the command's name is a key: the command may be divided between nodes. */
+  /** Every argument after the command's name is a key: the command may be split between nodes. */
   readonly divisible?: boolean | undefined;
-  /** The node it must go to: one of {@link Connection.primaries}. */
+  /** The node that must execute it: one of {@link Connection.primaries}. */
   readonly node?: string | undefined;
 }
 
-/** Whoever a command is sent for. */
+/** The call that a command belongs to. */
 export interface Caller {
-  /** Whether an answer is still waited for: a command that was not executed is not sent again where it is not. */
+  /** Whether the call still waits for a reply. If not, a command that was not executed is not sent again. */
   readonly waiting: boolean;
-  /** How long it may wait, in milliseconds. */
+  /** The deadline of the call, in milliseconds from its start. */
   readonly timeout: number;
 }
 
+/** A call that takes the reply of a command itself, without a promise in between. */
+export interface Receiver extends Caller {
+  resolve(reply: Reply): void;
+  reject(error: unknown): void;
+}
+
 /**
- * - `idle`: nothing was asked of it yet, or the last attempt to connect ended for good; the next call connects.
+ * - `idle`: not used yet, or the last attempt to connect was given up; the next call connects.
  * - `connecting`: the first attempt is under way; calls wait for it.
  * - `ready`: connected.
- * - `reconnecting`: known to be down; calls fail at once while it comes back in the background.
+ * - `reconnecting`: known to be down; calls fail at once while it reconnects in the background.
  * - `closed`: disconnected by its owner.
  */
 export type Status = 'idle' | 'connecting' | 'ready' | 'reconnecting' | 'closed';
 
-/** A way to talk to Redis. Lazy: the first command connects. */
+/** Follows what the server says about the keys that were read over a connection. */
+export interface TrackingListener {
+  /** Every key that is read from now on is tracked: its changes are announced. */
+  started(): void;
+  /** The connection was lost or is being replaced: changes may go unannounced. Tracking may start again. */
+  stopped(): void;
+  /** Tracking is not available, for this reason. It may still start on a later connection. */
+  refused(reason: Error): void;
+  /** The key was changed or removed; `null`: any key may have been. */
+  invalidated(key: string | null): void;
+}
+
+/** Server-assisted invalidation on a connection. A connection to several nodes tracks on each of them. */
+export interface Tracking {
+  /**
+   * Asks the server, over the tracking connection, whether it still tracks. When this resolves, every change that the server made before it
+   * was asked has been announced. Rejects if the server says no or cannot be asked. Has no deadline.
+   */
+  confirm(): Promise<void>;
+  /** Stops listening. */
+  close(): void;
+}
+
+/** Sends commands to Redis. Lazy: the first command connects. */
 export interface Connection {
   readonly status: Status;
-  /** node-redis's client behind it, where there is one. */
+  /** The node-redis client behind it, if there is one. */
   readonly client?: unknown;
-  /** Resolves when connected (at once where it is); rejects with a ConnectionError where that is known not to work. */
+  /** Resolves once connected, at once if it is already. Rejects with a ConnectionError if it is known to be down. */
   ready(): Promise<void>;
   /** Sends one command. Commands sent in one tick leave in one write and are answered in order. */
   send(args: readonly Argument[], route?: Route, caller?: Caller): Promise<Reply>;
   /**
-   * Has the server tell the listener what changes of all that is read over this connection, from its next start on at the
-   * latest. Left out where that cannot be had. Called once, before the first command.
+   * Sends one command over a connection that is `ready`, and hands its reply to the receiver without a promise. Missing if the client makes
+   * one anyway.
+   * @internal
+   */
+  sendFor?(receiver: Receiver, args: readonly Argument[]): void;
+  /**
+   * Tracks all keys that are read over this connection, at the latest from its next start on. Missing if the connection cannot.
+   * Called once, before the first command.
    * @internal
    */
   track?(listener: TrackingListener): Tracking;
-  /** Where the keys are on several nodes: the names of the nodes, sorted. A scan asks each. */
+  /** The sorted names of the nodes, if the keys are on several. A scan asks each of them. */
   readonly primaries?: (() => Promise<readonly string[]>) | undefined;
-  /** Waits for what is in flight, at most `grace` milliseconds, and closes. Idempotent. */
+  /** Waits for commands in flight, at most `grace` milliseconds, and closes. Idempotent. */
   close(grace: number): Promise<void>;
 }
 
 /** Opens one more connection to the target of a store. Does not connect yet. */
 export type OpenConnection = () => Connection;
+
+/** Receives every connection error that belongs to no operation, such as a lost socket. */
+export type OnError = (error: ConnectionError) => void;

@@ -1,137 +1,186 @@
-import { ClosedError, CommandError, ConnectionError, OverloadedError, UnavailableError } from '../errors.js';
+import { ClosedError, CommandError, ConnectionError, OverloadedError, type TimeoutError, UnavailableError } from '../errors.js';
+import type { BreakerState } from '../telemetry/events.js';
+import { performance } from '../time/clock.js';
+import { waitAtMost } from '../time/deadlines.js';
+import { abortable } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import { abortable } from './abortable.js';
-import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js';
-import type { Connection } from './connection.js';
-import { Deadlines, Tally } from './deadlines.js';
-import { Lent } from './lent.js';
-import type { Pool } from './pool.js';
-import { settledWithin } from './settled-within.js';
+import { Breaker, type BreakerOptions } from './breaker.js';
+import { BorrowedConnection, type Bounds, Call, type CallRecorder } from './call.js';
+import type { Connection, Status } from './connection.js';
+import type { Pool } from './pools.js';
 
-/** What calls are held to. */
+/** The bounds of all calls. */
 export interface GuardOptions {
+  /** The deadline of a call, in milliseconds. */
   readonly timeout: Milliseconds;
   readonly breaker: BreakerOptions | false;
+  /** How many calls may be under way. */
   readonly maxPending: number;
-  readonly onBreaker?: (state: BreakerState) => void;
+  readonly onBreaker?: ((state: BreakerState) => void) | undefined;
 }
 
-/** Bounds for some calls, other than the store's. */
+/** Bounds for some calls, in place of the store's. */
 export interface CallOptions {
   /** The deadline in milliseconds. Default: the store's. */
   readonly timeout?: Milliseconds | undefined;
-  /** Gives the call up: it rejects with an AbortedError. What was sent stays sent. */
+  /** Aborts the call: it rejects with an AbortedError. A command that was sent already is executed. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A pool whose calls are bounded. */
 export interface GuardedPool extends Pool {
   readonly breaker: BreakerState;
-  /** How many uses are under way. */
+  /** How many calls are under way. */
   readonly pending: number;
   /**
-   * When Redis last failed: nothing was answered in all the time of a use, a connection was lost under one, or a node said that it cannot serve. On the monotonic
-   * clock; `-Infinity` for never.
+   * When Redis last failed, on the monotonic clock; `-Infinity` for never. It failed if nothing was answered during all the time of a
+   * call, if a connection was lost under a call, or if a node replied that it cannot serve.
    */
   readonly failedAt: Milliseconds;
-  /** Past the breaker: for those who want to know how Redis is. */
+  /** Like `use`, but bypasses the breaker: a health check. */
   probe<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
-  /** The same pool, with other bounds for its calls. */
-  within(options: CallOptions): Pool;
+  /** The same pool with other bounds for its calls. */
+  withBounds(options: CallOptions): Pool;
 }
 
+type Work<T> = (connection: Connection) => Promise<T>;
+
 /**
- * Gives every use of the pool a deadline (waiting for a connection, connecting, and waiting for the answer together), refuses
- * it while the breaker is open, and bounds how many are under way. What comes later than its deadline is dropped. Closing it
- * waits for what is under way, and closes the pool only where it is `owned`.
+ * Gives every call of the pool a deadline, for waiting for a connection, connecting and waiting for the reply together. Rejects calls while
+ * the breaker is open, and bounds how many are under way. Late replies are dropped. Closing waits for calls under way, and closes the pool
+ * only if it is `owned`.
  */
 export function guard(pool: Pool, options: GuardOptions, owned = true): GuardedPool {
-  const { timeout: standard, maxPending, onBreaker } = options;
-  const status = (): NonNullable<Pool['status']> => pool.status ?? 'idle';
-  const breaker = options.breaker === false ? undefined : new Breaker(options.breaker, status, onBreaker);
-  const underWay = new Tally();
-  const deadlinesOf = (timeout: Milliseconds): Deadlines =>
-    new Deadlines(timeout, underWay, ({ mark }, error) => {
-      // A shorter deadline is its caller's haste.
-      if (timeout >= standard && mark === answers) failedAt = performance.now();
-      breaker?.failed(error, mark === answers);
-    });
-  const calls = deadlinesOf(standard);
-  const outside = new Deadlines(standard, underWay);
-  let failedAt = Number.NEGATIVE_INFINITY;
-  let answers = 0;
-  let closing: Promise<void> | undefined;
+  return new Guard(pool, options, owned);
+}
 
-  async function drainAndClose(grace: Milliseconds): Promise<void> {
+class Guard implements GuardedPool, CallRecorder {
+  readonly #pool: Pool;
+  readonly #options: GuardOptions;
+  readonly #bounds: Bounds;
+  readonly #owned: boolean;
+  readonly #breaker: Breaker | undefined;
+  #pending = 0;
+  /** How many replies have come. */
+  #replies = 0;
+  #failedAt = Number.NEGATIVE_INFINITY;
+  #onDrained: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(pool: Pool, options: GuardOptions, owned: boolean) {
+    this.#pool = pool;
+    this.#options = options;
+    this.#bounds = { timeout: options.timeout, signal: undefined, probe: false };
+    this.#owned = owned;
+    if (options.breaker !== false) this.#breaker = new Breaker(options.breaker, () => pool.status ?? 'idle', options.onBreaker);
+  }
+
+  get status(): Status {
+    return this.#closing ? 'closed' : (this.#pool.status ?? 'idle');
+  }
+
+  get breaker(): BreakerState {
+    return this.#breaker?.state ?? 'closed';
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  get failedAt(): Milliseconds {
+    return this.#failedAt;
+  }
+
+  get client(): unknown {
+    return this.#pool.client;
+  }
+
+  use<T>(work: Work<T>): Promise<T> {
+    return this.#use(work, this.#bounds);
+  }
+
+  probe<T>(work: Work<T>): Promise<T> {
+    return this.#closing ? Promise.reject(new ClosedError()) : this.#run(work, { ...this.#bounds, probe: true });
+  }
+
+  withBounds({ timeout = this.#options.timeout, signal }: CallOptions): Pool {
+    const bounds = { timeout, signal, probe: false };
+    return {
+      use: (work) => (signal ? abortable(signal, () => this.#use(work, bounds)) : this.#use(work, bounds)),
+      close: async () => {},
+    };
+  }
+
+  close(grace: Milliseconds): Promise<void> {
+    this.#closing ??= this.#drainAndClose(grace);
+    return this.#closing;
+  }
+
+  succeeded(call: Call): void {
+    if (!call.bounds.probe) {
+      this.#replies++;
+      this.#breaker?.answered();
+    }
+    this.#end(call);
+  }
+
+  failed(call: Call, error: unknown): void {
+    const { probe } = call.bounds;
+    if (!probe && error instanceof CommandError && !(error instanceof UnavailableError)) this.#replies++;
+    if (!this.#end(call)) return;
+    if (error instanceof ConnectionError || error instanceof UnavailableError) this.#failedAt = performance.now();
+    if (!probe) this.#breaker?.failed(error, call.begunAt === this.#replies);
+  }
+
+  expired(call: Call, error: TimeoutError): void {
+    this.#ended();
+    const { probe, timeout } = call.bounds;
+    if (probe) return;
+    const silent = call.begunAt === this.#replies;
+    // A shorter deadline than the store's proves nothing.
+    if (timeout >= this.#options.timeout && silent) this.#failedAt = performance.now();
+    this.#breaker?.failed(error, silent);
+  }
+
+  #use<T>(work: Work<T>, bounds: Bounds): Promise<T> {
+    if (this.#closing) return Promise.reject(new ClosedError());
+    const { maxPending } = this.#options;
+    if (this.#pending >= maxPending) return Promise.reject(new OverloadedError(maxPending));
+    const open = this.#breaker?.check();
+    return open === undefined ? this.#run(work, bounds) : Promise.reject(open);
+  }
+
+  #run<T>(work: Work<T>, bounds: Bounds): Promise<T> {
+    this.#pending++;
+    const call = new Call(this, bounds, this.#replies);
+    let result: Promise<T>;
+    try {
+      result = this.#pool.use((connection) => work(new BorrowedConnection(connection, call)));
+    } catch (error) {
+      result = Promise.reject(error);
+    }
+    return call.boundedBy(result);
+  }
+
+  /** @returns whether the deadline of the call had not passed */
+  #end(call: Call): boolean {
+    const inTime = call.deadline.cancel();
+    if (inTime) this.#ended();
+    return inTime;
+  }
+
+  #ended(): void {
+    if (--this.#pending === 0) this.#onDrained?.();
+  }
+
+  async #drainAndClose(grace: Milliseconds): Promise<void> {
     const start = performance.now();
-    await settledWithin(underWay.drained(), grace);
-    if (owned) await pool.close(Math.max(0, grace - (performance.now() - start)));
+    if (this.#pending > 0) {
+      const drained = new Promise<void>((resolve) => {
+        this.#onDrained = resolve;
+      });
+      await waitAtMost(drained, grace);
+    }
+    if (this.#owned) await this.#pool.close(Math.max(0, grace - (performance.now() - start)));
   }
-
-  function run<T>(
-    work: (connection: Connection) => Promise<T>,
-    deadlines: Deadlines,
-    breaker: Breaker | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const call = deadlines.begin(reject, answers);
-      pool
-        .use((connection) => work(new Lent(connection, call, deadlines.timeout, signal)))
-        .then(
-          (value) => {
-            // Late, but an answer.
-            if (deadlines !== outside) answers++;
-            breaker?.answered();
-            deadlines.end(call);
-            resolve(value);
-          },
-          (error) => {
-            if (deadlines !== outside && error instanceof CommandError && !(error instanceof UnavailableError)) answers++;
-            if (deadlines.end(call)) {
-              if (error instanceof ConnectionError || error instanceof UnavailableError) failedAt = performance.now();
-              breaker?.failed(error, call.mark === answers);
-            }
-            reject(error);
-          },
-        );
-    });
-  }
-
-  function use<T>(work: (connection: Connection) => Promise<T>, deadlines = calls, signal?: AbortSignal): Promise<T> {
-    if (closing) return Promise.reject(new ClosedError());
-    if (underWay.count >= maxPending) return Promise.reject(new OverloadedError(maxPending));
-    const refusal = breaker?.refusal();
-    return refusal === undefined ? run(work, deadlines, breaker, signal) : Promise.reject(refusal);
-  }
-
-  return {
-    get status() {
-      return closing ? 'closed' : status();
-    },
-    get breaker() {
-      return breaker?.state ?? 'closed';
-    },
-    get pending() {
-      return underWay.count;
-    },
-    get failedAt() {
-      return failedAt;
-    },
-    get client() {
-      return pool.client;
-    },
-    close(grace) {
-      closing ??= drainAndClose(grace);
-      return closing;
-    },
-    use: (work) => use(work),
-    probe: (work) => (closing ? Promise.reject(new ClosedError()) : run(work, outside, undefined, undefined)),
-    within({ timeout = standard, signal }) {
-      const deadlines = deadlinesOf(timeout);
-      return {
-        use: (work) => (signal ? abortable(signal, () => use(work, deadlines, signal)) : use(work, deadlines)),
-        close: async () => {},
-      };
-    },
-  };
 }

@@ -1,10 +1,44 @@
-import { ClosedError, expected, OptionError, PoolTimeoutError } from '../errors.js';
-import { onlyKnown } from '../known-names.js';
+import { onlyKnown } from '../checks.js';
+import { ClosedError, OptionError, PoolTimeoutError } from '../errors.js';
+import { expected } from '../messages.js';
+import { clearTimeout, setTimeout } from '../time/clock.js';
 import { type Milliseconds, maxTimerDelay } from '../ttl.js';
 import type { Connection, OpenConnection, Status } from './connection.js';
-import { bestStatus, type Pool } from './pool.js';
 
-/** One connection for everybody, the default. Redis answers in order, so commands of many callers share it without waiting for each other. */
+/**
+ * Lends connections by callback, so that callers cannot forget to return them.
+ * For a pool class of your own, write a constructor `(open, kwargs)` and these two methods.
+ */
+export interface Pool {
+  /** Runs `work` with a connection and settles as it does. */
+  use<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** Waits at most `grace` milliseconds for commands in flight, and closes every connection. Idempotent. */
+  close(grace: Milliseconds): Promise<void>;
+  /** The state of the connection, or the best state among several. */
+  readonly status?: Status;
+  /** The node-redis client, if the pool has exactly one. */
+  readonly client?: unknown;
+}
+
+/** A class for `pool: { class, ...kwargs }`. `open` creates one more connection; `kwargs` is everything but `class`. */
+// biome-ignore lint/suspicious/noExplicitAny: the kwargs are the class's own
+export type PoolClass = new (open: OpenConnection, kwargs: any) => Pool;
+
+/** The option `pool`, such as `{ class: RoundRobinPool, size: 4 }`. */
+export interface PoolOptions {
+  readonly class: PoolClass;
+  readonly [kwarg: string]: unknown;
+}
+
+const order: readonly Status[] = ['ready', 'connecting', 'idle', 'reconnecting', 'closed'];
+
+/** The best state among several connections; `none` if there are none. */
+export function bestStatus(connections: Iterable<Connection>, none: Status): Status {
+  const present = new Set(Array.from(connections, (connection) => connection.status));
+  return order.find((status) => present.has(status)) ?? none;
+}
+
+/** One connection for all callers, the default. Redis answers in order, so their commands are pipelined without waiting for each other. */
 export class SharedConnection implements Pool {
   readonly #connection: Connection;
 
@@ -30,14 +64,15 @@ export class SharedConnection implements Pool {
   }
 }
 
+/** The arguments of {@link RoundRobinPool}. */
 export interface RoundRobinOptions {
-  /** How many connections, ≥ 1. Default 4. */
+  /** Number of connections, ≥ 1. Default 4. */
   readonly size?: number | undefined;
 }
 
 /**
- * Several shared connections, taken in turn: isolates callers from each other's large values. What is sent on different
- * connections has no order: a read sees a write only when it was asked after the write was answered.
+ * Several shared connections, taken in turn: isolates callers from each other's large values. Commands on different connections have no
+ * order: a read is only sure to see a write that was answered before.
  */
 export class RoundRobinPool implements Pool {
   readonly #connections: readonly Connection[];
@@ -70,10 +105,11 @@ export class RoundRobinPool implements Pool {
   }
 }
 
+/** The arguments of {@link BlockingPool}. */
 export interface BlockingOptions {
-  /** How many connections at most, ≥ 1. Default 10. They are opened as they are needed. */
+  /** Maximum number of connections, ≥ 1, opened as needed. Default 10. */
   readonly max?: number | undefined;
-  /** How long a call may wait for one, in milliseconds. Default 500. */
+  /** How long a call may wait for a connection, in milliseconds. Default 500. */
   readonly timeout?: Milliseconds | undefined;
 }
 
@@ -82,7 +118,7 @@ interface Waiter {
   fail(error: Error): void;
 }
 
-/** Connections lent to one caller at a time. For isolation, not for speed: see the documentation before choosing it. */
+/** Lends each connection to one caller at a time. For isolation, not for speed: see the documentation before choosing it. */
 export class BlockingPool implements Pool {
   readonly #open: OpenConnection;
   readonly #max: number;
@@ -127,7 +163,7 @@ export class BlockingPool implements Pool {
     if (this.#closed) throw new ClosedError();
     const usable = this.#idle.findLastIndex(({ status }) => status !== 'reconnecting');
     if (usable !== -1) return this.#idle.splice(usable, 1)[0];
-    // One that is down fails its caller at once, which is better than to wait for one that is busy.
+    // A connection that is down fails its caller at once, which is better than waiting for a busy one.
     if (this.#all.length === this.#max) return this.#idle.pop();
     const opened = this.#open();
     this.#all.push(opened);

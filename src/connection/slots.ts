@@ -1,28 +1,29 @@
 import calculateSlot from 'cluster-key-slot';
+import { ConnectionError } from '../errors.js';
 import type { Argument, Connection, Reply } from './connection.js';
 
-/** Redis Cluster divides the keys into this many slots. */
+/** The number of slots in a Redis Cluster. */
 export const slotCount = 16_384;
 
 /**
- * The slot of a key. For a key whose first braces are empty, `{}`, the package and Redis do not agree; then Redis answers MOVED
- * or CROSSSLOT, and the connection follows.
+ * The slot of a key. The package and Redis disagree about keys whose first braces are empty, `{}`: Redis answers MOVED or CROSSSLOT,
+ * and the connection follows.
  */
 export const slotOf: (key: Argument) => number = calculateSlot;
 
-/** The keys, those of one slot together. */
+/** Groups the keys by slot. */
 export function bySlot(keys: readonly string[]): Iterable<readonly string[]> {
   const slots = new Map<number, string[]>();
   for (const key of keys) {
     const slot = slotOf(key);
-    const mates = slots.get(slot);
-    if (mates) mates.push(key);
+    const group = slots.get(slot);
+    if (group) group.push(key);
     else slots.set(slot, [key]);
   }
   return slots.values();
 }
 
-/** Some slots with the nodes that serve them, as `host:port`; the host is empty where the node does not know its own. */
+/** A range of slots and the nodes that serve it, as `host:port`. */
 export interface SlotRange {
   readonly from: number;
   readonly to: number;
@@ -30,24 +31,34 @@ export interface SlotRange {
   readonly replicas: readonly string[];
 }
 
-/** What CLUSTER SLOTS says. */
-export function slotRanges(reply: Reply): SlotRange[] {
-  return (reply as [number, number, ...[Buffer | string | null, number][]][]).map(([from, to, ...nodes]) => {
-    const [primary, ...replicas] = nodes.map(([host, port]) => `${host === null || String(host) === '?' ? '' : host}:${port}`);
+/** Asks a node for the cluster's slots, with CLUSTER SLOTS. `host`: that of the node, for addresses without one. */
+export async function askSlots(node: Connection, host: string): Promise<SlotRange[]> {
+  const ranges = (await node.send(['CLUSTER', 'SLOTS'])) as [number, number, ...[Buffer | string | null, number][]][];
+  if (ranges.length === 0) throw new ConnectionError('no node of the cluster serves any slot');
+  return ranges.map(([from, to, ...nodes]) => {
+    const [primary, ...replicas] = nodes.map(
+      ([name, port]) => `${name === null || ['', '?'].includes(String(name)) ? host : name}:${port}`,
+    );
     return { from: Number(from), to: Number(to), primary: primary as string, replicas };
   });
 }
 
+/** The primaries of the slots, as text to compare. */
+export function primariesOf(ranges: readonly SlotRange[]): string {
+  const lines = ranges.map(({ from, to, primary }) => `${from}-${to} ${primary}`);
+  return lines.sort().join();
+}
+
 /**
- * Which primary serves which slots, where all nodes that are asked say the same and no slot is on its way: `undefined` where
- * not. While a slot moves, what is created of it is created at its new node, and its old one tells nobody.
+ * Which primary serves which slots, by CLUSTER NODES; `undefined` if the nodes disagree or a slot is moving. While a slot moves, its
+ * new keys are created at its new node, and the old one does not announce them.
  */
 export async function agreedSlots(nodes: readonly Connection[]): Promise<string | undefined> {
   const tables = await Promise.all(nodes.map(async (node) => slotTable(String(await node.send(['CLUSTER', 'NODES'])))));
   return tables.every((table) => table === tables[0]) ? tables[0] : undefined;
 }
 
-/** From lines of `id address flags primary ping pong epoch link slots …`. */
+/** Parses lines of `id address flags primary ping pong epoch link slots …`. */
 function slotTable(lines: string): string | undefined {
   if (lines.includes(' [')) return undefined;
   const nodes = lines.split('\n').map((line) => line.trimEnd().split(' '));
@@ -58,21 +69,29 @@ function slotTable(lines: string): string | undefined {
     .join('\n');
 }
 
-export interface Redirection {
-  readonly kind: 'MOVED' | 'ASK';
-  readonly slot: number;
-  /** As `host:port`; without a host it is that of the node which answered. */
-  readonly address: string;
+/**
+ * Splits a command whose arguments are all keys by `partOf`, sends the parts at the same time, and joins the replies: lists in the
+ * order of the keys, counts as their sum.
+ */
+export async function splitByNode(
+  [command, ...keys]: readonly Argument[],
+  partOf: (key: Argument, index: number) => number,
+  send: (args: readonly Argument[]) => Promise<Reply>,
+): Promise<Reply> {
+  const parts = new Map<number, number[]>();
+  for (const [i, key] of keys.entries()) {
+    const part = partOf(key, i);
+    const positions = parts.get(part);
+    if (positions) positions.push(i);
+    else parts.set(part, [i]);
+  }
+  const positions = [...parts.values()];
+  const replies = await Promise.all(positions.map((part) => send([command as Argument, ...part.map((i) => keys[i] as Argument)])));
+  if (!Array.isArray(replies[0])) return replies.reduce<number>((sum, count) => sum + Number(count), 0);
+  const whole = new Array<Reply>(keys.length);
+  for (const [p, part] of positions.entries()) for (const [j, i] of part.entries()) whole[i] = (replies[p] as Reply[])[j] as Reply;
+  return whole;
 }
 
-/** Where `MOVED 3999 127.0.0.1:6381` sends the command. */
-export function redirection(error: unknown): Redirection | undefined {
-  const match = /^(MOVED|ASK) (\d+) (\S+)/.exec(String(((error as Error).cause as Error | undefined)?.message));
-  return match ? { kind: match[1] as 'MOVED' | 'ASK', slot: Number(match[2]), address: match[3] as string } : undefined;
-}
-
-/** The host and the port of `host:port`; the host may hold colons. An empty host is `fallback`. */
-export function hostAndPort(address: string, fallback = 'localhost'): { host: string; port: number } {
-  const colon = address.lastIndexOf(':');
-  return { host: address.slice(0, colon) || fallback, port: Number(address.slice(colon + 1)) };
-}
+/** A `partOf` of {@link splitByNode} that sends each key in a command of its own. */
+export const keyByKey = (_key: Argument, index: number): number => index;

@@ -1,31 +1,24 @@
 import type { EventEmitter } from 'node:events';
-import {
-  RedisClient,
-  type RedisClientOptions,
-  type RedisFunctions,
-  type RedisModules,
-  type RedisScripts,
-  type RespVersions,
-} from '@redis/client';
-import { OptionError, shown } from '../errors.js';
-import type { ClusterPlan, SentinelPlan } from './topologies.js';
+import { RedisClient, type RedisClusterOptions, type RedisSentinelOptions } from '@redis/client';
+import { isOptions, type Names, onlyKnown } from '../checks.js';
+import { OptionError } from '../errors.js';
+import { expected, shown } from '../messages.js';
+import { maxTimerDelay } from '../ttl.js';
+import { type ClientOptions, checkClientOptions, clientOptions, type SocketOptions } from './client/client-options.js';
 
-/** node-redis's `createClient` options, of either protocol version. */
-export type ClientOptions = RedisClientOptions<RedisModules, RedisFunctions, RedisScripts, RespVersions>;
-
-/** Where the entries are, normalised once. */
+/** The place of the entries, normalised once. */
 export type Target =
   | { readonly kind: 'memory' }
   | { readonly kind: 'server'; readonly options: ClientOptions }
   | { readonly kind: 'cluster'; readonly plan: ClusterPlan }
   | { readonly kind: 'sentinel'; readonly plan: SentinelPlan }
-  | { readonly kind: 'client'; readonly client: GivenClient };
+  | { readonly kind: 'client'; readonly client: ExternalClient };
 
-/** A node-redis client, cluster, sentinel or pool that somebody else made, as far as it is needed here. */
-export interface GivenClient extends Pick<EventEmitter, 'on' | 'off' | 'getMaxListeners' | 'setMaxListeners'> {
+/** A node-redis client, cluster, sentinel or pool that the application created: the members that are used here. */
+export interface ExternalClient extends Pick<EventEmitter, 'on' | 'off' | 'getMaxListeners' | 'setMaxListeners'> {
   readonly isOpen: boolean;
   readonly options?: { readonly emitInvalidate?: boolean | undefined } | undefined;
-  /** A pool does not say. */
+  /** Missing on a pool. */
   readonly isReady?: boolean;
   connect(): Promise<unknown>;
   // biome-ignore lint/suspicious/noExplicitAny: node-redis's own options, of any version and configuration
@@ -36,7 +29,11 @@ export interface GivenClient extends Pick<EventEmitter, 'on' | 'off' | 'getMaxLi
 
 const forms = "'host', 'host:port', 'redis://…', 'rediss://…', 'unix:///path', an absolute path to a unix socket, or 'memory:'";
 
-/** The target that `location` names, as options for node-redis. Options beside it do not contradict it. */
+/**
+ * The target that `location` names, as node-redis's options.
+ *
+ * @throws {OptionError} listing the accepted forms
+ */
 export function parseLocation(location: string): { kind: 'memory' } | { kind: 'server'; options: ClientOptions } {
   if (typeof location !== 'string') throw unclear(location);
   if (location === 'memory:') return { kind: 'memory' };
@@ -67,7 +64,182 @@ function parseUrl(url: string): ClientOptions {
 }
 
 function unclear(location: unknown): OptionError {
-  // A location may hold a password: nothing before the last @ is shown but the scheme.
+  // A location may hold a password: only the scheme is shown of what precedes the last @.
   const got = typeof location === 'string' ? JSON.stringify(location.replace(/^(.*?:\/+)?.*@/s, '$1***@').slice(0, 80)) : shown(location);
   return new OptionError(`expected \`location\` to be ${forms}, got \`${got}\``);
+}
+
+/** The part of node-redis's `RedisClusterOptions` that says which nodes there are and how to connect to them. */
+export type ClusterOptions = Pick<
+  RedisClusterOptions,
+  'rootNodes' | 'defaults' | 'nodeAddressMap' | 'maxCommandRedirections' | 'useReplicas'
+>;
+
+/** The part of node-redis's `RedisSentinelOptions` that says which nodes there are and how to connect to them. */
+export type SentinelOptions = Pick<
+  RedisSentinelOptions,
+  'name' | 'sentinelRootNodes' | 'nodeClientOptions' | 'sentinelClientOptions' | 'nodeAddressMap' | 'scanInterval' | 'replicaPoolSize'
+>;
+
+/** Maps an address that nodes know each other by to one that this process can reach. */
+export type AddressMap = (address: string) => string;
+
+/** A cluster, normalised. */
+export interface ClusterPlan {
+  /** How to connect to the nodes that are named in the options. */
+  readonly seeds: readonly ClientOptions[];
+  /** How to connect to any other node, apart from host and port. */
+  readonly node: ClientOptions;
+  readonly addresses: AddressMap;
+  readonly redirections: number;
+  readonly readReplicas: boolean;
+}
+
+/** A primary and its replicas, monitored by sentinels, normalised. */
+export interface SentinelPlan {
+  readonly name: string;
+  readonly seeds: readonly ClientOptions[];
+  /** How to connect to a sentinel and to a node, apart from host and port. */
+  readonly sentinel: ClientOptions;
+  readonly node: ClientOptions;
+  readonly addresses: AddressMap;
+  readonly readReplicas: boolean;
+  /** Milliseconds between two questions to the sentinels; 0 for never. */
+  readonly scanInterval: number;
+}
+
+/**
+ * Normalises the option `cluster`. `options` are the client options beside it: defaults of `cluster.defaults`, for every node.
+ *
+ * @throws {OptionError} naming the option
+ */
+export function clusterPlan(cluster: ClusterOptions, options: ClientOptions, readReplicas: boolean): ClusterPlan {
+  checkOptions('cluster', cluster, clusterNames);
+  const { rootNodes, defaults, nodeAddressMap, maxCommandRedirections = 16, useReplicas = false } = cluster;
+  whole('cluster.maxCommandRedirections', maxCommandRedirections);
+  if (typeof useReplicas !== 'boolean') throw new OptionError(expected('cluster.useReplicas', 'a boolean', useReplicas));
+  if (defaults !== undefined) checkNode('cluster.defaults', defaults);
+  const listed = nodes('cluster.rootNodes', rootNodes);
+  for (const [i, root] of listed.entries()) checkNode(`cluster.rootNodes[${i}]`, root);
+  const roots = listed.map((root) => resolved(root as ClientOptions));
+  const all = merged(options, defaults as ClientOptions);
+  // A password or TLS given for the first root node only applies to discovered nodes too, unless `defaults` sets them.
+  const { database: _, ...first } = merged(roots[0] as ClientOptions, all);
+  return {
+    seeds: roots.map((root) => merged(all, root)),
+    node: first,
+    addresses: addressMap('cluster', nodeAddressMap),
+    redirections: maxCommandRedirections,
+    readReplicas: readReplicas || useReplicas,
+  };
+}
+
+/**
+ * Normalises the option `sentinel`. `options` are the client options beside it, for primary and replicas, not for the sentinels.
+ *
+ * @throws {OptionError} naming the option
+ */
+export function sentinelPlan(sentinel: SentinelOptions, options: ClientOptions, readReplicas: boolean): SentinelPlan {
+  checkOptions('sentinel', sentinel, sentinelNames);
+  const { name, sentinelRootNodes, nodeClientOptions, sentinelClientOptions = {}, nodeAddressMap } = sentinel;
+  const { scanInterval = 10_000, replicaPoolSize = 0 } = sentinel;
+  if (!(typeof scanInterval === 'number' && scanInterval >= 0 && scanInterval <= maxTimerDelay)) {
+    throw new OptionError(expected('sentinel.scanInterval', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, scanInterval));
+  }
+  whole('sentinel.replicaPoolSize', replicaPoolSize);
+  if (nodeClientOptions !== undefined) checkNode('sentinel.nodeClientOptions', nodeClientOptions);
+  checkNode('sentinel.sentinelClientOptions', sentinelClientOptions);
+  if (typeof name !== 'string' || name === '') throw new OptionError(expected('sentinel.name', 'the name of a primary', name));
+  const roots = nodes('sentinel.sentinelRootNodes', sentinelRootNodes);
+  for (const [i, root] of roots.entries()) checkOptions(`sentinel.sentinelRootNodes[${i}]`, root, { host: true, port: true });
+  const own = sentinelClientOptions as ClientOptions;
+  return {
+    name,
+    seeds: roots.map(({ host, port }) => merged(own, { socket: { host, port } })),
+    sentinel: own,
+    node: merged(options, nodeClientOptions as ClientOptions),
+    addresses: addressMap('sentinel', nodeAddressMap),
+    readReplicas: readReplicas || replicaPoolSize > 0,
+    scanInterval,
+  };
+}
+
+/** Parses `host:port`; the host may contain colons. `fallback` replaces an empty host. */
+export function hostAndPort(address: string, fallback = 'localhost'): { host: string; port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon) || fallback, port: Number(address.slice(colon + 1)) };
+}
+
+/** The host that the options connect to. */
+export function hostOf({ socket }: ClientOptions): string {
+  return (socket as SocketOptions | undefined)?.host ?? 'localhost';
+}
+
+/** The options of the node at `host:port`: those of all nodes, with its host and port. */
+export function placedAt(address: string, options: ClientOptions): ClientOptions {
+  return merged(options, { socket: hostAndPort(address) });
+}
+
+function merged(below: ClientOptions, above: ClientOptions = {}): ClientOptions {
+  return { ...below, ...above, socket: { ...below.socket, ...above.socket } as NonNullable<ClientOptions['socket']> };
+}
+
+function resolved({ url, ...options }: ClientOptions): ClientOptions {
+  if (url === undefined) return options;
+  try {
+    const { credentialsProvider: _, database: __, ...named } = RedisClient.parseURL(url);
+    return merged(named, options);
+  } catch {
+    // The URL may hold a password.
+    throw new OptionError('expected `url` of each of `cluster.rootNodes` to be a redis:// or rediss:// URL');
+  }
+}
+
+function nodes<T>(name: string, list: readonly T[]): readonly T[] {
+  if (Array.isArray(list) && list.length > 0) return list;
+  throw new OptionError(expected(name, 'a list of one node or more', list));
+}
+
+const clusterNames: Record<keyof ClusterOptions, true> = {
+  rootNodes: true,
+  defaults: true,
+  nodeAddressMap: true,
+  maxCommandRedirections: true,
+  useReplicas: true,
+};
+const sentinelNames: Record<keyof SentinelOptions, true> = {
+  name: true,
+  sentinelRootNodes: true,
+  nodeClientOptions: true,
+  sentinelClientOptions: true,
+  nodeAddressMap: true,
+  scanInterval: true,
+  replicaPoolSize: true,
+};
+
+/** Its errors show no value: it may be a URL with a password. */
+function checkOptions(where: string, options: unknown, names: Names): void {
+  if (!isOptions(options)) throw new OptionError(`expected \`${where}\` to be an object`);
+  onlyKnown(where, options, names);
+}
+
+/** node-redis's options for one node. */
+function checkNode(where: string, options: unknown): void {
+  checkOptions(where, options, clientOptions);
+  checkClientOptions(options as ClientOptions, `${where}.`);
+}
+
+function whole(name: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new OptionError(expected(name, 'an integer ≥ 0', value));
+}
+
+function addressMap(where: string, map: ClusterOptions['nodeAddressMap']): AddressMap {
+  if (map === undefined) return (address) => address;
+  if (typeof map !== 'function' && !isOptions(map)) {
+    throw new OptionError(expected(`${where}.nodeAddressMap`, 'an object or a function', map));
+  }
+  return (address) => {
+    const mapped = typeof map === 'function' ? map(address) : map[address];
+    return mapped ? `${mapped.host}:${mapped.port}` : address;
+  };
 }

@@ -1,26 +1,26 @@
 import { createHash } from 'node:crypto';
-import { ArgumentError, type CacheError, expected, functionFailed } from '../errors.js';
+import { ArgumentError } from '../errors.js';
+import { expected } from '../messages.js';
 import { escapeGlob, globToRegExp } from './glob.js';
 
 /** The mapping between the caller's keys and the keys in Redis ("wire keys"). Pure; one-to-one. */
 export interface KeySpace {
   /** The wire key of a caller's key. */
-  toWire(key: string): string;
+  toRedisKey(key: string): string;
   /** The caller's key, or `undefined` where the wire key is not ours or cannot be turned back. */
-  fromWire(wire: string): string | undefined;
+  fromRedisKey(redisKey: string): string | undefined;
   /** How to scan for the keys of this space, those whose caller's key matches `pattern` or all. */
   scan(pattern?: string): Scan;
   /**
-   * The key of what stands beside an entry, in its slot of a cluster: `'l'` the lease of a load, `'k'` a lock, `'f'` the counter of
-   * its fencing tokens. `undefined` where no lease can stand in that slot: braces without a hash tag. Left out where keys are made
-   * by a function of the user's own.
+   * The key of a lease, a lock, or the counter of its fencing tokens, in the slot of the entry. `undefined` if no lease can be in that slot:
+   * braces without a hash tag. Left out if a function of the user makes the keys.
    */
-  beside?(wire: string, kind: 'l'): string | undefined;
-  beside?(wire: string, kind: 'k' | 'f'): string;
+  siblingKey?(redisKey: string, kind: 'lease'): string | undefined;
+  siblingKey?(redisKey: string, kind: 'lock' | 'fence'): string;
   /** Whether the wire key is none of an entry, but of what stands beside them: a lease, a lock, the generation of a tag. */
-  isAside?(wire: string): boolean;
+  isInternalKey?(redisKey: string): boolean;
   /** Whether the wire key belongs to this space, listable or not. */
-  owns(wire: string): boolean;
+  owns(redisKey: string): boolean;
   /** Where the generations of tags stand; left out where there is no place that a caller's key could not have. */
   readonly tags?: TagSpace;
   /** Set where the wire key may depend on more than the key, so that it has to be made each time. */
@@ -29,7 +29,7 @@ export interface KeySpace {
 
 /** The keys in which generations of tags stand: owned, so that `clear` deletes them too, and never listed. */
 export interface TagSpace {
-  toWire(tag: string): string;
+  toRedisKey(tag: string): string;
 }
 
 /** What SCAN is asked for, and a test of the caller's keys where the glob covers more than was asked. */
@@ -75,32 +75,32 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
     return bare && unlikeOurs(key) ? key : start + key;
   }
 
-  function toWire(key: string): string {
+  function toRedisKey(key: string): string {
     if (typeof key !== 'string') throw new ArgumentError(expected('key', 'a string', key));
     // Lone surrogates all become U+FFFD in UTF-8; hexadecimal UTF-16 keeps such keys apart.
-    let wire = key.isWellFormed() ? plain(key) : `${special}u:${utf16(key).toString('hex')}`;
-    if (hashLongKeys && wire.length > longKey / 4 && Buffer.byteLength(wire) > longKey) {
-      wire = `${special}h:${createHash('sha256').update(utf16(key)).digest('base64url')}`;
+    let redisKey = key.isWellFormed() ? plain(key) : `${special}u:${utf16(key).toString('hex')}`;
+    if (hashLongKeys && redisKey.length > longKey / 4 && Buffer.byteLength(redisKey) > longKey) {
+      redisKey = `${special}h:${createHash('sha256').update(utf16(key)).digest('base64url')}`;
     }
-    return wire;
+    return redisKey;
   }
 
-  function fromWire(wire: string): string | undefined {
-    if (wire.startsWith(start)) return wire.slice(start.length);
-    if (wire.startsWith(`${special}u:`)) return Buffer.from(wire.slice(special.length + 2), 'hex').toString('utf16le');
-    return bare && unlikeOurs(wire) ? wire : undefined;
+  function fromRedisKey(redisKey: string): string | undefined {
+    if (redisKey.startsWith(start)) return redisKey.slice(start.length);
+    if (redisKey.startsWith(`${special}u:`)) return Buffer.from(redisKey.slice(special.length + 2), 'hex').toString('utf16le');
+    return bare && unlikeOurs(redisKey) ? redisKey : undefined;
   }
 
   return {
-    toWire,
-    fromWire,
-    beside: ((wire, kind) => beside(special, wire, kind)) as NonNullable<KeySpace['beside']>,
-    isAside: (wire) => wire.startsWith(special) && /^[tlkf]:/.test(wire.slice(special.length, special.length + 2)),
-    tags: { toWire: (tag) => `${special}t:${tag}` },
-    owns(wire) {
+    toRedisKey,
+    fromRedisKey,
+    siblingKey: ((redisKey, kind) => siblingKey(special, redisKey, kind)) as NonNullable<KeySpace['siblingKey']>,
+    isInternalKey: (redisKey) => redisKey.startsWith(special) && /^[tlkf]:/.test(redisKey.slice(special.length, special.length + 2)),
+    tags: { toRedisKey: (tag) => `${special}t:${tag}` },
+    owns(redisKey) {
       // Emptying the cache releases no lock.
-      if (wire.startsWith(special) && locks.some((lock) => wire.startsWith(lock))) return false;
-      return bare || wire.startsWith(start) || wire.startsWith(special);
+      if (redisKey.startsWith(special) && locks.some((lock) => redisKey.startsWith(lock))) return false;
+      return bare || redisKey.startsWith(start) || redisKey.startsWith(special);
     },
     scan(pattern) {
       if (bare) return pattern === undefined ? { glob: '*' } : filtered('*', pattern);
@@ -115,62 +115,22 @@ export function allVersions(prefix: string): Pick<KeySpace, 'scan' | 'owns'> {
   const head = encodePart(prefix);
   return {
     scan: () => ({ glob: head === '' ? '*' : `${escapeGlob(head)}[:@#]*` }),
-    owns(wire) {
-      if (!wire.startsWith(head) || /^#[kf]:/.test(wire.slice(head.length, head.length + 3))) return false;
-      return head === '' || ':@#'.includes(wire[head.length] ?? ' ');
+    owns(redisKey) {
+      if (!redisKey.startsWith(head) || /^#[kf]:/.test(redisKey.slice(head.length, head.length + 3))) return false;
+      return head === '' || ':@#'.includes(redisKey[head.length] ?? ' ');
     },
   };
 }
 
-/**
- * A key space of the user's own: any function, with its inverse where scans are wanted.
- * @internal
- */
-export function customKeySpace(
-  keyFunction: (key: string) => string,
-  parseKey: ((wire: string) => string | undefined) | undefined,
-  keyPattern = '*',
-): KeySpace {
-  function fromWire(wire: string): string | undefined {
-    if (parseKey === undefined) return undefined;
-    let key: string | undefined;
-    try {
-      key = parseKey(wire);
-    } catch (cause) {
-      throw functionFailed('parseKey', cause);
-    }
-    if (key !== undefined && typeof key !== 'string') throw gave('parseKey', 'a string or undefined', key);
-    return key;
-  }
-  return {
-    varies: true,
-    toWire(key) {
-      if (typeof key !== 'string') throw new ArgumentError(expected('key', 'a string', key));
-      let wire: string;
-      try {
-        wire = keyFunction(key);
-      } catch (cause) {
-        throw functionFailed('keyFunction', cause);
-      }
-      if (typeof wire !== 'string') throw gave('keyFunction', 'a string', wire);
-      // What Redis makes of a lone surrogate, so that an engine in this process and a near tier know the key by the same name.
-      return wire.toWellFormed();
-    },
-    fromWire,
-    owns: (wire) => fromWire(wire) !== undefined,
-    scan: (pattern) => (pattern === undefined ? { glob: keyPattern } : filtered(keyPattern, pattern)),
-  };
-}
-
-/** The user's function returned something else than a key. */
-function gave(option: string, what: string, given: unknown): CacheError {
-  return functionFailed(option, new TypeError(`expected ${what}, got ${given === null ? 'null' : typeof given}`));
+/** The key space in use. A Keyv namespace decides it after the commands were made, and events and traces name keys by it. */
+export interface KeyNames {
+  space: KeySpace;
 }
 
 /** The caller's key for an event or a trace. `undefined` if `parseKey` fails: a failing name must not fail the operation. */
-export function namedBy(space: Pick<KeySpace, 'fromWire'>, wire: string): string | undefined {
+export function keyName(space: Pick<KeySpace, 'fromRedisKey'>, redisKey: string): string | undefined {
   try {
-    return space.fromWire(wire);
+    return space.fromRedisKey(redisKey);
   } catch {
     return undefined;
   }
@@ -183,26 +143,24 @@ export function isVersion(version: unknown): version is string | number {
   return Number.isSafeInteger(version) && (version as number) >= 0;
 }
 
+/** The letters of sibling keys in Redis. */
+const siblings = { lease: 'l', lock: 'k', fence: 'f' } as const;
+
 /** A key in the slot of the other, or, of locks, in one slot with the others of this lock. */
-function beside(special: string, wire: string, kind: 'l' | 'k' | 'f'): string | undefined {
-  const start = `${special}${kind}:`;
+function siblingKey(special: string, redisKey: string, kind: keyof typeof siblings): string | undefined {
+  const start = `${special}${siblings[kind]}:`;
   // A key without braces is its own hash tag; another one brings its tag along.
-  const key = wire.includes('}') ? start + wire : `${start}{${wire}}`;
-  if (hashTag(key) === hashTag(wire)) return key;
+  const key = redisKey.includes('}') ? start + redisKey : `${start}{${redisKey}}`;
+  if (hashTag(key) === hashTag(redisKey)) return key;
   // No wire key begins with `@{`, and what is in braces has none.
-  return kind === 'l' ? undefined : `${start}@{${wire.replace(/[{}%]/g, percent)}}`;
+  return kind === 'lease' ? undefined : `${start}@{${redisKey.replace(/[{}%]/g, percent)}}`;
 }
 
 /** What the slot of a key depends on. */
-function hashTag(wire: string): string {
-  const open = wire.indexOf('{');
-  const end = open < 0 ? -1 : wire.indexOf('}', open + 1);
-  return end > open + 1 ? wire.slice(open + 1, end) : wire;
-}
-
-function filtered(glob: string, pattern: string): Scan {
-  const matches = globToRegExp(pattern);
-  return { glob, test: (key) => matches.test(key) };
+function hashTag(redisKey: string): string {
+  const open = redisKey.indexOf('{');
+  const end = open < 0 ? -1 : redisKey.indexOf('}', open + 1);
+  return end > open + 1 ? redisKey.slice(open + 1, end) : redisKey;
 }
 
 function encodePart(part: string): string {
@@ -222,4 +180,10 @@ function percent(char: string): string {
 
 function utf16(text: string): Buffer {
   return Buffer.from(text, 'utf16le');
+}
+
+/** A scan for what matches one glob, filtered by another for the caller's keys. */
+export function filtered(glob: string, pattern: string): Scan {
+  const matches = globToRegExp(pattern);
+  return { glob, test: (key) => matches.test(key) };
 }

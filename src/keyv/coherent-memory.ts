@@ -1,20 +1,21 @@
 import type Keyv from 'keyv';
-import { expected, OptionError } from '../errors.js';
-import type { ScopedCache } from '../scope.js';
-import type { KeyvRedisStore } from './adapter.js';
+import type { Reader } from '../cache/reader.js';
+import { OptionError } from '../errors.js';
+import { expected } from '../messages.js';
+import { KeyvRedisStore } from './adapter.js';
 import { type AdapterInfo, capabilities, type KeyvCapabilities, majorOf } from './contract.js';
 import { origin, wrapped } from './create-keyv.js';
 
-/** What the adapter's near cache keeps, as an adapter of its own that asks nobody and is written to by nobody. */
+/** The near cache of an adapter, as an adapter that sends nothing and ignores writes. */
 class CoherentAdapter {
   readonly #adapter: KeyvRedisStore;
   readonly #major: 4 | 5 | 6;
-  readonly #kept: ScopedCache;
+  readonly #near: Reader;
 
-  constructor(adapter: KeyvRedisStore, major: 4 | 5 | 6, kept: ScopedCache) {
+  constructor(adapter: KeyvRedisStore, major: 4 | 5 | 6, near: Reader) {
     this.#adapter = adapter;
     this.#major = major;
-    this.#kept = kept;
+    this.#near = near;
   }
 
   get opts(): AdapterInfo {
@@ -33,19 +34,19 @@ class CoherentAdapter {
   }
 
   get<Value>(key: string): Promise<Value | undefined> {
-    return this.#kept.get<Value>(key);
+    return this.#near.get<Value>(key);
   }
 
   getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
-    return this.#kept.getMany<Value>(keys);
+    return this.#near.getMany<Value>(keys);
   }
 
   has(key: string): Promise<boolean> {
-    return this.#kept.has(key);
+    return this.#near.has(key);
   }
 
   hasMany(keys: string[]): Promise<boolean[]> {
-    return this.#kept.hasMany(keys);
+    return this.#near.hasMany(keys);
   }
 
   async set(): Promise<boolean> {
@@ -73,7 +74,7 @@ class CoherentAdapter {
 }
 
 /**
- * A memory tier that stays true, for cache-manager 7 and whoever else puts a memory Keyv in front of one on Redis:
+ * A memory tier that stays true, for cache-manager 7 and others that put a memory Keyv in front of one on Redis:
  * `createCache({ stores: [coherentMemory(redis), redis] })`, where `redis` is what `createKeyv({ near: {} })` made. It is a view
  * of its near cache: see `coherentMemory` of `redis-tier`. Writes and deletions go to `redis`, which takes the entry away here. It reads
  * what `redis` writes: with the serializer, compression and encryption that are set on `redis`, whenever that is.
@@ -83,11 +84,11 @@ class CoherentAdapter {
 export function coherentMemory<Value = unknown>(redis: Keyv<Value>): Keyv<Value> {
   const made = origin(redis);
   const major = made && majorOf(made.keyv);
-  const kept = made?.adapter.kept();
-  if (!made || !kept || major === undefined || major === 4) {
+  const near = made && KeyvRedisStore.internalsOf(made.adapter).cache.nearOnly();
+  if (!made || !near || major === undefined || major === 4) {
     throw new OptionError(expected('redis', 'what `createKeyv` made with the option `near`, with Keyv 5 or later', redis));
   }
-  const { keyv: memory } = wrapped(made, new CoherentAdapter(made.adapter, major, kept));
+  const { keyv: memory } = wrapped(made, new CoherentAdapter(made.adapter, major, near));
   readAs(redis as Decoding, memory as Decoding);
   return memory as Keyv<Value>;
 }

@@ -1,20 +1,38 @@
+import type { StoreOptions } from '../options/options.js';
 import type { Milliseconds } from '../ttl.js';
 
-/** What Keyv 4 and 5 find out about an adapter by looking at `opts`. No connection options: they may hold a password. */
+/** Options of {@link KeyvRedisStore}: those of a store, and three of Keyv. */
+export interface KeyvRedisOptions extends StoreOptions {
+  /**
+   * The namespace: keys in Redis are `namespace::key`, as `@keyv/redis` writes them. Default: that of the Keyv around the adapter, else the
+   * `prefix`, else `'keyv'`. An adapter serves one namespace.
+   */
+  readonly namespace?: string | undefined;
+  /** The text between namespace and key, as in `@keyv/redis`. It must not hold `%`, `@` or `#`. Default `'::'`. */
+  readonly keyPrefixSeparator?: string | undefined;
+  /**
+   * Whether the Keyv 4 or 5 puts `namespace:` in front of every key, as it does unless its own `useKeyPrefix` is false. The adapter takes it
+   * off, so that keys in Redis have one prefix. `false`: keys are stored as Keyv passes them, which with a Keyv that adds its prefix gives
+   * `namespace::namespace:key`, the keys of `@keyv/redis`. Default: taken off if it is there. Keyv 6 adds none.
+   */
+  readonly useKeyPrefix?: boolean | undefined;
+}
+
+/** The property `opts`, which Keyv 4 and 5 read. It has no connection options: they may hold a password. */
 export interface AdapterInfo {
-  /** By which Keyv 4 and 5 recognise an adapter that can iterate. */
+  /** Tells Keyv 4 and 5 that the adapter can iterate. */
   readonly dialect: 'redis';
   readonly url: string;
   readonly namespace: string | undefined;
 }
 
-/** One entry of `setMany`, as Keyv hands it over. */
+/** One entry of `setMany`, as Keyv passes it. */
 export interface KeyvEntry {
   key: string;
   value: unknown;
-  /** Keyv 5: milliseconds from now; never if left out. */
+  /** Keyv 5: milliseconds from now. Default: the entry never expires. */
   ttl?: Milliseconds | undefined;
-  /** Keyv 6: milliseconds since 1970; never if left out. */
+  /** Keyv 6: milliseconds since 1970. Default: the entry never expires. */
   expires?: Milliseconds | undefined;
 }
 
@@ -25,7 +43,7 @@ interface Method {
   methodType: 'sync' | 'async' | 'none';
 }
 
-/** Keyv 6's `KeyvStorageCapability`, written down here because only `createKeyv` may import Keyv. */
+/** Keyv 6's `KeyvStorageCapability`, repeated here because only `createKeyv` may import Keyv. */
 export interface KeyvCapabilities {
   compatible: boolean;
   store: 'keyvStorage';
@@ -33,7 +51,7 @@ export interface KeyvCapabilities {
   expires: boolean;
 }
 
-/** What the adapter tells Keyv 6: every method, and that `set` takes an absolute time. */
+/** Declares to Keyv 6 every method, and that `set` takes an absolute time. */
 export const capabilities: KeyvCapabilities = {
   compatible: true,
   store: 'keyvStorage',
@@ -44,8 +62,8 @@ export const capabilities: KeyvCapabilities = {
 const asynchronous = Object.getPrototypeOf(async () => {}) as object;
 
 /**
- * Has Keyv 6 take these methods for asynchronous. If `capabilities` is undefined it looks at their constructor, and calls `has` with a key
- * of its own if that is not AsyncFunction. An `async` method cannot mark its own promise as handled, so the adapter has none.
+ * Makes Keyv 6 recognise these methods as asynchronous. Without `capabilities` it reads their constructor, and calls `has` with a key of its
+ * own if that is not AsyncFunction. The adapter has no `async` methods, because they cannot mark their own promise as handled.
  */
 export function declareAsync(prototype: object): void {
   for (const name of methods) {
@@ -64,7 +82,7 @@ export interface KeyvModule {
   readonly KeyvBridgeAdapter?: unknown;
 }
 
-/** By what each major exports and its predecessor does not. */
+/** Recognises each major by an export that its predecessor lacks. */
 export function majorOf(keyv: KeyvModule): 4 | 5 | 6 {
   if (keyv.KeyvBridgeAdapter) return 6;
   return keyv.KeyvHooks ? 5 : 4;

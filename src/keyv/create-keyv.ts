@@ -1,26 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type Keyv from 'keyv';
+import { check } from '../checks.js';
 import { OptionError } from '../errors.js';
-import type { StoreOptions } from '../options.js';
-import { type Connect, optionsOf } from '../settings/ways-in.js';
-import { unawaitedIfOurs } from '../unawaited.js';
-import { type KeyvRedisOptions, KeyvRedisStore } from './adapter.js';
-import { type KeyvModule, majorOf } from './contract.js';
-import { KeyvTexts } from './envelope.js';
-import { requireKeyv } from './installed.js';
-import { keyvOptions, type OwnOptions, type SplitOptions } from './keyv-options.js';
-import { manifestOf } from './manifest.js';
-import { answerRawReads } from './raw-reads.js';
-import { guarded, standard, type TextFunctions } from './serialization.js';
+import { type Connect, optionsOf } from '../options/locations.js';
+import type { StoreOptions } from '../options/options.js';
+import { unawaitedIfOurs } from '../time/waiting.js';
+import { KeyvRedisStore } from './adapter.js';
+import { type KeyvModule, type KeyvRedisOptions, majorOf } from './contract.js';
+import { answerRawReads, guarded, KeyvTexts, standard, type TextFunctions } from './envelope.js';
+import { requireKeyv, resolver } from './installed.js';
 
-/** The adapter's options, and those of Keyv itself, which are passed on. */
+/** Options of Keyv that `createKeyv` passes on. An option that the installed major lacks is an error. */
+export interface OwnOptions {
+  /** Whether the Keyv emits `error`. `false` for `got`, which fails a request for each such event. Default true. */
+  readonly emitErrors?: boolean | undefined;
+  /** Keyv 4 and 5: whether failed calls reject, the same as `onFailure: 'throw'`. Default false. */
+  readonly throwOnErrors?: boolean | undefined;
+  /** Keyv 4 and 5: encodes Keyv's envelope `{ value, expires }` as text. Default: JSON in which Buffers survive. */
+  readonly serialize?: ((data: never) => string | Promise<string>) | undefined;
+  /** Keyv 4 and 5: decodes the text of `serialize`. */
+  readonly deserialize?: ((text: string) => unknown) | undefined;
+  /** Keyv 6: encodes and decodes the envelope. Default: Keyv's own JSON. */
+  readonly serialization?: { stringify(data: unknown): string | Promise<string>; parse(text: string): unknown } | undefined;
+  /** Keyv 5 and 6: whether the Keyv counts hits and misses in its own `stats`. Default false. */
+  readonly stats?: boolean | undefined;
+  /** Keyv 6: whether the Keyv checks the expiry of entries itself, so that `has` reads the value. Default true. */
+  readonly checkExpired?: boolean | undefined;
+  /** Keyv 6: how the Keyv sanitizes keys and namespaces. Default: not at all. */
+  readonly sanitize?: unknown;
+}
+
+/** The options of the adapter, and those of Keyv itself. */
 export interface CreateKeyvOptions extends Omit<KeyvRedisOptions, 'useKeyPrefix'>, OwnOptions {}
 
 /**
- * A Keyv on Redis, of the installed Keyv 4, 5 or 6: `createKeyv('redis://localhost/1', { namespace: 'users' })`. Keys in Redis are
- * `namespace::key`, the same under every major and the same as `@keyv/redis` writes them.
+ * Makes a Keyv on Redis, of the installed Keyv 4, 5 or 6. Keys in Redis are `namespace::key` under every major, as `@keyv/redis` writes
+ * them. Connects on first use.
  *
  * @param connect a location, a client of node-redis, or options
- * @throws {OptionError} for an option that cannot be understood, and if no Keyv is installed
+ * @throws {OptionError} for a wrong option, and if no Keyv is installed
+ * @example
+ * const users = createKeyv('redis://localhost/1', { namespace: 'users', ttl: 60_000 });
+ * await users.set('1', { name: 'Ada' });
  */
 export function createKeyv<Value = unknown>(connect?: Connect<CreateKeyvOptions>, options?: CreateKeyvOptions): Keyv<Value> {
   const keyv = installed();
@@ -38,12 +60,68 @@ function installed(): KeyvModule {
 
 /** cache-manager 6 and 7 call methods that Keyv 4 does not have. */
 function refuseBesideCacheManager(): void {
-  const version = manifestOf('cache-manager')?.version;
+  const version = versionOf('cache-manager');
   if (version === undefined || Number.parseInt(version, 10) < 6) return;
   throw new OptionError(`Keyv 4 does not work in cache-manager ${version}, which is installed beside it: npm install keyv@5`);
 }
 
-/** What a Keyv was made of. */
+/** The majors of Keyv that have an option, and its type. */
+const ownOptions: Record<keyof OwnOptions, { readonly majors: readonly number[]; readonly type: 'boolean' | 'function' | 'object' }> = {
+  emitErrors: { majors: [4, 5, 6], type: 'boolean' },
+  throwOnErrors: { majors: [4, 5], type: 'boolean' },
+  serialize: { majors: [4, 5], type: 'function' },
+  deserialize: { majors: [4, 5], type: 'function' },
+  serialization: { majors: [6], type: 'object' },
+  stats: { majors: [5, 6], type: 'boolean' },
+  checkExpired: { majors: [6], type: 'boolean' },
+  sanitize: { majors: [6], type: 'object' },
+};
+
+/** The options of `createKeyv`, split by their receiver. */
+interface SplitOptions {
+  readonly adapter: KeyvRedisOptions;
+  readonly namespace: string | undefined;
+  readonly ttl: { readonly ttl?: unknown };
+  readonly own: OwnOptions;
+}
+
+/** @throws {OptionError} for an option that the major lacks */
+function splitOptions(major: 4 | 5 | 6, options: KeyvRedisOptions & OwnOptions): SplitOptions {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  const isOwn = (name: string): name is keyof OwnOptions => Object.hasOwn(ownOptions, name);
+  const own: Record<string, unknown> = Object.fromEntries(entries.filter(([name]) => isOwn(name)));
+  const rest = Object.fromEntries(entries.filter(([name]) => !isOwn(name))) as KeyvRedisOptions;
+
+  for (const [name, value] of Object.entries(own)) {
+    const { majors, type } = ownOptions[name as keyof OwnOptions];
+    if (!majors.includes(major)) throw new OptionError(`expected \`${name}\` to be left out: Keyv ${major} does not have it`);
+    check(name, type === 'object' ? 'an object' : `a ${type}`, value, typeof value === type && value !== null);
+  }
+  const { useKeyPrefix } = rest;
+  check('useKeyPrefix', 'left out: the Keyv of `createKeyv` adds no prefix of its own', useKeyPrefix, useKeyPrefix === undefined);
+  const throws = own['throwOnErrors'] ?? rest.onFailure === 'throw';
+  if (rest.onFailure !== undefined && throws !== (rest.onFailure === 'throw')) {
+    throw new OptionError(`expected \`throwOnErrors\` to agree with \`onFailure: '${rest.onFailure}'\`, got \`${throws}\``);
+  }
+
+  // Keyv writes the time to live into its envelope, so it has to know it. The adapter must not know it then, or entries without an end
+  // would get one. A function of the value is for the adapter alone.
+  const { namespace, ttl } = rest;
+  const isFixed = typeof ttl === 'number' && ttl > 0 && Number.isFinite(ttl);
+  return {
+    adapter: {
+      ...rest,
+      useKeyPrefix: major === 4,
+      ...(isFixed ? { ttl: undefined } : {}),
+      ...(throws ? { onFailure: 'throw' } : {}),
+    },
+    namespace,
+    ttl: isFixed ? { ttl } : {},
+    own: major === 5 ? { ...own, throwOnErrors: throws as boolean } : own,
+  };
+}
+
+/** The parts of a Keyv that {@link createKeyv} made. */
 export interface Origin {
   readonly keyv: KeyvModule;
   readonly adapter: KeyvRedisStore;
@@ -52,15 +130,15 @@ export interface Origin {
 
 const origins = new WeakMap<object, Origin>();
 
-/** What {@link createKeyv} made this Keyv of. @internal */
+/** The parts of this Keyv, if {@link createKeyv} made it. @internal */
 export function origin(made: unknown): Origin | undefined {
   return typeof made === 'object' && made !== null ? origins.get(made) : undefined;
 }
 
 /** @internal */
 export function createKeyvOf(keyv: KeyvModule, connect?: unknown, options?: unknown): unknown {
-  const split = keyvOptions(majorOf(keyv), optionsOf<StoreOptions>('createKeyv', connect, options) as CreateKeyvOptions);
-  // The Keyv reads with functions that know the adapter, and the adapter iterates with them.
+  const split = splitOptions(majorOf(keyv), optionsOf<StoreOptions>('createKeyv', connect, options) as CreateKeyvOptions);
+  // The functions of the Keyv report to the adapter, and the adapter iterates with them.
   const texts = new KeyvTexts((text) => made.texts?.parse(text));
   const adapter = new KeyvRedisStore(split.adapter, undefined, texts);
   const of = { keyv, adapter, split };
@@ -70,16 +148,16 @@ export function createKeyvOf(keyv: KeyvModule, connect?: unknown, options?: unkn
   return made.keyv;
 }
 
-/** A Keyv 4 or 5 around this one, as `got` makes when its Keyv is another copy, asks for it. */
+/** `got` wraps a Keyv of another copy in its own Keyv 4 or 5, which reads this property. */
 const dialect = 'redis';
 
-/** A Keyv of its major around the store, which is the adapter or a view of it; and what it writes and reads with. @internal */
+/** Makes a Keyv around the adapter, or around a view of it, with functions that encode and decode its texts. @internal */
 export function wrapped({ keyv, adapter, split }: Origin, store: object): { readonly keyv: object; readonly texts?: TextFunctions } {
   const Constructor = keyv.Keyv ?? keyv.default ?? keyv;
   const { namespace, ttl, own } = split;
-  // That of Keyv itself. What `standard` makes of a value it looks at anyway.
+  // `standard` checks values itself; Keyv's own JSON does not.
   const json = majorOf(keyv) !== 5 && own.serialize === undefined && own.serialization === undefined;
-  const guard = (functions: TextFunctions): TextFunctions => guarded(functions, adapter, json);
+  const guard = (functions: TextFunctions): TextFunctions => guarded(functions, KeyvRedisStore.internalsOf(adapter), json);
   switch (majorOf(keyv)) {
     case 6: {
       answerRawReads(keyv);
@@ -93,7 +171,7 @@ export function wrapped({ keyv, adapter, split }: Origin, store: object): { read
     case 5: {
       const texts = guard({ stringify: own.serialize ?? standard.stringify, parse: own.deserialize ?? standard.parse });
       const { stringify: serialize, parse: deserialize } = texts;
-      // Keyv's own prefix would be a second one, and it takes `users:1` and `1` in the namespace `users` for the same key.
+      // Keyv's own prefix would be a second one, and would make `users:1` and `1` the same key in the namespace `users`.
       return { keyv: new Constructor({ ...own, dialect, store, namespace, useKeyPrefix: false, serialize, deserialize, ...ttl }), texts };
     }
     default: {
@@ -104,14 +182,14 @@ export function wrapped({ keyv, adapter, split }: Origin, store: object): { read
       );
       const texts = guard({ stringify: four.opts.serialize, parse: four.opts.deserialize });
       Object.assign(four.opts, { serialize: texts.stringify, deserialize: texts.parse });
-      // Keyv 4 emits errors on an emitter that throws if nothing listens.
+      // The emitter of Keyv 4 throws an error that has no listener.
       four.on('error', () => {});
       return { keyv: four, texts };
     }
   }
 }
 
-/** Methods of a Keyv that pass on what its adapter throws. */
+/** The methods of a Keyv that reject when its adapter does. */
 const calls = [
   'get',
   'getMany',
@@ -128,7 +206,7 @@ const calls = [
   'clear',
 ];
 
-/** Keyv passes failures on in promises of its own, which callers may drop. */
+/** Keyv returns promises of its own, whose rejections callers may leave unhandled. */
 function markCalls(keyv: object): void {
   for (const name of calls) {
     const method = Reflect.get(keyv, name) as ((...args: unknown[]) => Promise<unknown>) | undefined;
@@ -138,8 +216,20 @@ function markCalls(keyv: object): void {
   }
 }
 
-/** What `emitErrors: false` does in Keyv 4 and 5. */
+/** Does for Keyv 6 what `emitErrors: false` does for Keyv 4 and 5. */
 function silence(keyv: { emit(event: string, ...args: unknown[]): unknown }): void {
   const { emit } = keyv;
   keyv.emit = (event, ...args) => (event === 'error' ? false : emit.call(keyv, event, ...args));
+}
+
+/** The version of the package that `require(name)` would find from here, or `undefined`. */
+function versionOf(name: string): string | undefined {
+  for (const modules of resolver.resolve.paths(name) ?? []) {
+    try {
+      return JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8')).version;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
 }

@@ -1,11 +1,11 @@
 import type { KeyvModule } from './contract.js';
 
-// For CommonJS. The ES module build has `installed.mts` in its place.
+// For CommonJS. The ES module build uses `installed.mts` instead.
 
-/** Resolves packages from where this package is installed. */
+/** Resolves packages from the folder of this package. */
 export const resolver: NodeJS.Require = require;
 
-/** The package `keyv`, which only `createKeyv` needs. Throws if it is not there. The name is spelled out, for bundlers. */
+/** Loads the package `keyv`. Throws if it is not installed. The name is a literal for bundlers. */
 export function requireKeyv(): KeyvModule {
   return require('keyv') as KeyvModule;
 }

@@ -1,32 +1,36 @@
-import type { Stored } from '../codec/codec.js';
-import type { MaybePromise } from '../codec/serializers.js';
-import { type Commands, missing } from '../commands/commands.js';
-import type { OrderedCommands } from '../commands/in-order.js';
-import { CommandError, RedirectError, UnavailableError } from '../errors.js';
-import { given, type Kept, keepable } from './kept.js';
-import type { Fill, NearTier } from './tier.js';
+import { missingNearby, type ReadEntry } from '../codec/entry.js';
+import { type Commands, missing, type OrderedCommands, wrapEach } from '../commands/commands.js';
+import { inOrder } from '../commands/in-order.js';
+import { nullCommands } from '../commands/local.js';
+import { CommandError, RedirectError, UnavailableError, UnsupportedError } from '../errors.js';
+import type { Milliseconds } from '../ttl.js';
+import type { NearSettings } from './entry.js';
+import { isReadable, type NearEntry } from './entry.js';
+import { type Fill, NearTier } from './tier.js';
 
-/** What reads are filled from: the verbs, over the connection that tracks. */
-export type Source = Pick<Commands, 'get' | 'getMany' | 'getWithTtl' | 'has' | 'pttl' | 'pttlMany'>;
+/** Reads over the connection that tracks: the tier keeps their answers. */
+export type TrackingSource = Pick<Commands, 'get' | 'getMany' | 'getWithTtl' | 'has' | 'pttl' | 'pttlMany'>;
+
+export interface NearContext {
+  readonly tier: NearTier;
+  readonly source: TrackingSource;
+  /** Whether a deletion of this key waits: it is answered without asking Redis, which then does not track it. */
+  readonly isDeleting?: ((key: string) => boolean) | undefined;
+}
 
 /**
- * The verbs with the near tier in front. Reads that it can answer stay in the process; those it cannot bring the value and its
- * time to live over the connection that tracks. Writes go through, and take what is kept of their keys away when they begin.
+ * The commands with the near tier in front. A read that it can answer stays in the process; another brings the entry and its time to live
+ * over the connection that tracks. A write goes to Redis, and evicts its keys when it begins.
  */
-export function nearCommands(
-  commands: OrderedCommands,
-  tier: NearTier,
-  source: Source,
-  waits: (key: string) => boolean = () => false,
-): OrderedCommands {
-  /** A key whose deletion waits is answered without asking Redis, which then tells nothing of it: that is not to be kept. */
-  const begin = (key: string): Fill | undefined => (waits(key) ? undefined : tier.begin(key));
+export function nearCommands(commands: OrderedCommands, { tier, source, isDeleting = () => false }: NearContext): OrderedCommands {
+  const begin = (key: string): Fill | undefined => (isDeleting(key) ? undefined : tier.begin(key));
 
-  /** Runs a write; reads of its keys are not answered from here until it is answered itself. */
-  function writing<T>(keys: readonly string[], write: () => Promise<T>): Promise<T> {
-    for (const key of keys) tier.writing(key);
+  /** Runs a write. Until it is answered, reads of its keys go to Redis and are not kept. */
+  function writing<T>(keys: readonly (string | Buffer)[], write: () => Promise<T>): Promise<T> {
+    const names = keys.map(String);
+    for (const key of names) tier.writeBegan(key);
     const done = (): void => {
-      for (const key of keys) tier.written(key);
+      for (const key of names) tier.writeEnded(key);
     };
     let answer: Promise<T>;
     try {
@@ -39,77 +43,71 @@ export function nearCommands(
     return answer;
   }
 
-  const write =
-    <A extends unknown[], R>(call: (key: string, ...rest: A) => Promise<R>) =>
-    (key: string, ...rest: A): Promise<R> =>
-      writing([key], () => call(key, ...rest));
-
   /**
-   * Where a read goes whose answer is not kept. Beside a pool it must be the connection that tracks, lest it shows what no push has told
-   * of yet, and a later hit something older; but a write that is under way goes first, which only its own connection sees to.
+   * Where a read goes whose answer is not kept. It must not show a change before the tracking connection has told of it, lest a later hit
+   * shows something older, so it takes that connection; but a read behind a write of this process takes the connection of the write.
    */
-  const unkept = (keys: readonly string[]): Source => (tier.live && !keys.some((key) => tier.isWriting(key)) ? source : commands);
+  const sourceOf = (keys: readonly string[]): TrackingSource =>
+    tier.isLive && !keys.some((key) => tier.isWriting(key)) ? source : commands;
 
-  /** A user who may read but not ask for the time to live: what was read is good, and nothing can be kept. */
+  /** A user that may read but not call PTTL: the answer is good, and nothing can be kept. */
   function refused(error: unknown): undefined {
-    // A server that loads, or is busy, refuses everybody, and not for long.
+    // A server that loads, or is busy, refuses every user for a moment.
     if (!(error instanceof CommandError) || error instanceof UnavailableError || error instanceof RedirectError) throw error;
     tier.refused(error);
   }
 
-  async function fill(key: string, begun: Fill): Promise<Stored | null> {
+  async function fill(key: string, begun: Fill): Promise<ReadEntry> {
     try {
-      const [stored, left] = await Promise.all([source.get(key), source.pttl(key).catch(refused)]);
-      if (left !== undefined) tier.complete(begun, stored, left);
-      return stored;
+      const [entry, left] = await Promise.all([source.get(key), source.pttl(key).catch(refused)]);
+      if (left !== undefined) tier.complete(begun, entry, left);
+      return entry;
     } finally {
       tier.abandon(begun);
     }
   }
 
-  /** The same for what is rarely there: its time to live is asked for only once there is something to keep. */
-  async function fillFound(key: string, begun: Fill): Promise<Stored | null> {
-    let stored: Stored | null;
+  /** For a load, which rarely finds an entry: PTTL is sent only for one that exists. */
+  async function fillFound(key: string, begun: Fill): Promise<ReadEntry> {
+    let entry: ReadEntry;
     try {
-      stored = await source.get(key);
+      entry = await source.get(key);
     } catch (error) {
       tier.abandon(begun);
       throw error;
     }
-    if (stored === null) tier.complete(begun, null, missing);
-    // Copied before the caller has it, who may do with it what he likes.
-    else void keep(begun, keepable(stored));
-    return stored;
+    if (entry.found) void keep(begun, entry);
+    else tier.complete(begun, entry, missing);
+    return entry;
   }
 
-  /** Nobody waits for it, and it never rejects. */
-  async function keep(begun: Fill, stored: Stored): Promise<void> {
+  /** Runs after the caller was answered. Never rejects: the answer is good, whether it can be kept or not. */
+  async function keep(begun: Fill, entry: ReadEntry): Promise<void> {
     try {
       const left = await source.pttl(begun.key).catch(refused);
-      if (left !== undefined) tier.complete(begun, stored, left);
+      if (left !== undefined) tier.complete(begun, entry, left);
     } catch {
-      // What was read is good all the same.
     } finally {
       tier.abandon(begun);
     }
   }
 
-  async function fillMany(keys: readonly string[]): Promise<(Stored | null)[]> {
+  async function fillMany(keys: readonly string[]): Promise<ReadEntry[]> {
     if (keys.some((key) => tier.isWriting(key))) return commands.getMany(keys);
     const fills = keys.map(begin).filter((begun) => begun !== undefined);
-    if (fills.length === 0) return unkept(keys).getMany(keys);
+    if (fills.length === 0) return sourceOf(keys).getMany(keys);
     try {
-      const lives = source.pttlMany(fills.map(({ key }) => key)).catch(refused);
-      const [values, lefts] = await Promise.all([source.getMany(keys), lives]);
-      const found = new Map(keys.map((key, i) => [key, values[i] as Stored | null]));
-      if (lefts) for (const [i, begun] of fills.entries()) tier.complete(begun, found.get(begun.key) as Stored | null, lefts[i] as number);
-      return values;
+      const asked = source.pttlMany(fills.map(({ key }) => key)).catch(refused);
+      const [entries, lefts] = await Promise.all([source.getMany(keys), asked]);
+      const found = new Map(keys.map((key, i) => [key, entries[i] as ReadEntry]));
+      if (lefts) for (const [i, begun] of fills.entries()) tier.complete(begun, found.get(begun.key) as ReadEntry, lefts[i] as number);
+      return entries;
     } finally {
       for (const begun of fills) tier.abandon(begun);
     }
   }
 
-  async function fillPresence(key: string, begun: Fill): Promise<boolean> {
+  async function fillExistence(key: string, begun: Fill): Promise<boolean> {
     try {
       const left = await source.pttl(key);
       tier.complete(begun, undefined, left);
@@ -119,79 +117,75 @@ export function nearCommands(
     }
   }
 
-  const getting =
-    (filled: typeof fill) =>
-    (key: string): Promise<Stored | null> => {
-      const kept = tier.find(key);
-      if (holdsValue(kept)) return Promise.resolve(kept.stored && given(kept.stored));
-      const begun = begin(key);
-      return begun ? filled(key, begun) : unkept([key]).get(key);
-    };
+  function getting(key: string, filling: typeof fill): Promise<ReadEntry> {
+    const near = tier.find(key);
+    if (isReadable(near)) return Promise.resolve(near.entry);
+    const begun = begin(key);
+    return begun ? filling(key, begun) : sourceOf([key]).get(key);
+  }
 
   function has(key: string): Promise<boolean> {
-    const kept = tier.find(key);
-    if (kept) return Promise.resolve(kept.stored !== null);
+    const near = tier.find(key);
+    if (near) return Promise.resolve(exists(near));
     const begun = begin(key);
-    return begun ? fillPresence(key, begun) : unkept([key]).has(key);
+    return begun ? fillExistence(key, begun) : sourceOf([key]).has(key);
+  }
+
+  async function getMany(keys: readonly string[]): Promise<ReadEntry[]> {
+    const entries = new Map<string, ReadEntry | undefined>();
+    for (const key of keys) entries.set(key, tier.find(key)?.entry);
+    const asked = [...entries].filter(([, entry]) => entry === undefined).map(([key]) => key);
+    const answers = asked.length === 0 ? [] : await fillMany(asked);
+    for (const [i, key] of asked.entries()) entries.set(key, answers[i]);
+    return keys.map((key) => entries.get(key) as ReadEntry);
   }
 
   return {
-    ...commands,
-    get: getting(fill),
+    ...wrapEach(commands, (verb, call) => {
+      if (verb.access !== 'write' && verb.access !== 'update') return call;
+      return (a, b, c, d) => writing(verb.keys(a, b), () => call(a, b, c, d));
+    }),
+    get: (key) => getting(key, fill),
+    getMany,
     has,
-    async getMany(keys) {
-      const values = new Map<string, Stored | null>();
-      const absent = new Set<string>();
-      for (const key of keys) {
-        const kept = tier.find(key);
-        if (holdsValue(kept)) values.set(key, kept.stored && given(kept.stored));
-        else absent.add(key);
-      }
-      if (absent.size > 0) {
-        const asked = [...absent];
-        const answers = await fillMany(asked);
-        for (const [i, key] of asked.entries()) values.set(key, answers[i] as Stored | null);
-      }
-      return keys.map((key) => values.get(key) as Stored | null);
-    },
     hasMany: (keys) => Promise.all(keys.map(has)),
-    set: (key, value, ttl) => writing([key], () => commands.set(key, value, ttl)),
-    setMany: (entries) =>
-      writing(
-        entries.map(({ key }) => key),
-        () => commands.setMany(entries),
-      ),
-    add: (key, value: MaybePromise<Stored>, ttl) => writing([key], () => commands.add(key, value, ttl)),
-    replace: write(commands.replace),
-    // Asked for by those who want to know what Redis has now.
+    /** Always asks Redis: its callers need the entry as it is there now. */
     getWithTtl(key) {
-      // What is kept while the connection is away must not be served after something newer was.
-      if (!tier.live) tier.invalidated(key);
-      return unkept([key]).getWithTtl(key);
+      // An older entry must not be served later, while the connection that tracks is down.
+      if (!tier.isLive) tier.invalidated(key);
+      return sourceOf([key]).getWithTtl(key);
     },
-    fill: (entry, claim) => writing([entry.key], () => commands.fill(entry, claim)),
-    retire: write(commands.retire),
-    del: (keys, ...rest) => writing(keys.map(String), () => commands.del(keys, ...rest)),
-    drop: write(commands.drop),
-    sweep: (keys) => writing(keys.map(String), () => commands.sweep(keys)),
-    delEach: (keys, leases) => writing(keys, () => commands.delEach(keys, leases)),
-    getAndDelete: write(commands.getAndDelete),
-    expire: write(commands.expire),
-    stamp: write(commands.stamp),
-    persist: write(commands.persist),
-    incrBy: write(commands.incrBy),
-    rename: (from, to) => writing([from, to], () => commands.rename(from, to)),
     tracked: {
-      get: getting(fillFound),
+      get: (key) => getting(key, fillFound),
       watch(keys) {
-        const ear = keys.some(waits) ? undefined : tier.listen(keys);
-        return ear && { ...ear, read: () => source.getMany(keys) };
+        const watcher = keys.some(isDeleting) ? undefined : tier.listen(keys);
+        return watcher && { ...watcher, read: () => source.getMany(keys) };
       },
     },
   };
 }
 
-/** Whether the entry says what the value is, a missing one included. */
-export function holdsValue(kept: Kept | undefined): kept is Kept & { readonly stored: Stored | null } {
-  return kept !== undefined && kept.stored !== undefined;
+/** Commands that answer from the near tier alone: what it does not hold reads as missing, and writes do nothing. */
+export function nearOnlyCommands(tier: NearTier): OrderedCommands {
+  const get = async (key: string): Promise<ReadEntry> => tier.find(key)?.entry ?? missingNearby;
+  const has = async (key: string): Promise<boolean> => tier.find(key)?.entry?.found ?? false;
+  return {
+    ...inOrder(nullCommands()),
+    get,
+    has,
+    getMany: (keys) => Promise.all(keys.map(get)),
+    hasMany: (keys) => Promise.all(keys.map(has)),
+  };
+}
+
+function exists({ entry }: NearEntry): boolean {
+  return entry?.found ?? true;
+}
+
+/** A near tier, unless the pool is the user's: it does not say which of its connections read an entry. */
+export function openNearTier(settings: NearSettings, timeout: Milliseconds, isOwnPool: boolean): NearTier | undefined {
+  const tier = new NearTier(settings, timeout);
+  if (isOwnPool) return tier;
+  tier.refused(new UnsupportedError('a pool of your own does not say which of its connections read what'));
+  return undefined;
 }

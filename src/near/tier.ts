@@ -1,55 +1,45 @@
-import { performance } from 'node:perf_hooks';
 import { LRUCache } from 'lru-cache';
-import type { Stored } from '../codec/codec.js';
+import { missingNearby, type ReadEntry } from '../codec/entry.js';
 import { missing, never } from '../commands/commands.js';
-import type { Connection } from '../connection/connection.js';
-import type { Tracking, TrackingListener } from '../connection/tracking.js';
+import type { Connection, Tracking, TrackingListener } from '../connection/connection.js';
 import { UnsupportedError } from '../errors.js';
+import type { NearHolding } from '../telemetry/stats.js';
+import { clearInterval, performance, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import { Ears } from './ears.js';
-import { deepFreeze } from './freeze.js';
-import { bury, type Kept, newKept, weight } from './kept.js';
-import type { NearSettings } from './options.js';
+import type { NearSettings } from './entry.js';
+import { evict, KeyWatchers, type NearEntry, newNearEntry, weight } from './entry.js';
 
-/** How often the server is asked whether it still tracks, at the most. */
+/** How often the server is asked whether it still tracks. */
 const pulse: Milliseconds = 1000;
 
-/** A read from Redis that may be kept when its answer comes, unless something happens to the key first. */
+/** A read from Redis whose answer may be kept, unless its key changes first. */
 export interface Fill {
   readonly key: string;
   readonly start: Milliseconds;
-  valid: boolean;
-}
-
-/** How much a near tier holds. */
-export interface NearHolding {
-  /** Entries, known misses included. */
-  readonly entries: number;
-  /** What `maxBytes` bounds: bytes of keys and stored values, and 128 for each entry. */
-  readonly bytes: number;
+  isValid: boolean;
 }
 
 /**
- * What the process keeps of Redis, and whether it may be believed. An entry is served while three things hold: no change of its
- * key was told, its time to live has not passed, and the server has said lately that it still tracks the connection.
+ * The entries that this process holds. One is served while three things hold: the server has not told of a change of its key, its time to live
+ * has not passed, and the server has confirmed lately that it still tracks the connection.
  */
 export class NearTier implements TrackingListener {
   readonly freeze: boolean;
   readonly #settings: NearSettings;
-  readonly #entries: LRUCache<string, Kept>;
+  readonly #entries: LRUCache<string, NearEntry>;
   readonly #fills = new Map<string, Fill>();
-  readonly #ears = new Ears();
+  readonly #watchers = new KeyWatchers();
   /** How many writes of this process are under way, by key. */
   readonly #writes = new Map<string, number>();
   readonly #pulse: Milliseconds;
-  readonly #patience: Milliseconds;
+  readonly #trustTime: Milliseconds;
   #connection: Connection | undefined;
   #tracking: Tracking | undefined;
   #live = false;
-  /** The session in which the server was asked and has not answered, and when. */
+  /** The session in which the server was asked and has not answered, and since when. */
   #asking: NodeJS.Timeout | undefined;
   #askedAt = 0;
-  /** Until when what is kept may be served, on the monotonic clock. */
+  /** Until when entries may be served, on the monotonic clock. */
   trustedUntil = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #warned = false;
@@ -61,91 +51,91 @@ export class NearTier implements TrackingListener {
     this.#entries = new LRUCache({
       max: settings.max,
       maxSize: settings.maxBytes,
-      sizeCalculation: ({ stored }, key) => weight(key, stored),
-      dispose: bury,
+      sizeCalculation: (near, key) => weight(key, near),
+      dispose: evict,
     });
     this.#pulse = Math.min(timeout, pulse);
-    this.#patience = Math.max(this.#pulse + timeout, settings.maxStaleness);
+    this.#trustTime = Math.max(this.#pulse + timeout, settings.maxStaleness);
   }
 
   /** Whether reads may be kept now. */
-  get live(): boolean {
+  get isLive(): boolean {
     return this.#live;
   }
 
-  /** When the server fell silent, on the monotonic clock; `-Infinity` while it answers. Whoever waits for word of it asks nothing that could fail. */
+  /** When the server fell silent, on the monotonic clock; `-Infinity` while it answers. A caller that waits for a change sends nothing that could fail. */
   get silentSince(): Milliseconds {
     const silent = this.#live && this.#asking === this.#timer && performance.now() - this.#askedAt > Math.max(50, this.#pulse / 4);
     return silent ? this.#askedAt : Number.NEGATIVE_INFINITY;
   }
 
-  /** How many entries are kept at the most. */
+  /** How many entries it holds at most. */
   get max(): number {
     return this.#settings.max;
   }
 
-  /** What it holds now. */
+  /** How much it holds now. */
   get holding(): NearHolding {
     return { entries: this.#entries.size, bytes: this.#entries.calculatedSize };
   }
 
-  /** Has the reads over this connection kept true. */
+  /** Keeps reads over this connection true. */
   watch(connection: Connection): void {
     this.#connection = connection;
     if (connection.track) this.#tracking = connection.track(this);
     else this.refused(new UnsupportedError('this kind of connection does not tell what changes'));
   }
 
-  /** The entry, where there is one that may be served. */
-  find(key: string, now = performance.now()): Kept | undefined {
+  /** The entry, if it may be served. */
+  find(key: string, now = performance.now()): NearEntry | undefined {
     if (now >= this.trustedUntil) return undefined;
-    const kept = this.#entries.get(key);
-    if (kept === undefined || now < kept.deadline) return kept;
+    const near = this.#entries.get(key);
+    if (near === undefined || now < near.deadline) return near;
     this.#entries.delete(key);
     return undefined;
   }
 
-  /** Before a read of the key goes to Redis: `undefined` where its answer must not be kept, or another will be. */
+  /** Before a read of the key goes to Redis. `undefined` if its answer must not be kept, or another read will keep one. */
   begin(key: string): Fill | undefined {
-    if (!this.#awake()) return undefined;
+    if (!this.#isAwake()) return undefined;
     if (this.#writes.has(key) || this.#fills.has(key)) return undefined;
-    const fill = { key, start: performance.now(), valid: true };
+    const fill = { key, start: performance.now(), isValid: true };
     this.#fills.set(key, fill);
     return fill;
   }
 
+  /** Before a read of the keys over the connection that tracks: watches them for changes. `undefined` while it does not track. */
+  listen(keys: readonly string[]): ReturnType<KeyWatchers['watch']> | undefined {
+    return this.#isAwake() ? this.#watchers.watch(keys) : undefined;
+  }
+
   /**
-   * Before a read of the keys over the connection that tracks: the signal tells when one of them changes, or nobody would say so any more.
-   * `undefined` while nobody does.
+   * Keeps the answer of a read, unless its key has changed since. `entry`: `undefined` if only the existence was asked; `left`: the answer
+   * of PTTL, asked after the fill began.
    */
-  listen(keys: readonly string[]): ReturnType<Ears['listen']> | undefined {
-    return this.#awake() ? this.#ears.listen(keys) : undefined;
-  }
-
-  /** Keeps what the read found, if nothing has happened to the key. `left`: what PTTL said, asked for after the fill began. */
-  complete(fill: Fill, stored: Stored | null | undefined, left: Milliseconds): void {
-    const kept = fill.valid && this.#live;
+  complete(fill: Fill, entry: ReadEntry | undefined, left: Milliseconds): void {
+    const isGood = fill.isValid && this.#live;
     this.abandon(fill);
-    // It expired or appeared between the two questions: which it is now is for the next read to find out.
-    if (!kept || (stored !== undefined && (stored === null) !== (left === missing))) return;
-    // The time to live is counted from before Redis was asked, so that an entry never outlives the one in Redis.
+    // It expired or appeared between the two commands: the next read finds out which.
+    if (!isGood || (entry && entry.found === (left === missing))) return;
+    // Counted from before Redis was asked, so that no entry outlives the one in Redis.
     const inRedis = left === never || left === missing ? Number.POSITIVE_INFINITY : fill.start + left;
-    const content = stored === undefined && left === missing ? null : stored;
-    this.#entries.set(fill.key, newKept(content, Math.min(inRedis, fill.start + this.#settings.ttl)));
+    const answer = entry ?? (left === missing ? missingNearby : undefined);
+    this.#entries.set(fill.key, newNearEntry(answer, Math.min(inRedis, fill.start + this.#settings.ttl)));
   }
 
-  /** The read failed, or its answer is not to be kept. */
+  /** The read failed, or its answer must not be kept. */
   abandon(fill: Fill): void {
     if (this.#fills.get(fill.key) === fill) this.#fills.delete(fill.key);
   }
 
-  /** A write of this process begins: until it has been answered, reads of the key go to Redis and are not kept. */
-  writing(key: string): void {
+  /** Until a write of this process is answered, reads of its key go to Redis and are not kept. */
+  writeBegan(key: string): void {
     this.#writes.set(key, (this.#writes.get(key) ?? 0) + 1);
-    this.#drop(key);
+    this.#evict(key);
   }
 
-  written(key: string): void {
+  writeEnded(key: string): void {
     const others = (this.#writes.get(key) ?? 0) - 1;
     if (others > 0) this.#writes.set(key, others);
     else this.#writes.delete(key);
@@ -155,19 +145,10 @@ export class NearTier implements TrackingListener {
     return this.#writes.size > 0 && this.#writes.has(key);
   }
 
-  /** Freezes the decoded value and shares it from now on, where that is possible. */
-  share<T>(kept: Kept | undefined, value: T): T {
-    if (value !== undefined && deepFreeze(value) && kept?.alive) {
-      kept.value = value;
-      kept.shared = true;
-    }
-    return value;
-  }
-
   started(): void {
     if (this.#closed) return;
-    // What was kept from before may have changed while nobody told.
-    this.#forget();
+    // Entries from before may have changed while no server told.
+    this.#clear();
     this.#live = true;
     this.#confirmed(performance.now());
     clearInterval(this.#timer);
@@ -182,13 +163,13 @@ export class NearTier implements TrackingListener {
       this.trustedUntil = maxStaleness > 0 ? Math.min(this.trustedUntil, performance.now() + maxStaleness) : Number.NEGATIVE_INFINITY;
     }
     this.#live = false;
-    this.#doom();
+    this.#invalidateFills();
     if (this.trustedUntil === Number.NEGATIVE_INFINITY) this.#entries.clear();
   }
 
   refused(reason: Error): void {
     this.stopped();
-    this.#forget();
+    this.#clear();
     this.trustedUntil = Number.NEGATIVE_INFINITY;
     if (this.#warned) return;
     this.#warned = true;
@@ -196,10 +177,10 @@ export class NearTier implements TrackingListener {
   }
 
   invalidated(key: string | null): void {
-    if (key === null) this.#forget();
+    if (key === null) this.#clear();
     else {
-      this.#drop(key);
-      this.#ears.tell(key);
+      this.#evict(key);
+      this.#watchers.notify(key);
     }
   }
 
@@ -207,45 +188,42 @@ export class NearTier implements TrackingListener {
     this.#closed = true;
     this.#tracking?.close();
     this.stopped();
-    this.#forget();
+    this.#clear();
     this.trustedUntil = Number.NEGATIVE_INFINITY;
   }
 
-  #awake(): boolean {
-    // A connection of the tier's own is used for nothing else, so that nothing else would open it.
+  #isAwake(): boolean {
+    // No other caller opens a connection that only tracks.
     if (!this.#live && this.#connection?.status === 'idle') this.#connection.ready().catch(() => {});
     return this.#live;
   }
 
-  #drop(key: string): void {
+  #evict(key: string): void {
     this.#entries.delete(key);
     if (this.#fills.size === 0) return;
     const fill = this.#fills.get(key);
     if (!fill) return;
-    fill.valid = false;
+    fill.isValid = false;
     this.#fills.delete(key);
   }
 
-  #doom(): void {
-    for (const fill of this.#fills.values()) fill.valid = false;
+  #invalidateFills(): void {
+    for (const fill of this.#fills.values()) fill.isValid = false;
     this.#fills.clear();
-    this.#ears.tellAll();
+    this.#watchers.notifyAll();
   }
 
-  #forget(): void {
+  #clear(): void {
     this.#entries.clear();
-    this.#doom();
+    this.#invalidateFills();
   }
 
-  /** All that was changed before `when` has been told. */
+  /** The server has told of every change before `when`. */
   #confirmed(when: Milliseconds): void {
-    this.trustedUntil = when + this.#patience;
+    this.trustedUntil = when + this.#trustTime;
   }
 
-  /**
-   * A silent connection is no connection: where nobody answers, trust runs out by itself, and comes back with the answer, before
-   * which every push has come.
-   */
+  /** Without an answer trust runs out by itself. It returns with the next answer, before which every invalidation has arrived. */
   async #confirm(): Promise<void> {
     const session = this.#timer;
     if (this.#asking === session) return;
@@ -256,7 +234,7 @@ export class NearTier implements TrackingListener {
       await this.#tracking?.confirm();
       if (session === this.#timer) this.#confirmed(when);
     } catch (error) {
-      // A connection that is lost says so itself. Refused: somebody has switched tracking off.
+      // A lost connection reports itself. Unsupported: tracking was switched off from outside.
       if (session === this.#timer && error instanceof UnsupportedError) this.refused(error);
     } finally {
       if (this.#asking === session) this.#asking = undefined;

@@ -1,65 +1,74 @@
-import { callOptions } from '../call-options.js';
-import type { BreakerState } from '../connection/breaker.js';
-import { ArgumentError, expected } from '../errors.js';
-import type { NearHolding } from '../near/tier.js';
-import type { Counters } from './counters.js';
+import { callOptions } from '../checks.js';
+import type { Stored, Tier } from '../codec/entry.js';
+import { ArgumentError, BreakerOpenError, OverloadedError, TimeoutError } from '../errors.js';
+import { expected } from '../messages.js';
+import type { BreakerState } from './events.js';
 
-/** What one tier answered. */
+/** The content of a near tier. */
+export interface NearHolding {
+  /** Entries, known misses included. */
+  readonly entries: number;
+  /** Bytes of keys and stored values, plus 128 per entry: the number that `maxBytes` bounds. */
+  readonly bytes: number;
+}
+
+/** The answers of one tier. */
 export interface TierStats {
-  /** Values that it had. */
+  /** Reads that found a value. */
   readonly hits: number;
-  /** Reads that it answered with: there is none. */
+  /** Reads that found none. */
   readonly misses: number;
 }
 
-/** What a store did since it was made, or since its numbers were last reset. */
+/** The numbers of a store since its construction or last reset. */
 export interface StoreStats extends TierStats {
   /**
-   * Of `hits` and `misses`, those a near tier in this process answered, and what it holds now, which is not reset; zeros where there is
-   * none.
+   * The share of the near tier in `hits` and `misses`, and its content now, which is not reset. Zeros without a near tier.
    */
   readonly near: TierStats & NearHolding;
-  /** Of `hits` and `misses`, those Redis answered. */
+  /** The share of Redis in `hits` and `misses`. */
   readonly redis: TierStats;
-  /** Entries handed over to be stored; those that failed are among `failures` too. */
+  /** Attempted writes, in entries. Failed ones count in `failures` too. */
   readonly writes: number;
-  /** Keys handed over to be deleted, whether they were there or not. */
+  /** Attempted deletions, in keys, whether or not the keys existed. */
   readonly deletes: number;
-  /** Operations that failed, those that became a miss included: as many as there are `error` events with an `operation`. */
+  /** Failed operations, also those that became a miss: the number of `error` events with an `operation`. */
   readonly failures: number;
-  /** Of `failures`, those past their deadline. */
+  /** The `failures` by a deadline. */
   readonly timeouts: number;
-  /** Of `failures`, those that were not sent: the breaker was open, or `maxPending` operations were under way. */
+  /** The `failures` that were not sent: the breaker was open, or `maxPending` operations were pending. */
   readonly refused: number;
-  /** Calls of functions given to `getOrSet`. */
+  /** Calls of `getOrSet` functions. */
   readonly loads: number;
-  /** Values served past their time to live. */
+  /** Stale values served. */
   readonly staleServed: number;
-  /** Callers that waited for another process to make the value. */
+  /** Callers that waited for the lease of another process. */
   readonly leaseWaits: number;
   /**
-   * Bytes of the values that were found, as they are stored: serialized, compressed. Exact where they are ASCII or
-   * bytes, and for a `get` that the near tier answered; else of texts the first 61 are measured and then one in 61, and the rest is estimated by those.
+   * Bytes of the values found, as stored: serialized and compressed. Exact for bytes, ASCII, and a `get` that the near tier answered. Of
+   * other texts the first 61 and then one in 61 are measured, and the rest is estimated from those.
    */
   readonly bytesRead: number;
-  /** Bytes of the values handed over to be stored, measured likewise. */
+  /** Bytes of the values written, measured likewise. */
   readonly bytesWritten: number;
-  /** Commands and pipelines under way now. Not reset. */
+  /** Pending commands and pipelines now. Not reset. */
   readonly pending: number;
+  /** The circuit breaker. */
   readonly breaker: {
-    /** Now. Not reset. */
+    /** Its state now. Not reset. */
     readonly state: BreakerState;
-    /** How often it opened from being closed. Trials that failed do not count. */
+    /** How often it opened from closed. Failed trials do not count. */
     readonly opened: number;
   };
 }
 
+/** The options of `stats`. */
 export interface StatsOptions {
-  /** Start from zero after this: what happens from now on is in the next. Default false. */
+  /** Resets the counters after reading them. Default false. */
   readonly reset?: boolean | undefined;
 }
 
-/** The counters made into words, and the state of the connection at this moment. */
+/** The stats of a store: its counters, and the current state of its connection. @throws {ArgumentError} for wrong options */
 export function readStats(
   counters: Counters,
   now: { readonly breaker: BreakerState; readonly pending: number; readonly near?: NearHolding | undefined },
@@ -81,11 +90,88 @@ export function readStats(
   };
 }
 
-/** For the breaker to tell: counts how often it opens from being closed. */
-export function countingOpenings(counters: Counters): (state: BreakerState) => void {
-  let before: BreakerState = 'closed';
-  return (state) => {
-    if (before === 'closed' && state === 'open') counters.opened++;
-    before = state;
-  };
+/** The counters of a store: plain numbers, incremented at the event, so that counting is nearly free. */
+export class Counters {
+  /** Reads that found a value and reads that found none, of all tiers. */
+  hits = 0;
+  misses = 0;
+  /** The share of the near tier. */
+  nearHits = 0;
+  nearMisses = 0;
+  /** Attempted writes, in entries. */
+  writes = 0;
+  /** Attempted deletions, in keys. */
+  deletes = 0;
+  /** Bytes of values as stored, which may be fractional estimates. */
+  bytesRead = 0;
+  bytesWritten = 0;
+  /** Failed operations; those past their deadline; those that were not sent. */
+  failures = 0;
+  timeouts = 0;
+  refused = 0;
+  /** Calls of `getOrSet` functions. */
+  loads = 0;
+  /** Stale values served. */
+  staleServed = 0;
+  /** Callers that waited for the lease of another process. */
+  leaseWaits = 0;
+  /** How often the breaker opened from closed. */
+  opened = 0;
+  #sizes = new Sizes();
+
+  /** A read found an entry. @returns how many bytes the value has in Redis, if that is known */
+  hit({ payload, size, tier }: { readonly payload: Stored; readonly size: number | undefined; readonly tier: Tier }): number | undefined {
+    this.hits++;
+    if (tier === 'near') this.nearHits++;
+    this.bytesRead += size ?? this.#sizes.of(payload);
+    return size;
+  }
+
+  /** A read found none. */
+  miss(tier: Tier): void {
+    this.misses++;
+    if (tier === 'near') this.nearMisses++;
+  }
+
+  /** Counts a write. */
+  write(stored: Stored): void {
+    this.writes++;
+    this.bytesWritten += this.#sizes.of(stored);
+  }
+
+  failed(error: unknown): void {
+    this.failures++;
+    if (error instanceof TimeoutError) this.timeouts++;
+    else if (error instanceof BreakerOpenError || error instanceof OverloadedError) this.refused++;
+  }
+
+  reset(): void {
+    Object.assign(this, new Counters());
+    this.#sizes = new Sizes();
+  }
+}
+
+/** One in so many texts is measured, after as many at the start. A prime, so that it does not align with patterns of the caller. */
+const sampling = 61;
+
+/**
+ * Estimates the size of stored values. To measure a text takes longer than all other counting, so only a sample is measured; the others are
+ * assumed to have as many bytes per character, which is exact for ASCII.
+ */
+export class Sizes {
+  #texts = 0;
+  #characters = 0;
+  #bytes = 0;
+  #ratio = 1;
+
+  of(stored: Stored): number {
+    if (typeof stored !== 'string') return stored.length;
+    const index = this.#texts++;
+    if (index >= sampling && index % sampling !== 0) return stored.length * this.#ratio;
+    const bytes = Buffer.byteLength(stored);
+    this.#characters += stored.length;
+    this.#bytes += bytes;
+    if (bytes > 0) this.#ratio = this.#bytes / this.#characters;
+    return bytes;
+  }
 }

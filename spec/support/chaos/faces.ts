@@ -1,5 +1,6 @@
 import { type RedisStore, redisStore, type StoreOptions } from '../../../src/index.js';
 import { createKeyv, type KeyvRedisOptions, type KeyvRedisStore } from '../../../src/keyv.js';
+import { cacheOf } from '../internals.js';
 import type { Reader, Terms, Value } from './history.js';
 import type { StoreUnderLoad } from './topology.js';
 
@@ -61,17 +62,19 @@ function storeFace(store: RedisStore, throwing: boolean): Omit<Face, Own> {
       tags: ['red', 'green', 'blue'],
       set: throwing
         ? (key, value, { ttl, tags }) => store.set(key, value, { ttl, tags }).then(() => true)
-        : (key, value, { ttl, tags }) => store.put(key, value, { ttl, tags }),
+        : (key, value, { ttl, tags }) => cacheOf(store).writer.set(key, value, { ttl, tags }),
       getOrSet: (key, make, terms) => store.getOrSet(key, make, terms),
       invalidate: (tags) => store.invalidateTags(tags),
     },
     get: (key) => store.get(key),
     getMany: (keys) => store.mget(...keys),
     has: (key) => store.has(key),
-    set: throwing ? (key, value, ttl) => store.set(key, value, ttl).then(() => true) : (key, value, ttl) => store.put(key, value, ttl),
+    set: throwing
+      ? (key, value, ttl) => store.set(key, value, ttl).then(() => true)
+      : (key, value, ttl) => cacheOf(store).writer.set(key, value, ttl),
     setMany: throwing
       ? (entries, ttl) => store.mset(entries, ttl).then(() => entries.map(() => true))
-      : (entries, ttl) => store.putMany(entries.map(([key, value]) => [key, value, ttl] as const)),
+      : (entries, ttl) => cacheOf(store).writer.setMany(entries.map(([key, value]) => [key, value, ttl] as const)),
     delete: (key) => store.del(key),
     getOrSet: (key, make, ttl) => store.getOrSet(key, make, ttl),
     failures: failuresOf(store),

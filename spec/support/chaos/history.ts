@@ -14,7 +14,7 @@ export interface Write extends Terms {
 /** For how long an entry counts, and on what it depends. */
 export interface Terms {
   readonly ttl?: number | undefined;
-  /** For so long beyond `ttl` it may be served to who says so. */
+  /** For so long beyond `ttl` it may be served to readers that accept stale values. */
   readonly staleFor?: number;
   readonly tags?: readonly string[];
 }
@@ -23,7 +23,7 @@ export interface Erasure {
   readonly began: number;
 }
 
-/** Who reads. */
+/** One reader. */
 export interface Reader {
   readonly title: string;
   /** How old an answer may be, in milliseconds: what others have written since need not be known. What he has written himself is. */
@@ -52,7 +52,7 @@ export interface Value {
 }
 
 interface Key {
-  /** The writes that may still be read. Superseded ones leave it at a `settle`, once nobody may be so far behind. */
+  /** The writes that may still be read. Superseded ones leave it at a `settle`, once no reader may be so far behind. */
   readonly writes: Map<number, Write>;
   seq: number;
   /** When the latest of the acknowledged writes and deletions began: what had taken effect by then is not there any more. */
@@ -67,7 +67,7 @@ interface Key {
 
 /** Redis expires by its own clock. */
 const clockSlack = 100;
-/** Nobody is further behind than this. */
+/** No reader is further behind than this. */
 const furthest = 2000;
 
 const someone: Reader = { title: 'somebody', staleness: 0, behind: false };

@@ -91,7 +91,7 @@ export async function network(proxies: readonly FaultProxy[], condition: Conditi
 
 /**
  * What can happen to the network before several servers, and what one of them says of itself: to a primary, or to all of them.
- * Whoever watches over the servers sees none of it.
+ * Sentinels and cluster nodes see none of it.
  */
 export function badNetworks<T extends Nodes<T> & { primaryServer(random: Random): Promise<RedisServer> }>(
   primary: string,
@@ -152,7 +152,7 @@ export function busy(client: RawClient): End {
   return repeated(450, () => client.sendCommand(['EVAL', script, '0']).catch(() => {}));
 }
 
-/** The same, and whoever asks meanwhile is told. */
+/** The same, and Redis answers BUSY meanwhile. */
 function busyAndSaysSo(client: RawClient): End {
   const limit = (milliseconds: string): Promise<unknown> =>
     client.sendCommand(['CONFIG', 'SET', 'lua-time-limit', milliseconds]).catch(() => undefined);

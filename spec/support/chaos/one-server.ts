@@ -12,7 +12,7 @@ const network =
   async (it, random) =>
     it.proxy.become(condition(random));
 
-/** Keeps Redis busy with a script, as a slow command of somebody else's would. */
+/** Keeps Redis busy with a script, as a slow command of another client would. */
 const busy = (it: OneServer, rounds: number): Promise<void> =>
   it.aside(async (client) => {
     client.sendCommand(['EVAL', `for i = 1, ${rounds} do end`, '0']).catch(() => {});

@@ -23,7 +23,7 @@ export type Way = 'requests' | 'replies';
 export class FaultProxy {
   readonly #upstream: number;
   readonly #random: Random;
-  readonly #links = new Set<Link>();
+  readonly #links = new Set<Lifecycle>();
   #server: Server | undefined;
   #port = 0;
   #condition: Condition = { kind: 'open' };
@@ -78,7 +78,7 @@ export class FaultProxy {
   async accept(): Promise<void> {
     if (this.#server) return;
     const server = createServer({ noDelay: true }, (client) => {
-      const link = new Link(client, connect({ port: this.#upstream, host: '127.0.0.1', noDelay: true }), this.#random);
+      const link = new Lifecycle(client, connect({ port: this.#upstream, host: '127.0.0.1', noDelay: true }), this.#random);
       this.#links.add(link);
       void link.ended.then(() => this.#links.delete(link));
       link.become(this.#condition);
@@ -95,7 +95,7 @@ export class FaultProxy {
 }
 
 /** One connection through the proxy. */
-class Link {
+class Lifecycle {
   readonly #ends: readonly [Socket, Socket];
   readonly #lanes: readonly [Lane, Lane];
   readonly ended: Promise<unknown>;
@@ -163,7 +163,7 @@ class Lane {
     this.#pass();
   }
 
-  /** Nobody is there any more for what waits. */
+  /** The receiver of the waiting bytes is gone. */
   #end(): void {
     this.#over = true;
     this.#waiting.length = 0;
@@ -183,7 +183,7 @@ class Lane {
         return;
       }
       if (first.bytes === end) {
-        // Nobody hears of the end of a connection over a network that loses everything.
+        // A network that loses everything reports no end of a connection.
         if (kind === 'swallow') return;
         this.#waiting.shift();
         this.to.destroySoon();

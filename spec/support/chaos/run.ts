@@ -79,7 +79,7 @@ async function underLoad(topology: Topology, steps: readonly Step[], random: Ran
   return { ...load.figures, violations: history.violations, recovered };
 }
 
-/** Writes and reads one key after another until that has worked for all in a row; since when, in milliseconds. Nobody helps: the store only has to be asked. */
+/** Writes and reads one key after another until that has worked for all in a row; since when, in milliseconds. The calls alone must bring the store back. */
 async function timeToRecover(face: Face, history: History): Promise<number> {
   const start = performance.now();
   const since = (): number => performance.now() - start;
@@ -131,7 +131,7 @@ async function closeAll(faces: readonly Face[], history: History): Promise<void>
   );
 }
 
-/** Rejections that nobody handles and exceptions that nobody catches, instead of the end of the process. */
+/** Unhandled rejections and uncaught exceptions, instead of the end of the process. */
 function catchStray(): { readonly caught: string[]; stop(): void } {
   const caught: string[] = [];
   const events = ['unhandledRejection', 'uncaughtException'] as const;

@@ -1,0 +1,123 @@
+import { expect } from 'chai';
+import type { StoreOptions } from '../../../src/index.js';
+import { type ClusterNode, pause, RedisCluster } from '../../support/cluster.js';
+import { compiled } from '../../support/compiled.js';
+import { cacheOf } from '../../support/internals.js';
+import { timeToSettle } from '../../support/load.js';
+import { openStore, rejection } from '../../support/open.js';
+import { runScript } from '../../support/script.js';
+import { RedisSentinels } from '../../support/sentinel.js';
+import { until } from '../../support/until.js';
+
+const timeout = 1000;
+const slack = 250;
+
+describe('a cluster with faults', () => {
+  let cluster: RedisCluster;
+  const open = (more: StoreOptions = {}) => openStore({ cluster: { rootNodes: cluster.rootNodes }, timeout, onFailure: 'throw', ...more });
+  const primaryOf = async (index: number): Promise<{ node: ClusterNode; slot: number }> => {
+    const { node, slots } = (await cluster.primaries())[index] as Awaited<ReturnType<RedisCluster['primaries']>>[number];
+    return { node, slot: (slots[0] as [number, number])[0] };
+  };
+
+  beforeEach(async () => {
+    cluster = await RedisCluster.start({ spare: 1 });
+  });
+  afterEach(() => cluster.stop());
+
+  it('comes back by itself when all nodes were gone', async () => {
+    const store = open();
+    await store.set('k', 1);
+    for (const { server } of cluster.nodes) server.freeze();
+    expect(await timeToSettle(() => rejection(store.get('k')))).to.be.below(timeout + slack);
+    await pause(2500);
+    for (const { server } of cluster.nodes) server.thaw();
+    // After a pause they take each other for dead for a while.
+    const served = cluster.served().then(() => performance.now());
+    const right = (async () => {
+      while ((await store.get('k').catch(() => undefined)) !== 1) await pause(20);
+      return performance.now();
+    })();
+    const [from, back] = await Promise.all([served, right]);
+    console.log(`      all nodes thawed: right again ${Math.round(back - from)} ms after every slot was served`);
+    expect(back - from).to.be.below(2000);
+  });
+
+  it('fails the calls for a node that is known to be down at once', async () => {
+    const store = open({ breaker: false });
+    await cacheOf(store).writer.setMany(Array.from({ length: 100 }, (_, i): [string, number] => [`k${i}`, i]));
+    const { node } = await primaryOf(0);
+    node.server.freeze();
+    const results = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => store.get(`k${i}`)));
+    const failed = results.flatMap(({ status }, i) => (status === 'rejected' ? [`k${i}`] : []));
+    expect(failed.length).to.be.within(10, 60);
+    await pause(300);
+    const start = performance.now();
+    await Promise.allSettled(failed.map((key) => store.get(key)));
+    expect(performance.now() - start).to.be.below(500);
+  });
+
+  it('reads from the primary where the replica is gone', async () => {
+    const store = open({ readFrom: 'replica' });
+    await cacheOf(store).writer.setMany(Array.from({ length: 60 }, (_, i): [string, number] => [`k${i}`, i]));
+    await store.get('k1');
+    for (const { server } of cluster.nodes.slice(3, 6)) await server.stop();
+    for (let i = 0; i < 60; i++) expect(await store.get(`k${i}`)).to.equal(i);
+  });
+
+  it('is given up with every node when the store is disconnected, also while nodes are down', async () => {
+    const nodes = await RedisSentinels.start();
+    const script = `
+        const { redisStore } = require('${compiled('src/index.ts')}');
+        const options = ${JSON.stringify([
+          { cluster: { rootNodes: cluster.rootNodes }, readFrom: 'replica' },
+          { sentinel: { name: nodes.name, sentinelRootNodes: nodes.rootNodes }, readFrom: 'replica' },
+        ])};
+        const stores = options.map((each) => redisStore({ ...each, timeout: 300 }));
+        for (const store of stores) store.on('error', () => {});
+        (async () => {
+          await Promise.all(stores.map((store) => store.set('k', 1)));
+          console.log('ready');
+          await new Promise((resolve) => process.stdin.once('data', resolve));
+          process.stdin.destroy();
+          await Promise.all(stores.flatMap((store) => Array.from({ length: 50 }, (_, i) => store.get('k' + i))));
+          await Promise.all(stores.map((store) => store.disconnect()));
+          console.log('disconnected');
+        })();`;
+    const ended = await runScript(script, async () => {
+      (await primaryOf(0)).node.server.freeze();
+      await (await primaryOf(1)).node.server.stop();
+      (await nodes.primary()).server.freeze();
+      nodes.sentinels[0]?.server.freeze();
+    });
+    expect(ended).to.deep.equal({ code: 0, signal: null, output: 'ready\ndisconnected\n' });
+    await nodes.stop();
+  });
+
+  it('survives a strategy that throws, and comes back by its own', async () => {
+    const socket = {
+      reconnectStrategy: () => {
+        throw new Error('no idea');
+      },
+    } as never;
+    const store = open({ socket, breaker: false });
+    await store.set('k', 1);
+    for (const { server } of cluster.nodes.slice(0, 6)) server.freeze();
+    await rejection(store.get('k'));
+    await pause(1500);
+    for (const { server } of cluster.nodes) server.thaw();
+    await until(async () => (await store.get('k').catch(() => undefined)) === 1, 5000);
+    expect(store.errors.some(({ message }) => message.includes('reconnectStrategy failed: no idea'))).to.equal(true);
+  });
+
+  it('reconnects by the strategy it was given', async () => {
+    const retries: number[] = [];
+    const socket = { reconnectStrategy: (retry: number) => retries.push(retry) && 40 } as never;
+    const store = open({ socket });
+    await store.ready();
+    const { node } = await primaryOf(0);
+    await node.server.stop();
+    await pause(700);
+    expect(retries.length).to.be.above(5);
+  });
+});

@@ -1,0 +1,55 @@
+import type { CallOptions } from '../connection/guard.js';
+import type { KeySpace } from '../keys/keyspace.js';
+import { nearOnlyCommands } from '../near/commands.js';
+import type { CacheContext } from './context.js';
+import { FailurePolicy } from './failure.js';
+import { Reader } from './reader.js';
+import { Scans } from './scans.js';
+import { Tags } from './tags.js';
+import { Updates } from './updates.js';
+import { Values } from './values.js';
+import { Writer } from './writer.js';
+
+/**
+ * The operations of a store on one set of entries: key → codec → command. The faces translate their contract to these and do nothing else.
+ * Views with other bounds or keys share what the process knows of the same entries.
+ */
+export class Cache {
+  readonly context: CacheContext;
+  readonly policy: FailurePolicy;
+  readonly tags: Tags;
+  readonly values: Values;
+  readonly reader: Reader;
+  readonly writer: Writer;
+  readonly updates: Updates;
+  readonly scans: Scans;
+
+  constructor(context: CacheContext) {
+    this.context = context;
+    this.policy = new FailurePolicy(context);
+    this.tags = new Tags(context);
+    this.values = new Values(context, this.tags, this.policy);
+    this.reader = new Reader(context, this.tags, this.values, this.policy);
+    this.writer = new Writer(context, this.tags, this.policy);
+    this.updates = new Updates(context, this.reader, this.writer, this.values, this.tags, this.policy);
+    // The signal of a caller ends with its call, which was told that the clear waits.
+    this.scans = new Scans(context, this.tags, this.policy, (clear) => clear(context.signal ? this.withBounds({}).scans : this.scans));
+  }
+
+  /** The same entries, with other bounds for its calls. */
+  withBounds({ timeout, signal }: CallOptions): Cache {
+    const commands = this.context.commandsWithin({ timeout, signal });
+    return new Cache({ ...this.context, commands, timeout: timeout ?? this.context.timeout, signal });
+  }
+
+  /** The entries of another key space, through the same engine. */
+  withKeys(keys: KeySpace): Cache {
+    return new Cache({ ...this.context, keys });
+  }
+
+  /** A view of what the near tier holds, which asks Redis for nothing; `undefined` without a near tier. */
+  nearOnly(): Reader | undefined {
+    const { near } = this.context;
+    return near && new Cache({ ...this.context, commands: nearOnlyCommands(near), recordsHitsOnly: true }).reader;
+  }
+}

@@ -1,0 +1,110 @@
+import { callOptions, functionFailed, isOptions, unknownNames, unknownOptions } from '../checks.js';
+import type { CallOptions } from '../connection/guard.js';
+import { ArgumentError } from '../errors.js';
+import { isVersion, versions } from '../keys/keyspace.js';
+import { expected } from '../messages.js';
+import { maxTimerDelay, type Ttl } from '../ttl.js';
+import { checkTags } from './tags.js';
+
+/** How an entry is written, in place of a time to live. */
+export interface WriteOptions {
+  /** Time to live in milliseconds; `0`, `null` or `Infinity` for an entry that never expires. Default: that of the store. */
+  readonly ttl?: Ttl;
+  /** What the entry depends on, beside the option `tags`: `invalidateTags` with any of these makes it a miss. */
+  readonly tags?: readonly string[] | undefined;
+}
+
+/** The tags of an entry, as the option of that name gives them. */
+export type TagsOf = (key: string, value: unknown) => readonly string[];
+
+const known: Record<keyof WriteOptions, true> = { ttl: true, tags: true };
+const none: readonly string[] = [];
+
+/** The options of a write, which may be a time to live alone. @throws {ArgumentError} for anything else */
+export function parseWriteOptions(how: Ttl | WriteOptions): { readonly ttl: Ttl; readonly tags: readonly string[] } {
+  if (typeof how !== 'object' || how === null) return { ttl: how, tags: none };
+  if (!isOptions(how) || Object.keys(how).length === 0) {
+    throw new ArgumentError(expected('ttl', 'a number of milliseconds ≥ 0, null or Infinity, or an object of `ttl` and `tags`', how));
+  }
+  const unknown = unknownNames(how, known);
+  if (unknown.length > 0) throw new ArgumentError(unknownOptions(unknown, known));
+  return { ttl: how.ttl, tags: how.tags === undefined ? none : [...new Set(checkTags(how.tags))] };
+}
+
+/** The tags of the call and of the option. A function of the option that fails is not the caller's mistake: it fails as the operation does. */
+export function allTags(ofCall: readonly string[], tagsOf: TagsOf | undefined, key: string, value: unknown): readonly string[] {
+  if (tagsOf === undefined) return ofCall;
+  try {
+    return [...new Set([...ofCall, ...checkTags(tagsOf(key, value))])];
+  } catch (cause) {
+    throw functionFailed('tags', cause);
+  }
+}
+
+/** The entries of `mset`: pairs of key and value (an array, a Map, any iterable), or a record. */
+export type Entries = Iterable<readonly [key: string, value: unknown]> | Readonly<Record<string, unknown>>;
+
+type Pair = readonly [key: string, value: unknown];
+
+/** The entries, each with its options. @throws {ArgumentError} for anything but pairs and records */
+export function toPairs(entries: Entries, how: Ttl | WriteOptions): (readonly [key: string, value: unknown, how: Ttl | WriteOptions])[] {
+  const list: (readonly [key: string, value: unknown, how: Ttl | WriteOptions])[] = [];
+  for (const pair of pairsOf(entries)) {
+    if (!Array.isArray(pair) || pair.length !== 2) throw new ArgumentError(expected('entries', 'pairs of key and value', pair));
+    list.push([pair[0], pair[1], how]);
+  }
+  return list;
+}
+
+function pairsOf(entries: Entries): Iterable<Pair> {
+  if (typeof entries === 'object' && entries !== null) {
+    if (typeof (entries as Iterable<Pair>)[Symbol.iterator] === 'function') return entries as Iterable<Pair>;
+    if (isOptions(entries)) return Object.entries(entries);
+  }
+  throw new ArgumentError(expected('entries', 'pairs of key and value, a Map or a record', entries));
+}
+
+/** @throws {ArgumentError} for an unknown name, or an invalid bound */
+export function parseBounds(bounds: CallOptions): CallOptions {
+  const { timeout, signal } = callOptions('with', bounds, { timeout: true, signal: true });
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout <= maxTimerDelay)) {
+    throw new ArgumentError(expected('timeout', `a number of milliseconds > 0 and ≤ ${maxTimerDelay}`, timeout));
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
+  return { timeout, signal };
+}
+
+/** What `clear` deletes if not the entries of this store. */
+export interface ClearOptions {
+  /** The entries of another version. */
+  readonly version?: string | number;
+  /** The entries of every version, those without one included. */
+  readonly allVersions?: boolean | undefined;
+  /**
+   * The entries of this store, in one step: all are misses from then on, and are deleted in the background, at once or by `sweep` in a later
+   * process. Needs the option `lazyClear`. Default false.
+   */
+  readonly lazy?: boolean | undefined;
+}
+
+/**
+ * Checks what to clear before anything is sent. `version: undefined` is refused: a caller that names another version must not lose the
+ * entries of this one.
+ *
+ * @throws {ArgumentError} for an invalid option
+ */
+export function parseClear(options: ClearOptions | undefined): ClearOptions {
+  const scope = callOptions('clear', options, { version: true, allVersions: true, lazy: true });
+  const { version, allVersions, lazy } = scope;
+  if ('version' in scope && !isVersion(version)) throw new ArgumentError(expected('version', versions, version));
+  check('allVersions', allVersions);
+  check('lazy', lazy);
+  if (allVersions && version !== undefined) {
+    throw new ArgumentError(expected('version', 'left out beside `allVersions`', version));
+  }
+  return scope;
+}
+
+function check(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw new ArgumentError(expected(name, 'a boolean', value));
+}

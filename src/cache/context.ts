@@ -1,0 +1,71 @@
+import type { Codec } from '../codec/serializers.js';
+import type { OrderedCommands } from '../commands/commands.js';
+import type { Clear } from '../commands/pending-deletions.js';
+import type { ReleaseQueue } from '../commands/release-queue.js';
+import type { CallOptions } from '../connection/guard.js';
+import type { KeySpace } from '../keys/keyspace.js';
+import type { NearTier } from '../near/tier.js';
+import type { Events, Source } from '../telemetry/events.js';
+import type { Counters } from '../telemetry/stats.js';
+import type { Background } from '../time/background.js';
+import type { Milliseconds, TtlPolicy } from '../ttl.js';
+import type { TagsOf } from './call-options.js';
+import type { OnFailure } from './failure.js';
+import type { TagMemory } from './tag-generations.js';
+import type { TagSettings } from './tags.js';
+
+/** What reaches Redis, or answers in its place. */
+export interface Engine {
+  /** Recorded, traced, ordered, and with the near tier in front if there is one. */
+  readonly commands: OrderedCommands;
+  /** The same with other bounds. */
+  commandsWithin(bounds: CallOptions): OrderedCommands;
+  readonly near?: NearTier | undefined;
+  /** When Redis last failed this process, on the monotonic clock. Left out: never. */
+  readonly failedAt?: (() => Milliseconds) | undefined;
+  /** Keeps a clear that failed with this error until Redis is back. @returns false if it cannot wait. Left out: none can. */
+  readonly clearLater?: ((error: unknown, clear: Clear) => boolean) | undefined;
+}
+
+/** The loads under way in this process, as the cache sees them: a write or a deletion overtakes them. */
+export interface LoadsUnderWay {
+  /** A load of this key is overtaken: later callers do not share it, and its value is not stored. */
+  forget(key: string): void;
+  forgetThose(test: (key: string) => boolean): void;
+  forgetAll(): void;
+  /** Later callers do not share any load of now. It is not overtaken. */
+  close(): void;
+}
+
+/** What the operations of a cache need. */
+export interface CacheContext extends Engine {
+  readonly keys: KeySpace;
+  /** The key space of another version; left out if a function of the user makes the keys. */
+  readonly keysOf?: ((version: string | undefined) => KeySpace) | undefined;
+  readonly prefix: string;
+  readonly version?: string | undefined;
+  /** Whether keys in Redis can be turned back into callers' keys, so that scans know their own. */
+  readonly isReversible: boolean;
+  readonly ttl: TtlPolicy;
+  readonly codec: Codec;
+  readonly events: Events;
+  readonly counters: Counters;
+  readonly source: Source;
+  readonly onFailure: OnFailure;
+  /** Whether wrong arguments reject. Under Keyv, whose contract has no place for that, they are failures like others. */
+  readonly strict: boolean;
+  readonly isCacheable: (value: unknown) => boolean;
+  /** The tags that the option gives an entry. */
+  readonly tagsOf?: TagsOf | undefined;
+  readonly tagging: TagSettings;
+  readonly tagMemory: TagMemory;
+  /** The deadline of one command. */
+  readonly timeout: Milliseconds;
+  /** Aborted when the callers of this cache give up. */
+  readonly signal?: AbortSignal | undefined;
+  readonly loads: LoadsUnderWay;
+  readonly background: Background;
+  readonly releases: ReleaseQueue;
+  /** Misses are not recorded: a tier behind this one answers them. */
+  readonly recordsHitsOnly?: boolean | undefined;
+}

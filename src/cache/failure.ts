@@ -1,0 +1,134 @@
+import { AbortedError, ArgumentError, BreakerOpenError, CacheError, CommandError } from '../errors.js';
+import type { Events } from '../telemetry/events.js';
+import type { Counters } from '../telemetry/stats.js';
+import { unawaited } from '../time/waiting.js';
+
+/** The result of a failed read or write: `'miss'` gives the caller a miss, `'throw'` the error. */
+export type OnFailure = 'miss' | 'throw';
+
+/** The operation that an error names. */
+export interface Operation {
+  readonly name: string;
+  readonly key?: string | undefined;
+}
+
+export interface FailureContext {
+  readonly events: Events;
+  readonly onFailure: OnFailure;
+  /** Whether wrong arguments reject. */
+  readonly strict: boolean;
+  readonly counters: Counters;
+  /** The signal of the callers. Calls that it aborts reject, whatever `onFailure` says. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The failure policy, all of it. Each failure is emitted as `error`. Then a read or a write answers `instead`, and an operation that the
+ * caller relies on for correctness rejects. A wrong argument always rejects on a store. An aborted call rejects without an event: the
+ * caller asked for it. A rejection that is not awaited does not end the process.
+ */
+export class FailurePolicy {
+  readonly #events: Events;
+  readonly #onFailure: OnFailure;
+  readonly #strict: boolean;
+  readonly #counters: Counters;
+  /** Whether a read or a write with right arguments may reject. `get` is called too often to mark every promise. */
+  readonly #mayReject: boolean;
+
+  constructor({ events, onFailure, strict, counters, signal }: FailureContext) {
+    this.#events = events;
+    this.#mayReject = onFailure === 'throw' || signal !== undefined;
+    this.#onFailure = onFailure;
+    this.#strict = strict;
+    this.#counters = counters;
+  }
+
+  /** For reads and writes: fails open. */
+  failOpen<T>(operation: Operation, work: () => Promise<T>, instead: T): Promise<T> {
+    return unawaited(begin(work).catch((error: unknown) => this.recover(operation, error, instead)));
+  }
+
+  /** For a read, whose promise rejects only with `onFailure: 'throw'`, by the signal, or for a wrong key. */
+  reading<T>(key: unknown, read: Promise<T>): Promise<T> {
+    return this.#mayReject || typeof key !== 'string' ? unawaited(read) : read;
+  }
+
+  /** The same for a write with right arguments. */
+  writing<T>(write: Promise<T>): Promise<T> {
+    return this.#mayReject ? unawaited(write) : write;
+  }
+
+  /** For operations that the caller relies on: fails loud. */
+  failLoud<T>(operation: Operation, work: () => Promise<T>): Promise<T>;
+  /** `answer`: what the caller gets for the result. */
+  failLoud<T, R>(operation: Operation, work: () => Promise<T>, answer: (result: T) => R): Promise<R>;
+  failLoud<T, R>(operation: Operation, work: () => Promise<T>, answer?: (result: T) => R): Promise<T | R> {
+    const failed = (error: unknown): never => {
+      throw this.report(operation, error);
+    };
+    return unawaited(begin(work).then(answer, failed));
+  }
+
+  /** Emits a failure and gives `instead`, or throws if failures are to be thrown. */
+  recover<T>(operation: Operation, error: unknown, instead: T): T {
+    // An error without a listener need not be made: while the circuit breaker is open that is most of the cost of a call.
+    if (error instanceof BreakerOpenError && this.#onFailure === 'miss' && !this.#events.heard.error) {
+      this.#counters.failed(error);
+      return instead;
+    }
+    const failure = this.report(operation, error);
+    if (this.#onFailure === 'throw' || (this.#strict && failure instanceof ArgumentError) || failure instanceof AbortedError) throw failure;
+    return instead;
+  }
+
+  /** Parses arguments, and emits the error if they are wrong. */
+  parsed<T>(operation: Operation, parse: () => T): T {
+    try {
+      return parse();
+    } catch (error) {
+      throw this.report(operation, error);
+    }
+  }
+
+  /** Names the operation in the error and emits it. */
+  report(operation: Operation, error: unknown): Error {
+    if (error instanceof AbortedError && error.operation !== undefined) return error;
+    if (error instanceof ArgumentError) return this.#refuse(operation, error);
+    const failure = error instanceof CacheError ? error : new CommandError(messageOf(error), { cause: error });
+    // All calls that waited for one connection, or met the open circuit breaker, share one error.
+    const own = failure.operation === undefined && !(failure instanceof BreakerOpenError) ? failure : copyOf(failure);
+    own.operation = operation.name;
+    if (operation.key !== undefined) own.key = operation.key;
+    if (own instanceof AbortedError) return own;
+    this.#counters.failed(own);
+    this.#events.emit('error', own);
+    return own;
+  }
+
+  /** Emits a wrong argument once, however many operations pass it on. */
+  #refuse({ name, key }: Operation, error: ArgumentError): ArgumentError {
+    if (error.operation !== undefined) return error;
+    error.operation = name;
+    if (typeof key === 'string') error.key = key;
+    this.#counters.failed(error);
+    this.#events.emit('error', error);
+    return error;
+  }
+}
+
+/** Begins the work. What it throws at once rejects. */
+function begin<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function copyOf(error: CacheError): CacheError {
+  return Object.assign(Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error)), {});
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

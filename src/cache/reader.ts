@@ -1,0 +1,199 @@
+import { missingInRedis, type ReadEntry } from '../codec/entry.js';
+import type { MaybePromise } from '../codec/serializers.js';
+import { batchSize, missing, type StoredWithTtl } from '../commands/commands.js';
+import { TimeBudget } from '../time/budget.js';
+import { performance } from '../time/clock.js';
+import { unawaited } from '../time/waiting.js';
+import type { Milliseconds } from '../ttl.js';
+import type { CacheContext } from './context.js';
+import type { FailurePolicy } from './failure.js';
+import { recordRead } from './recording.js';
+import type { Tags } from './tags.js';
+import type { Values } from './values.js';
+
+/** An entry as it was read, with its time left in Redis if that was asked. */
+export interface Snapshot {
+  readonly entry: ReadEntry;
+  /** What PTTL answered. `undefined`: not asked, for an entry that cannot be stale. */
+  readonly left: Milliseconds | undefined;
+  /** When it was read, on the monotonic clock. */
+  readonly at: Milliseconds;
+}
+
+/** How long the entry is fresh still; negative: since when it is stale. The one rule: an entry is stale for the last `staleFor` of its time. */
+export function freshFor({ entry, left }: Snapshot): Milliseconds {
+  if (left === undefined || left < 0) return Number.POSITIVE_INFINITY;
+  return left - (entry.found ? entry.staleFor : 0);
+}
+
+/** What the caller of a snapshot needs beyond the entry. */
+export interface SnapshotOptions {
+  /** The time left, whether the entry can be stale or not. */
+  readonly needsTtl?: boolean;
+  /** What Redis holds now, not what the near tier does. */
+  readonly fromRedis?: boolean;
+  /** Over the connection that tracks, for a load that may wait for a change. */
+  readonly tracked?: boolean;
+}
+
+/** Reads entries, by one rule of which count: each of the tags has its generation of when the entry was written, and the entry is fresh. */
+export class Reader {
+  readonly #context: CacheContext;
+  readonly #tags: Tags;
+  readonly #values: Values;
+  readonly #policy: FailurePolicy;
+
+  constructor(context: CacheContext, tags: Tags, values: Values, policy: FailurePolicy) {
+    this.#context = context;
+    this.#tags = tags;
+    this.#values = values;
+    this.#policy = policy;
+  }
+
+  get<T>(key: string): Promise<T | undefined> {
+    return this.#policy.reading(key, this.#get(key) as Promise<T | undefined>);
+  }
+
+  #get(key: string): Promise<unknown> {
+    const operation = { name: 'get', key };
+    try {
+      const near = this.#values.findNear(key);
+      if (near) {
+        this.#record('get', key, near.entry);
+        return Promise.resolve(near.isShared ? near.value : this.#values.ofNear('get', key, near));
+      }
+      const began = performance.now();
+      const prefetch = this.#tags.prefetch();
+      const redisKey = this.#context.keys.toRedisKey(key);
+      return this.#context.commands.get(redisKey).then(
+        (entry) => {
+          if (!this.#values.needsCheck(entry)) return this.#value('get', key, entry, redisKey);
+          return this.#getChecked(key, redisKey, entry, began, prefetch);
+        },
+        (error: unknown) => this.#policy.recover(operation, error, undefined),
+      );
+    } catch (error) {
+      return new Promise((resolve) => resolve(this.#policy.recover(operation, error, undefined)));
+    }
+  }
+
+  async #getChecked(key: string, redisKey: string, entry: ReadEntry, began: Milliseconds, prefetch?: Promise<unknown>): Promise<unknown> {
+    let checked: readonly ReadEntry[];
+    try {
+      checked = await this.#checked([redisKey], [entry], began, prefetch);
+    } catch (error) {
+      return this.#policy.recover({ name: 'get', key }, error, undefined);
+    }
+    return this.#value('get', key, checked[0] as ReadEntry, redisKey);
+  }
+
+  getMany<T>(keys: readonly string[], operation = 'getMany'): Promise<(T | undefined)[]> {
+    return unawaited(this.#getMany<T>(keys, operation));
+  }
+
+  async #getMany<T>(keys: readonly string[], operation: string): Promise<(T | undefined)[]> {
+    if (keys.length === 0) return [];
+    let redisKeys: string[];
+    let entries: readonly ReadEntry[];
+    try {
+      const began = performance.now();
+      const prefetch = this.#tags.prefetch();
+      redisKeys = keys.map((key) => this.#context.keys.toRedisKey(key));
+      entries = await this.#context.commands.getMany(redisKeys);
+      if (entries.some((entry) => this.#values.needsCheck(entry))) entries = await this.#checked(redisKeys, entries, began, prefetch);
+    } catch (error) {
+      return this.#policy.recover(
+        { name: operation },
+        error,
+        keys.map(() => undefined),
+      );
+    }
+    const values = keys.map((key, i) => this.#value(operation, key, entries[i] as ReadEntry, redisKeys[i] as string));
+    // Only a decoder that takes time makes promises.
+    return (values.some((value) => value instanceof Promise) ? Promise.all(values) : values) as Promise<(T | undefined)[]>;
+  }
+
+  has(key: string): Promise<boolean> {
+    const { keys, commands } = this.#context;
+    return this.#policy.failOpen(
+      { name: 'has', key },
+      () => {
+        const redisKey = keys.toRedisKey(key);
+        return this.#tags.ifValid(redisKey, commands.has(redisKey), false);
+      },
+      false,
+    );
+  }
+
+  hasMany(keys: readonly string[]): Promise<boolean[]> {
+    return this.#policy.failOpen(
+      { name: 'hasMany' },
+      () => {
+        const redisKeys = keys.map((key) => this.#context.keys.toRedisKey(key));
+        return this.#tags.strict ? this.#tags.areValid(redisKeys) : this.#context.commands.hasMany(redisKeys);
+      },
+      keys.map(() => false),
+    );
+  }
+
+  ttl(key: string): Promise<Milliseconds> {
+    const { keys, commands } = this.#context;
+    return this.#policy.failOpen(
+      { name: 'ttl', key },
+      () => {
+        const redisKey = keys.toRedisKey(key);
+        return this.#tags.ifValid(redisKey, commands.pttl(redisKey), missing);
+      },
+      missing,
+    );
+  }
+
+  /** The entry, with its time left if that matters. */
+  async snapshot(redisKey: string, budget: TimeBudget, options: SnapshotOptions = {}): Promise<Snapshot> {
+    const { commands } = this.#context;
+    let at = performance.now();
+    if (!options.needsTtl) {
+      const entry = await budget.measure((options.tracked ? (commands.tracked ?? commands) : commands).get(redisKey));
+      const isEnough = !(entry.found && entry.staleFor > 0) && !(options.fromRedis && entry.tier === 'near');
+      if (isEnough) return { entry, left: undefined, at };
+      at = performance.now();
+    }
+    return { ...(await budget.measure(commands.getWithTtl(redisKey))), at };
+  }
+
+  /** The entry if its tags are valid. `prefetch`: see {@link Tags.prefetch}. */
+  withValidTags(entry: ReadEntry, budget: TimeBudget, prefetch?: Promise<unknown>): MaybePromise<ReadEntry> {
+    if (!this.#tags.needsTagCheck(entry)) return entry;
+    return budget.run(this.#tags.check([entry], prefetch)).then(([checked]) => checked as ReadEntry);
+  }
+
+  /** Of these entries, those that count, in what is left of the time since `began`; the others are missing. */
+  async #checked(
+    redisKeys: readonly string[],
+    entries: readonly ReadEntry[],
+    began: Milliseconds,
+    prefetch: Promise<unknown> | undefined,
+  ): Promise<readonly ReadEntry[]> {
+    const budget = new TimeBudget(this.#context.timeout * Math.ceil(entries.length / batchSize), began);
+    let checked = entries;
+    if (entries.some((entry) => entry.found && entry.staleFor > 0)) {
+      checked = await budget.run(Promise.all(entries.map((entry, i) => this.#ifFresh(redisKeys[i] as string, entry))));
+    }
+    return checked.some((entry) => this.#tags.needsTagCheck(entry)) ? budget.run(this.#tags.check(checked, prefetch)) : checked;
+  }
+
+  async #ifFresh(redisKey: string, entry: ReadEntry): Promise<ReadEntry> {
+    if (!entry.found || entry.staleFor === 0) return entry;
+    const now: StoredWithTtl = await this.#context.commands.getWithTtl(redisKey);
+    return freshFor({ ...now, at: 0 }) > 0 ? now.entry : missingInRedis;
+  }
+
+  #value(operation: string, key: string, entry: ReadEntry, redisKey: string): unknown {
+    this.#record(operation, key, entry);
+    return entry.found ? this.#values.of(operation, key, entry, redisKey) : undefined;
+  }
+
+  #record(operation: string, key: string, entry: ReadEntry): void {
+    if (entry.found || !this.#context.recordsHitsOnly) recordRead(this.#context, operation, key, entry);
+  }
+}

@@ -1,0 +1,104 @@
+import { isDeepStrictEqual } from 'node:util';
+import { callOptions } from '../checks.js';
+import { isFramed, type ReadEntry, type Stored } from '../codec/entry.js';
+import type { Codec } from '../codec/serializers.js';
+import { holdsExactNumbers } from '../codec/storable.js';
+import type { OrderedCommands } from '../commands/commands.js';
+import { ArgumentError } from '../errors.js';
+import { expected } from '../messages.js';
+
+export interface ReencodeOptions {
+  /** Where an earlier run got to: the `cursor` of its last progress. */
+  readonly cursor?: string | undefined;
+}
+
+/** How far `reencode` has got. */
+export interface ReencodeProgress {
+  /** Entries looked at so far. */
+  readonly scanned: number;
+  /** Entries whose bytes were replaced. */
+  readonly rewritten: number;
+  /** Entries left as they are because they could not be read; each was emitted as `error`. */
+  readonly unreadable: number;
+  /**
+   * Entries left as they are because their value would not come back the same: a `Map` or a `Date` that the current serializer cannot hold,
+   * JSON with a number that JavaScript does not hold exactly. Other entries of the same run are rewritten.
+   */
+  readonly left: number;
+  /** Where to go on; `'0'` when done. */
+  readonly cursor: string;
+}
+
+/** @throws {ArgumentError} for what cannot be understood */
+export function parseReencode(options: ReencodeOptions | undefined): ReencodeOptions {
+  const { cursor } = callOptions('reencode', options, { cursor: true });
+  if (cursor !== undefined && (typeof cursor !== 'string' || !/^\d+(@.+)?$/s.test(cursor))) {
+    throw new ArgumentError(expected('cursor', 'the `cursor` of an earlier progress', cursor));
+  }
+  return { cursor };
+}
+
+/** How many entries are held at once: whole values, so not many. */
+const sliceSize = 50;
+
+type RewriteResult = 'rewritten' | 'unreadable' | 'left' | 'unchanged';
+
+/** Rewrites entries as the codec writes them now. They keep their time to live, their age and their tags. */
+export class Reencoder {
+  readonly #codec: Codec;
+  readonly #commands: Pick<OrderedCommands, 'getMany' | 'replace'>;
+  readonly #onUnreadable: (redisKey: string, error: unknown) => void;
+  #progress = { scanned: 0, rewritten: 0, unreadable: 0, left: 0 };
+
+  constructor(
+    codec: Codec,
+    commands: Pick<OrderedCommands, 'getMany' | 'replace'>,
+    onUnreadable: (redisKey: string, error: unknown) => void,
+  ) {
+    this.#codec = codec;
+    this.#commands = commands;
+    this.#onUnreadable = onUnreadable;
+  }
+
+  /** @returns the progress after this page, from which `cursor` goes on */
+  async rewritePage(redisKeys: readonly string[], cursor: string): Promise<ReencodeProgress> {
+    const progress = this.#progress;
+    for (let i = 0; i < redisKeys.length; i += sliceSize) {
+      const slice = redisKeys.slice(i, i + sliceSize);
+      const entries = await this.#commands.getMany(slice);
+      const outcomes = await Promise.all(slice.map((redisKey, at) => this.#rewrite(redisKey, entries[at] as ReadEntry)));
+      for (const outcome of outcomes) if (outcome !== 'unchanged') progress[outcome]++;
+    }
+    progress.scanned += redisKeys.length;
+    return { ...progress, cursor };
+  }
+
+  async #rewrite(redisKey: string, entry: ReadEntry): Promise<RewriteResult> {
+    if (!entry.found) return 'unchanged';
+    const { payload } = entry;
+    let value: unknown;
+    try {
+      value = await this.#codec.decode(payload, redisKey);
+    } catch (error) {
+      this.#onUnreadable(redisKey, error);
+      return 'unreadable';
+    }
+    let rewritten: Stored | undefined;
+    try {
+      rewritten = await this.#codec.reencode(payload, redisKey);
+      if (rewritten === undefined) return value === plainText(payload) || holdsExactNumbers(plainText(payload)) ? 'unchanged' : 'left';
+      if (!isDeepStrictEqual(await this.#codec.decode(rewritten, redisKey), value)) return 'left';
+    } catch {
+      // The codec cannot write the value, or cannot read what it wrote.
+      return 'left';
+    }
+    const header = entry.headerLength > 0 ? (entry.bytes as Buffer).subarray(0, entry.headerLength) : undefined;
+    const bytes = header ? Buffer.concat([header, Buffer.from(rewritten as string)]) : rewritten;
+    return (await this.#commands.replace(redisKey, entry.bytes, bytes, 'keep')) ? 'rewritten' : 'unchanged';
+  }
+}
+
+/** Stored JSON that describes itself; nothing for what is framed, which a store wrote from values. */
+function plainText(stored: Stored): string {
+  return typeof stored !== 'string' && isFramed(stored) ? '' : String(stored);
+}

@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto';
+import type { OrderedCommands } from '../commands/commands.js';
+import { nextTick, performance } from '../time/clock.js';
+import type { Milliseconds, RedisTtl } from '../ttl.js';
+
+/** How long the key of a tag outlives its entry at least: the entry is written later, and its time counts from then. */
+const minMargin: Milliseconds = 250;
+
+/** A read of a generation that other writes of the same tick share. */
+interface SharedRead {
+  readonly id: Promise<string>;
+  readonly round: number;
+}
+
+/**
+ * Reads the generations that new entries carry. The key of a tag lives half as long again as the longest entry that carries it, so that it
+ * is rarely extended. While the process knows that it lives long enough, a read is a GET.
+ */
+export class TagReader {
+  readonly #commands: Pick<OrderedCommands, 'get' | 'ensureGeneration'>;
+  readonly #memory: TagMemory;
+  readonly #keyOf: (tag: string) => string;
+  /** The reads of this tick that are not answered, by tag. */
+  readonly #reads = new Map<string, SharedRead>();
+
+  /** `keyOf`: the key of a tag in Redis. */
+  constructor(commands: Pick<OrderedCommands, 'get' | 'ensureGeneration'>, memory: TagMemory, keyOf: (tag: string) => string) {
+    this.#commands = commands;
+    this.#keyOf = keyOf;
+    this.#memory = memory;
+  }
+
+  /** The generations of these tags, made if there are none, for an entry that lives for `life`. */
+  async read(tags: readonly string[], life: RedisTtl): Promise<string[]> {
+    const read = this.#memory.begin(tags);
+    try {
+      const now = performance.now();
+      const ids = await Promise.all(tags.map((tag) => this.#share(tag, now, life)));
+      return read.invalidated.size === 0 ? ids : ids.map((id, i) => (read.invalidated.has(tags[i] as string) ? newId() : id));
+    } finally {
+      this.#memory.end(read);
+    }
+  }
+
+  /** Lets the keys of these tags live for `life`, if they exist. `undefined` if that is known. */
+  extend(tags: readonly string[], life: RedisTtl): Promise<unknown> | undefined {
+    const now = performance.now();
+    const due = tags.filter((tag) => !this.#memory.livesFor(tag, now, life));
+    return due.length === 0 ? undefined : Promise.all(due.map((tag) => this.#ensure(tag, undefined, now, life)));
+  }
+
+  /** One read for all writes of a tick. */
+  #share(tag: string, now: Milliseconds, life: RedisTtl): Promise<string> {
+    const isLongLived = this.#memory.livesFor(tag, now, life);
+    const shared = this.#reads.get(tag);
+    if (shared && isLongLived && shared.round === this.#memory.round) return shared.id;
+    if (this.#reads.size === 0) nextTick(() => this.#reads.clear());
+    const read = { id: isLongLived ? this.#get(tag, now, life) : this.#make(tag, now, life), round: this.#memory.round };
+    this.#reads.set(tag, read);
+    const answered = (): void => {
+      if (this.#reads.get(tag) === read) this.#reads.delete(tag);
+    };
+    read.id.then(answered, answered);
+    return read.id;
+  }
+
+  async #get(tag: string, now: Milliseconds, life: RedisTtl): Promise<string> {
+    const entry = await this.#commands.get(this.#keyOf(tag));
+    const id = entry.found ? String(entry.bytes) : undefined;
+    // If another process has made it anew, it may expire before the entry.
+    return id !== undefined && this.#memory.isAbout(tag, id) ? id : this.#make(tag, now, life);
+  }
+
+  async #make(tag: string, now: Milliseconds, life: RedisTtl): Promise<string> {
+    const id = newId();
+    return (await this.#ensure(tag, id, now, life)) ?? id;
+  }
+
+  async #ensure(tag: string, id: string | undefined, now: Milliseconds, life: RedisTtl): Promise<string | undefined> {
+    const time = life === undefined ? undefined : life + Math.ceil(Math.max(life / 2, minMargin));
+    const known = this.#memory.extended(tag, now, time);
+    try {
+      known.id = await this.#commands.ensureGeneration(this.#keyOf(tag), id, time);
+      return known.id;
+    } catch (error) {
+      this.#memory.forget(tag);
+      throw error;
+    }
+  }
+}
+
+/** 96 random bits: no two are ever the same. */
+function newId(): string {
+  return randomBytes(12).toString('base64url');
+}
+
+/** Half of the tags that the process remembers, about 100 bytes each. */
+const maxYoung = 10_000;
+
+/** What the process knows of the key of a tag. */
+export interface KnownTag {
+  /** Until when it lives at least, on the monotonic clock. */
+  readonly until: Milliseconds;
+  /** Its generation; `undefined` until Redis has answered. */
+  id: string | undefined;
+}
+
+/** A read of generations under way. */
+export interface GenerationsRead {
+  readonly tags: readonly string[];
+  /** Tags that this process has invalidated since it began. */
+  readonly invalidated: Set<string>;
+}
+
+/**
+ * What all views of a store know of its tags. It may be wrong without harm: a tag that expires early, or that another process has
+ * deleted, makes entries miss and never brings one back.
+ */
+export class TagMemory {
+  /** Counts invalidations: reads from before the last one are not shared. */
+  round = 0;
+  #young = new Map<string, KnownTag>();
+  /** Earlier ones, dropped together when there are as many young ones: to find the oldest of a map takes a search. */
+  #old = new Map<string, KnownTag>();
+  readonly #underWay = new Set<GenerationsRead>();
+
+  /** Whether the key of the tag is known to live for `life` from `now` on. */
+  livesFor(tag: string, now: Milliseconds, life: RedisTtl): boolean {
+    const known = this.#find(tag);
+    return known !== undefined && known.until >= (life === undefined ? Number.POSITIVE_INFINITY : now + life);
+  }
+
+  /** Whether this knowledge is about the key that holds this id, not about one that another process has invalidated. */
+  isAbout(tag: string, id: string): boolean {
+    const known = this.#find(tag);
+    return known !== undefined && (known.id === undefined || known.id === id);
+  }
+
+  extended(tag: string, now: Milliseconds, life: RedisTtl): KnownTag {
+    if (this.#young.size >= maxYoung) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    const known = { until: life === undefined ? Number.POSITIVE_INFINITY : now + life, id: undefined };
+    this.#young.set(tag, known);
+    return known;
+  }
+
+  forget(tag: string): void {
+    this.#young.delete(tag);
+    this.#old.delete(tag);
+  }
+
+  begin(tags: readonly string[]): GenerationsRead {
+    const read = { tags, invalidated: new Set<string>() };
+    this.#underWay.add(read);
+    return read;
+  }
+
+  end(read: GenerationsRead): void {
+    this.#underWay.delete(read);
+  }
+
+  invalidated(tags: readonly string[]): void {
+    this.round++;
+    for (const tag of tags) {
+      this.forget(tag);
+      for (const read of this.#underWay) if (read.tags.includes(tag)) read.invalidated.add(tag);
+    }
+  }
+
+  /** The keys of all tags were deleted. */
+  cleared(): void {
+    this.round++;
+    this.#young.clear();
+    this.#old.clear();
+  }
+
+  #find(tag: string): KnownTag | undefined {
+    return this.#young.get(tag) ?? this.#old.get(tag);
+  }
+}

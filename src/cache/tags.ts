@@ -1,0 +1,247 @@
+import { asMissing, type ReadEntry, type Stored, StoredEntry, type TagGenerations, withTags } from '../codec/entry.js';
+import type { MaybePromise } from '../codec/serializers.js';
+import { batchSize, type OrderedCommands, prefixLength } from '../commands/commands.js';
+import { ArgumentError, UnsupportedError } from '../errors.js';
+import type { KeySpace, TagSpace } from '../keys/keyspace.js';
+import { expected } from '../messages.js';
+import { withTimeout } from '../time/deadlines.js';
+import type { Milliseconds, RedisTtl } from '../ttl.js';
+import { type TagMemory, TagReader } from './tag-generations.js';
+
+/** The tag of the whole store, which every entry carries under `lazyClear`. No tag of a caller is empty. */
+const wholeStore = '';
+
+export interface TagSettings {
+  /** Whether every entry carries the generation of the store: the option `lazyClear`. */
+  readonly lazy: boolean;
+  /** Whether `has`, `ttl`, `keys` and the like check tags: if an option says that entries may carry some. */
+  readonly strict: boolean;
+}
+
+export interface TagContext {
+  readonly commands: OrderedCommands;
+  readonly keys: KeySpace;
+  readonly tagging: TagSettings;
+  readonly tagMemory: TagMemory;
+  readonly timeout: Milliseconds;
+}
+
+/** The beginning of an entry, and the tags it lists. */
+interface EntryPrefix {
+  readonly key: string;
+  readonly prefix: Buffer | null;
+  readonly entry: StoredEntry | undefined;
+}
+
+/**
+ * Tags, by generations. Each tag in use has a key in Redis that holds a random id, its generation. An entry carries its tags and their
+ * generations of when it was written, and is valid while each is the same. Invalidating a tag deletes its key: the next write makes a new
+ * id, which no entry has. So there is no clock, no list of the entries of a tag, and an evicted key brings nothing back.
+ */
+export class Tags {
+  readonly lazy: boolean;
+  readonly strict: boolean;
+  readonly #context: TagContext;
+  readonly #generations: TagReader;
+
+  constructor(context: TagContext) {
+    this.#context = context;
+    this.#generations = new TagReader(context.commands, context.tagMemory, (tag) => this.#redisKey(tag));
+    this.lazy = context.tagging.lazy;
+    this.strict = context.tagging.strict;
+  }
+
+  /** Whether tags decide if the entry counts: it carries some, or should. */
+  needsTagCheck(entry: ReadEntry): entry is StoredEntry {
+    return entry.found && (this.lazy || entry.isTagged);
+  }
+
+  /** Reads ahead what every entry of the store needs, so that it arrives with the entry. */
+  prefetch(): Promise<unknown> | undefined {
+    if (!this.lazy) return undefined;
+    const asked = this.#context.commands.get(this.#redisKey(wholeStore));
+    asked.catch(() => {});
+    return asked;
+  }
+
+  /**
+   * The entries whose tags are valid; the others are missing. A damaged list is left to the codec, which reports it. Redis: GET of each
+   * tag, in one MGET with others of the tick.
+   */
+  async check(entries: readonly ReadEntry[], prefetch?: Promise<unknown>): Promise<ReadEntry[]> {
+    const names = new Set(entries.flatMap((entry) => (entry.found && entry.tags ? [...entry.tags.keys()] : [])));
+    const now = await this.#now(names, prefetch);
+    return entries.map((entry) => {
+      if (!this.needsTagCheck(entry)) return entry;
+      // Without a generation, a lazy clear may have meant it too.
+      if (!entry.isTagged) return asMissing(entry);
+      return entry.tags === undefined || isCurrent(entry.tags, now) ? entry : asMissing(entry);
+    });
+  }
+
+  /**
+   * The generations of the tags now, made if there are none, for an entry that Redis keeps for `life`. Read them before the value is made,
+   * so that an invalidation meanwhile wins. Redis: GET of each; a script for a tag that is new or has to live longer.
+   */
+  async generations(tags: readonly string[], life: RedisTtl): Promise<TagGenerations> {
+    const names = this.lazy ? [wholeStore, ...tags] : tags;
+    if (names.length === 0) return new Map();
+    const ids = await this.#generations.read(names, life);
+    return new Map(names.map((name, i) => [name, ids[i] as string]));
+  }
+
+  /**
+   * The bytes with their tags in front, or as they are without tags. `life`: how long Redis keeps the entry. `earlier`: generations that
+   * were read before, when the time to live was not known.
+   */
+  withGenerations(value: MaybePromise<Stored>, tags: readonly string[], life: RedisTtl, earlier?: TagGenerations): MaybePromise<Stored> {
+    if (tags.length === 0 && !this.lazy) return value;
+    const later = tags.filter((tag) => !earlier?.has(tag));
+    // The caller does not wait for it: if it fails, the entry is a miss before its time.
+    if (earlier) this.#extend(earlier, life)?.catch(() => {});
+    if (earlier && later.length === 0 && !(value instanceof Promise)) return withTags(earlier, value);
+    const generations = earlier && later.length === 0 ? earlier : this.generations(later, life);
+    return Promise.all([value, generations]).then(([bytes, read]) => withTags(new Map([...read, ...(earlier ?? [])]), bytes));
+  }
+
+  /**
+   * Lets the tags of an entry live as long as the entry, whose time to live is now `ttl` before its stale window. `prefix`: its first bytes.
+   * Redis: a script for each tag that is not known to live as long.
+   */
+  async outlast(redisKey: string, prefix: Buffer, ttl: RedisTtl): Promise<void> {
+    const { isTagged, tags, staleFor } = StoredEntry.parse(prefix);
+    if (!isTagged) return;
+    const generations = tags ?? (await this.#wholeEntry(redisKey))?.tags;
+    if (generations) await this.#extend(generations, ttl === undefined ? undefined : ttl + staleFor);
+  }
+
+  /** @throws {ArgumentError} if the keys of the store leave no place for tags */
+  checkPlace(): void {
+    if (this.#context.keys.tags) return;
+    throw new ArgumentError('there is no place for tags if `keyFunction` or a literal `keyPrefix` makes the keys: leave `tags` out');
+  }
+
+  /** The keys of all tags were deleted with the entries. */
+  cleared(): void {
+    this.#context.tagMemory.cleared();
+  }
+
+  /** Makes every entry with one of the tags a miss. Redis: UNLINK of as many keys as there are tags. */
+  async invalidate(tags: readonly string[]): Promise<void> {
+    checkTags(tags);
+    await this.#invalidate(tags);
+  }
+
+  /** Makes every entry of the store a miss. */
+  async invalidateAll(): Promise<void> {
+    if (!this.lazy)
+      throw new UnsupportedError('`clear({ lazy: true })` needs the option `lazyClear: true`, in every store that shares the keys');
+    await this.#invalidate([wholeStore]);
+  }
+
+  /** Whether each entry exists and its tags are valid, within one deadline. Redis: GETRANGE, pipelined, and GET of the tags. */
+  areValid(redisKeys: readonly string[]): Promise<boolean[]> {
+    return withTimeout(this.#areValid(redisKeys), this.#context.timeout * Math.ceil(redisKeys.length / batchSize));
+  }
+
+  async #areValid(redisKeys: readonly string[]): Promise<boolean[]> {
+    const prefixes = await this.#prefixes(redisKeys);
+    return Promise.all(
+      prefixes.map(async ({ key, prefix, entry }) => {
+        if (entry?.tags) return isCurrent(entry.tags, await this.#now(entry.tags.keys()));
+        // A value without bytes exists as well.
+        return !this.lazy && (prefix === null ? this.#context.commands.has(key) : entry !== undefined && !entry.isTagged);
+      }),
+    );
+  }
+
+  /**
+   * The answer about an entry, or `otherwise` if its tags are invalid and an option says that there may be some. Both are asked at once,
+   * so that calls on one key keep their order: what is done to an invalid entry does no harm.
+   */
+  ifValid<T>(redisKey: string, answer: Promise<T>, otherwise: T): Promise<T> {
+    if (!this.strict) return answer;
+    return Promise.all([answer, this.areValid([redisKey])]).then(([answered, [isValid]]) => (isValid ? answered : otherwise));
+  }
+
+  /**
+   * Deletes those of the entries that a lazy clear has made misses. Redis: GETRANGE, pipelined; GET of the generation; and for each a script
+   * that deletes it if it is unchanged.
+   */
+  async unlinkCleared(redisKeys: readonly string[]): Promise<number> {
+    const { commands } = this.#context;
+    const prefixes = await this.#prefixes(redisKeys);
+    // Asked after the entries: an id other than the generation now was it before, and never is again.
+    const now = (await this.#now([wholeStore])).get(wholeStore);
+    const cleared = prefixes.flatMap(({ key, prefix, entry }) => {
+      const id = entry?.tags?.get(wholeStore);
+      if (!prefix || !entry || id === undefined || id === now) return [];
+      return [{ key, prefix: prefix.subarray(0, entry.headerLength) }];
+    });
+    return cleared.length === 0 ? 0 : commands.unlinkUnchanged(cleared);
+  }
+
+  /** Whether the entry carries tags. Redis: GETRANGE. */
+  async hasTags(redisKey: string): Promise<boolean> {
+    const [prefix] = await this.#context.commands.prefixes([redisKey], prefixLength);
+    return prefix ? StoredEntry.parse(prefix).isTagged : false;
+  }
+
+  /** The first bytes of each entry, with all of its tags. */
+  async #prefixes(redisKeys: readonly string[]): Promise<EntryPrefix[]> {
+    const prefixes = await this.#context.commands.prefixes(redisKeys, prefixLength);
+    return Promise.all(
+      redisKeys.map(async (key, i) => {
+        const prefix = prefixes[i] ?? null;
+        const entry = prefix ? StoredEntry.parse(prefix) : undefined;
+        if (!prefix || !entry?.isTagged || entry.tags || prefix.length < prefixLength) return { key, prefix, entry };
+        const whole = await this.#wholeEntry(key);
+        return whole?.isTagged ? { key, prefix: whole.bytes as Buffer, entry: whole } : { key, prefix: null, entry: undefined };
+      }),
+    );
+  }
+
+  async #wholeEntry(redisKey: string): Promise<StoredEntry | undefined> {
+    const entry = await this.#context.commands.get(redisKey);
+    return entry.found ? entry : undefined;
+  }
+
+  /** The generations now. Those of one tick leave as one MGET. */
+  async #now(names: Iterable<string>, prefetch?: Promise<unknown>): Promise<TagGenerations> {
+    const list = [...names];
+    const { commands } = this.#context;
+    const answers = await Promise.all(
+      list.map((name) => (name === wholeStore && (prefetch as Promise<ReadEntry> | undefined)) || commands.get(this.#redisKey(name))),
+    );
+    return new Map(list.flatMap((name, i) => (answers[i]?.found ? [[name, String(answers[i].bytes)] as const] : [])));
+  }
+
+  #extend(generations: TagGenerations, life: RedisTtl): Promise<unknown> | undefined {
+    return this.#generations.extend([...generations.keys()], life);
+  }
+
+  async #invalidate(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const tags = [...new Set(names)];
+    this.#context.tagMemory.invalidated(tags);
+    await this.#context.commands.unlink(tags.map((tag) => this.#redisKey(tag)));
+  }
+
+  #redisKey(tag: string): string {
+    this.checkPlace();
+    return (this.#context.keys.tags as TagSpace).toRedisKey(tag);
+  }
+}
+
+function isCurrent(tags: TagGenerations, now: TagGenerations): boolean {
+  for (const [name, id] of tags) if (now.get(name) !== id) return false;
+  return true;
+}
+
+/** Checks what a caller gives as tags. */
+export function checkTags(tags: unknown): readonly string[] {
+  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string' && tag !== '' && tag.isWellFormed())) {
+    throw new ArgumentError(expected('tags', 'an array of strings that are not empty', tags));
+  }
+  return tags;
+}

@@ -1,0 +1,114 @@
+import type { ReadEntry, StoredEntry } from '../codec/entry.js';
+import { type MaybePromise, then } from '../codec/serializers.js';
+import type { KeySpace } from '../keys/keyspace.js';
+import { hasPayloadOf, isReadable, type NearEntry, type ReadableEntry, share } from '../near/entry.js';
+import type { NearTier } from '../near/tier.js';
+import { performance } from '../time/clock.js';
+import type { Milliseconds } from '../ttl.js';
+import type { CacheContext } from './context.js';
+import type { FailurePolicy } from './failure.js';
+import type { Tags } from './tags.js';
+
+/** The use of an entry is noted this often at most, which is exact enough for eviction. */
+const useInterval: Milliseconds = 100;
+
+/**
+ * Finds near entries by the caller's key. Making and hashing the key in Redis takes longer than all the rest of a hit, so the entries found
+ * last are also held under the callers' keys. The tier owns them: one that it evicts ends here too.
+ */
+export class NearReader {
+  readonly #tier: NearTier;
+  readonly #keys: KeySpace;
+  readonly #recent = new Map<string, NearEntry>();
+
+  constructor(tier: NearTier, keys: KeySpace) {
+    this.#tier = tier;
+    this.#keys = keys;
+  }
+
+  /** The entry, if it may be served. */
+  find(key: string): NearEntry | undefined {
+    const now = performance.now();
+    const near = this.#recent.get(key);
+    if (near === undefined || near.isEvicted || now - near.used > useInterval) return this.#look(key, now);
+    return now < this.#tier.trustedUntil && now < near.deadline ? near : undefined;
+  }
+
+  #look(key: string, now: Milliseconds): NearEntry | undefined {
+    const near = this.#tier.find(this.#keys.toRedisKey(key), now);
+    // A key function of the user may depend on more than the key.
+    if (this.#keys.varies) return near;
+    if (near === undefined) this.#recent.delete(key);
+    else {
+      near.used = now;
+      if (this.#recent.size >= this.#tier.max) this.#recent.clear();
+      this.#recent.set(key, near);
+    }
+    return near;
+  }
+}
+
+/** From entries to what callers get: a value decoded for each caller, or for all if the near tier shares values. */
+export class Values {
+  readonly #context: Pick<CacheContext, 'keys' | 'codec' | 'near'>;
+  readonly #tags: Tags;
+  readonly #policy: FailurePolicy;
+  readonly #nearReader: NearReader | undefined;
+
+  constructor(context: Pick<CacheContext, 'keys' | 'codec' | 'near'>, tags: Tags, policy: FailurePolicy) {
+    this.#context = context;
+    this.#tags = tags;
+    this.#policy = policy;
+    this.#nearReader = context.near && new NearReader(context.near, context.keys);
+  }
+
+  /** Whether more than the entry decides if it counts: its tags, or its time left in Redis. */
+  needsCheck(entry: ReadEntry): entry is StoredEntry {
+    return entry.found && (entry.staleFor > 0 || this.#tags.needsTagCheck(entry));
+  }
+
+  /** The near entry of this key, if it alone answers a read. */
+  findNear(key: string): ReadableEntry | undefined {
+    const near = this.#nearReader?.find(key);
+    return this.#answers(near) ? near : undefined;
+  }
+
+  /** The value of a near entry: decoded for this caller, or once for all. */
+  ofNear(operation: string, key: string, near: ReadableEntry): MaybePromise<unknown> {
+    if (near.isShared) return near.value;
+    if (!near.entry.found) return undefined;
+    const { near: tier, codec, keys } = this.#context;
+    // Only encrypted values are bound to their key in Redis.
+    const value = this.decode(operation, key, near.entry, codec.encrypted ? keys.toRedisKey(key) : key);
+    return tier?.freeze ? then(value, (decoded) => share(near, decoded)) : value;
+  }
+
+  /** The value of an entry that was read and counts. If the near tier shares values, the shared one: it may be newer, never older. */
+  of(operation: string, key: string, entry: StoredEntry, redisKey: string): MaybePromise<unknown> {
+    if (!this.#context.near?.freeze) return this.decode(operation, key, entry, redisKey);
+    const near = this.#nearReader?.find(key);
+    if (this.#answers(near)) return this.ofNear(operation, key, near);
+    // The tags and the age of what was read were checked: the near entry is as good if it holds the same payload.
+    const same = hasPayloadOf(near, entry) ? near : undefined;
+    if (same?.isShared) return same.value;
+    return then(this.decode(operation, key, entry, redisKey), (value) => share(same, value));
+  }
+
+  /** Decodes the value; a miss and an `error` event if that fails. A promise only if decoding takes time. */
+  decode(operation: string, key: string, { payload }: StoredEntry, redisKey: string): MaybePromise<unknown> {
+    try {
+      const value = this.#context.codec.decode(payload, redisKey);
+      return value instanceof Promise ? value.catch((error: unknown) => this.#unreadable(operation, key, error)) : value;
+    } catch (error) {
+      return this.#unreadable(operation, key, error);
+    }
+  }
+
+  #answers(near: NearEntry | undefined): near is ReadableEntry {
+    return isReadable(near) && !this.needsCheck(near.entry);
+  }
+
+  #unreadable(operation: string, key: string, error: unknown): undefined {
+    this.#policy.report({ name: operation, key }, error);
+  }
+}

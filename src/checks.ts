@@ -1,0 +1,90 @@
+import { ArgumentError, CacheError, OptionError } from './errors.js';
+import { expected } from './messages.js';
+
+/** @throws {OptionError} that says what was expected and what came, unless `ok` */
+export function check(name: string, what: string, got: unknown, ok: boolean): void {
+  if (!ok) throw new OptionError(expected(name, what, got));
+}
+
+/** The error of a function in the options that failed. The operation then fails by its failure policy, unlike for a wrong argument. */
+export function functionFailed(option: string, cause: unknown): CacheError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CacheError('ERR_OPTION', `the function in the option \`${option}\` failed: ${why}`, { cause });
+}
+
+/** Names of options, as a record so that the compiler keeps it complete. */
+export type Names = Readonly<Record<string, unknown>>;
+
+/** Whether the value can hold options: an object or a module, not an array, Date, Map, Promise, Buffer or AbortSignal. */
+export function isOptions(value: unknown): value is object {
+  const tag = Object.prototype.toString.call(value);
+  return tag === '[object Object]' || tag === '[object Module]';
+}
+
+/** The names in `options` that `known` lacks. An explicit `undefined` counts as left out. */
+export function unknownNames(options: object, known: Names): string[] {
+  return Object.keys(options).filter((name) => !Object.hasOwn(known, name) && (options as Names)[name] !== undefined);
+}
+
+/** Refuses unknown names in an option that is an object itself, such as `breaker`. @throws {OptionError} that names each */
+export function onlyKnown(where: string, options: object, known: Names): void {
+  const unknown = unknownNames(options, known);
+  const paths = unknown.map((name) => `${where}.${name}`);
+  if (unknown.length > 0) throw new OptionError(unknownOptions(paths, known));
+}
+
+/** ``unknown options `a`, `b`; it takes c, d`` */
+export function unknownOptions(unknown: readonly string[], known: Names): string {
+  const takes = Object.keys(known).join(', ') || 'no options';
+  return `unknown option${unknown.length > 1 ? 's' : ''} ${unknown.map((name) => `\`${name}\``).join(', ')}; it takes ${takes}`;
+}
+
+/** All names of the options of a call. */
+export type NamesOf<Options> = Readonly<Record<keyof Options, true>>;
+
+/**
+ * The options of a call, or none if they are left out.
+ *
+ * @param call the method, as an error names it
+ * @throws {ArgumentError} for an unknown name, and for anything but an object of options
+ */
+export function callOptions<Options extends object>(call: string, options: Options | undefined, known: NamesOf<Options>): Partial<Options> {
+  if (options === undefined) return {};
+  if (!isOptions(options)) {
+    throw new ArgumentError(expected(`options of ${call}`, `an object of ${Object.keys(known).join(', ')}`, options));
+  }
+  const unknown = unknownNames(options, known as Names);
+  if (unknown.length > 0) throw new ArgumentError(`${call}: ${unknownOptions(unknown, known as Names)}`);
+  return options;
+}
+
+/** The known name closest to `name`: equal but for case or plural, or with one or two letters mistyped. */
+export function similar(name: string, known: readonly string[]): string | undefined {
+  const lower = name.toLowerCase();
+  const distance = (other: string): number => {
+    const low = other.toLowerCase();
+    return low === lower || `${low}s` === lower || low === `${lower}s` ? 0 : edits(lower, low);
+  };
+  const [best] = known
+    .map((other) => ({ other, distance: distance(other) }))
+    .filter((each) => each.distance <= Math.min(2, Math.floor(name.length / 3)))
+    .sort((a, b) => a.distance - b.distance);
+  return best?.other;
+}
+
+/** The edit distance of two words: letters inserted, deleted, replaced or swapped with their neighbour. */
+function edits(a: string, b: string): number {
+  let before: number[] = [];
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? (before[j - 2] as number) + 1 : replaced;
+      next.push(Math.min(replaced, swapped, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    before = row;
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,177 @@
+import { constants } from 'node:buffer';
+import { promisify } from 'node:util';
+import zlib from 'node:zlib';
+import { check, isOptions, onlyKnown } from '../checks.js';
+import { CodecError, OptionError, UnsupportedError } from '../errors.js';
+import { expected } from '../messages.js';
+import { asBuffer, layerName } from './entry.js';
+import { type MaybePromise, then } from './serializers.js';
+
+/** Compresses and decompresses bytes: the option `compression`. */
+export interface Compressor {
+  /** Stored with the values, so that only this compressor reads them: 1 to 32 letters, digits, `.`, `_` or `-`. Default `'custom'`. */
+  readonly name?: string | undefined;
+  compress(bytes: Buffer): MaybePromise<Uint8Array>;
+  /** Must stop at `maxOutputLength` bytes, which zlib's functions take by this name. A longer result is refused. */
+  decompress(bytes: Buffer, limit?: DecompressionLimit): MaybePromise<Uint8Array>;
+}
+
+/** The limit of one decompression. */
+export interface DecompressionLimit {
+  /** The option `maxDecompressedSize`, in bytes. */
+  readonly maxOutputLength: number;
+}
+
+const run = {
+  gzip: promisify(zlib.gzip),
+  gunzip: promisify(zlib.gunzip),
+  brotliCompress: promisify(zlib.brotliCompress),
+  brotliDecompress: promisify(zlib.brotliDecompress),
+};
+
+/** Gzip at zlib's default level, off the main thread. @example compression: { algorithm: gzipCompressor, threshold: 4096 } */
+export const gzipCompressor: Compressor = {
+  name: 'gzip',
+  compress: (bytes) => run.gzip(bytes),
+  decompress: (bytes, limit) => run.gunzip(bytes, { ...limit }),
+};
+
+/** Brotli at quality 4, off the main thread. Zlib's default quality of 11 takes a hundred times as long. */
+export const brotliCompressor: Compressor = {
+  name: 'brotli',
+  compress: (bytes) =>
+    run.brotliCompress(bytes, {
+      params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 },
+    }),
+  decompress: (bytes, limit) => run.brotliDecompress(bytes, { ...limit }),
+};
+
+type Zstd = (bytes: Buffer, options: Partial<DecompressionLimit>, done: (error: Error | null, result: Buffer) => void) => void;
+// In Node since 22.15 and 23.8; the types of Node 20 do not know them.
+const { zstdCompress, zstdDecompress } = zlib as {
+  zstdCompress?: Zstd;
+  zstdDecompress?: Zstd;
+};
+
+/** Zstandard at its default level, off the main thread. `supported`: whether Node has it, as 22.15, 23.8 and later do. */
+export const zstdCompressor: Compressor & { readonly supported: boolean } = {
+  name: 'zstd',
+  supported: zstdCompress !== undefined && zstdDecompress !== undefined,
+  compress: (bytes) => zstd(zstdCompress, bytes),
+  decompress: (bytes, limit) => zstd(zstdDecompress, bytes, limit),
+};
+
+async function zstd(work: Zstd | undefined, bytes: Buffer, limit?: DecompressionLimit): Promise<Buffer> {
+  if (work === undefined) throw new UnsupportedError(`zstd needs Node 22.15 or later, this is ${process.version}`);
+  return promisify(work)(bytes, { ...limit });
+}
+
+/** A compression and its threshold. */
+export interface CompressionOptions {
+  /** `'gzip'`, `'brotli'`, `'zstd'` or your own compressor. */
+  readonly algorithm: 'gzip' | 'brotli' | 'zstd' | Compressor;
+  /** The minimum size of a compressed value in bytes ≥ 0. Smaller values are stored uncompressed. Default 1024. */
+  readonly threshold?: number | undefined;
+}
+
+/** The options for compression. */
+export interface PackingOptions {
+  /**
+   * Compresses values. Values of the built-in algorithms are always readable. Default: none.
+   *
+   * @example compression: { algorithm: 'brotli', threshold: 2048 }
+   */
+  readonly compression?: CompressionOptions['algorithm'] | CompressionOptions | (Compressor & { threshold: number }) | undefined;
+  /**
+   * The maximum size of a decompressed value in bytes ≥ 1, so that few stored bytes cannot fill the memory. A larger value is a miss with an
+   * `error` event when read, and is stored uncompressed when written. Default 64 MiB.
+   */
+  readonly maxDecompressedSize?: number | undefined;
+}
+
+/** Compresses and decompresses payloads. */
+export interface Packing {
+  /** The name of the compression in the frame; `undefined` without compression. */
+  readonly name: string | undefined;
+  /** Whether the size of a payload calls for compression. */
+  takes(payload: string | Uint8Array): boolean;
+  pack(payload: Buffer): MaybePromise<Buffer>;
+  /** The decompression by this name, or `undefined`. */
+  unpacker(name: string): ((payload: Buffer) => MaybePromise<Buffer>) | undefined;
+}
+
+const builtIn = { gzip: gzipCompressor, brotli: brotliCompressor, zstd: zstdCompressor };
+const mebibyte = 2 ** 20;
+
+/** @throws {OptionError} for a wrong option */
+export function createPacking({ compression, maxDecompressedSize: limit = 64 * mebibyte }: PackingOptions): Packing {
+  const maximum = constants.MAX_LENGTH;
+  const isLimit = Number.isInteger(limit) && limit >= 1 && limit <= maximum;
+  check('maxDecompressedSize', `an integer of bytes from 1 to ${maximum}`, limit, isLimit);
+  const own = compression === undefined ? undefined : ownCompression(compression);
+  const compressors = new Map<string, Compressor>(Object.entries(builtIn));
+  if (own) compressors.set(own.name, own.compressor);
+  const tooLarge = (): CodecError => new CodecError(`the stored value would be larger than \`maxDecompressedSize\`, ${limit} bytes`);
+  const failed = (error: unknown): never => {
+    throw (error as { code?: unknown } | undefined)?.code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge() : error;
+  };
+  const checked = (bytes: Uint8Array): Buffer => {
+    // zlib stops at the limit itself. Another compressor may not.
+    if (bytes.byteLength > limit) throw tooLarge();
+    return asBuffer(bytes);
+  };
+
+  return {
+    name: own?.name,
+    takes(payload) {
+      if (own === undefined) return false;
+      const size = Buffer.byteLength(payload);
+      // A larger value could not be read again.
+      return size >= own.threshold && size <= limit;
+    },
+    pack: (payload) => then((own as OwnCompression).compressor.compress(payload), asBuffer),
+    unpacker(name) {
+      const compressor = compressors.get(name);
+      if (!compressor) return undefined;
+      return (payload) => {
+        try {
+          // A copy for a foreign compressor: it may return or change the bytes that it was given, which the near tier holds.
+          const own = Object.values<Compressor>(builtIn).includes(compressor) ? payload : Buffer.from(payload);
+          const unpacked = then(compressor.decompress(own, { maxOutputLength: limit }), checked);
+          return unpacked instanceof Promise ? unpacked.catch(failed) : unpacked;
+        } catch (error) {
+          return failed(error);
+        }
+      };
+    },
+  };
+}
+
+interface OwnCompression {
+  readonly name: string;
+  readonly compressor: Compressor;
+  readonly threshold: number;
+}
+
+function ownCompression(option: NonNullable<PackingOptions['compression']>): OwnCompression {
+  const { algorithm, threshold = 1024 } = normalized(option);
+  const compressor = typeof algorithm === 'string' && Object.hasOwn(builtIn, algorithm) ? builtIn[algorithm] : (algorithm as Compressor);
+  if (typeof compressor?.compress !== 'function' || typeof compressor.decompress !== 'function') {
+    throw new OptionError(expected('compression', "'gzip', 'brotli', 'zstd' or an object with compress and decompress", algorithm));
+  }
+  check('compression.threshold', 'a number of bytes ≥ 0', threshold, typeof threshold === 'number' && threshold >= 0);
+  if (compressor === zstdCompressor && !zstdCompressor.supported) {
+    throw new OptionError(`expected \`compression\` to be 'gzip' or 'brotli': zstd needs Node 22.15 or later, this is ${process.version}`);
+  }
+  const name = compressor.name ?? 'custom';
+  check('compression.name', '1 to 32 letters, digits, `.`, `_` or `-`', name, typeof name === 'string' && layerName.test(name));
+  return { name, compressor, threshold };
+}
+
+/** The option in its long form. Short forms: an algorithm alone, or a compressor with a threshold on it. */
+function normalized(option: NonNullable<PackingOptions['compression']>): CompressionOptions {
+  if (!isOptions(option)) return { algorithm: option };
+  if (!('algorithm' in option)) return 'threshold' in option ? { algorithm: option, threshold: option.threshold } : { algorithm: option };
+  onlyKnown('compression', option, { algorithm: true, threshold: true } satisfies Record<keyof CompressionOptions, true>);
+  return option;
+}

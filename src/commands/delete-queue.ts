@@ -1,0 +1,227 @@
+import { clearTimeout, performance, setTimeout } from '../time/clock.js';
+import type { Milliseconds } from '../ttl.js';
+import { type Call, type Commands, type Leases, type NewEntry, verbTable, wrapEach } from './commands.js';
+import { type Clear, isRetryable, PendingClears, PendingDeletions } from './pending-deletions.js';
+
+/** How often Redis is tried while something waits for it. */
+const retryInterval: Milliseconds = 100;
+
+/** Receives deletions that wait instead of failing, by their keys in Redis; a clear; and deletions that Redis refuses later. */
+export type OnQueued = (error: Error, what: readonly string[] | 'clear', refused?: 'refused') => void;
+
+type Keys = readonly (string | Buffer)[];
+
+/**
+ * Keeps deletions that cannot be sent (`invalidations: 'queue'`) and sends them when Redis is back. Until then their keys read as missing
+ * in this process. A write that arrives replaces the deletion before it, and one that does not arrive becomes a deletion.
+ */
+export class DeleteQueue {
+  readonly #base: Commands;
+  readonly #onQueued: OnQueued;
+  readonly #deletions: PendingDeletions;
+  readonly #clears = new PendingClears();
+  #timer: NodeJS.Timeout | undefined;
+  #timerDue = Number.POSITIVE_INFINITY;
+  #stopped = false;
+
+  constructor(base: Commands, onQueued: OnQueued) {
+    this.#base = base;
+    this.#onQueued = onQueued;
+    const unlink = (key: string): Promise<unknown> => base.unlink([key], { counted: false });
+    this.#deletions = new PendingDeletions(unlink, (error, keys) => onQueued(error, keys, 'refused'));
+  }
+
+  /** Whether the deletion of this key waits. */
+  readonly waits = (key: string): boolean =>
+    (this.#deletions.size > 0 && this.#deletions.has(key)) || (this.#clears.size > 0 && this.#clears.hides(key));
+
+  /** Keeps a clear that failed with this error. Until it has run, its keys read as missing. @returns false if it cannot wait */
+  readonly clearLater = (error: unknown, clear: Clear): boolean => {
+    if (!isRetryable(error) || this.#stopped || !this.#clears.add(clear)) return false;
+    this.#onQueued(error as Error, 'clear');
+    this.#schedule();
+    return true;
+  };
+
+  /** Sends what waits now, refused deletions included. Resolves when it was tried. */
+  async replay(): Promise<void> {
+    this.#deletions.retryRefused(Number.POSITIVE_INFINITY);
+    await this.#attempt();
+  }
+
+  /** Stops trying. @returns how many deletions were never sent */
+  stop(): number {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    return this.#deletions.asked + this.#clears.size;
+  }
+
+  /** Commands to the same Redis, with these deletions waiting. */
+  over(commands: Commands): Commands {
+    const wrapped = wrapEach(commands, (verb, call) => {
+      if (verb.access === 'read') return verb.many ? this.#readMany(call, verb.missing) : this.#read(call, verb.missing);
+      if (verb.access === 'update') return this.#update(call, verb.keys);
+      return call;
+    });
+    return {
+      ...wrapped,
+      claim: this.#update(commands.claim as Call, verbTable.claim.keys) as Commands['claim'],
+      setUnderLease: async (entry, claim) => {
+        await this.#settleDeletions([claim.lease, entry.key]);
+        return commands.setUnderLease(entry, claim);
+      },
+      unlinkUnderLease: async (key, claim, mark) => {
+        await this.#settleDeletions([claim.lease, key]);
+        return commands.unlinkUnderLease(key, claim, mark);
+      },
+      set: (key, value, ttl) => {
+        if (this.#deletions.size > 0) return this.#write(key, () => commands.set(key, value, ttl));
+        const sent = commands.set(key, value, ttl);
+        sent.catch((error: unknown) => this.#becomeDeletion(error, key));
+        return sent;
+      },
+      setMany: (entries) => this.#writeMany(entries, () => commands.setMany(entries)),
+      unlink: async (keys, options) => {
+        if (options?.scanned) return commands.unlink(keys, options);
+        try {
+          return await commands.unlink(keys, options);
+        } catch (error) {
+          this.#keep(error, keys, options?.leases);
+          return 0;
+        }
+      },
+      unlinkEach: async (keys, leases) => {
+        try {
+          return await commands.unlinkEach(keys, leases);
+        } catch (error) {
+          this.#keep(error, keys, leases);
+          return keys.map(() => false);
+        }
+      },
+      scan: (glob, cursor) => this.#scan(commands.scan(glob, cursor)),
+    };
+  }
+
+  #keep(error: unknown, keys: Keys, leases: Leases = []): void {
+    const theirs = leases.filter((lease) => lease !== undefined);
+    const names = keys.map(String);
+    if (!isRetryable(error) || this.#stopped || !this.#deletions.hasRoomFor([...theirs, ...names])) throw error;
+    for (const lease of theirs) this.#deletions.add(lease, true);
+    for (const name of names) this.#deletions.add(name);
+    this.#onQueued(error as Error, names);
+    this.#schedule();
+  }
+
+  /** Sets the timer to the next attempt, earlier than it was if something is due earlier. */
+  #schedule(): void {
+    if (this.#stopped) return;
+    const now = performance.now();
+    const soon = now + retryInterval;
+    const due = this.#clears.size > 0 ? soon : this.#deletions.nextAttempt(soon);
+    if (due >= this.#timerDue) return;
+    clearTimeout(this.#timer);
+    this.#timerDue = due;
+    this.#timer = setTimeout(
+      () => {
+        this.#timerDue = Number.POSITIVE_INFINITY;
+        void this.#attempt();
+      },
+      Math.max(0, due - now),
+    );
+    this.#timer.unref();
+  }
+
+  /** Clears and deletions side by side: a clear of many keys takes long. */
+  async #attempt(): Promise<void> {
+    // A timer may fire a little early.
+    this.#deletions.retryRefused(performance.now() + 1);
+    const schedule = (): void => this.#schedule();
+    await Promise.all([this.#clears.send().finally(schedule), this.#deletions.send().finally(schedule)]);
+  }
+
+  /** Sends the deletions that wait for these keys now. Later ones go on waiting. */
+  async #settle(keys: readonly string[]): Promise<void> {
+    const due = keys.map((key) => [key, this.#deletions.get(key)] as const);
+    await this.#base.unlink(keys);
+    for (const [key, pending] of due) if (pending?.writes === 0) this.#deletions.settle(key, pending);
+  }
+
+  async #settleDeletions(keys: readonly string[]): Promise<void> {
+    if (this.#deletions.size === 0) return;
+    const due = keys.filter((key) => this.#deletions.has(key));
+    if (due.length > 0) await this.#settle(due);
+  }
+
+  #read(call: Call, missing: unknown): Call {
+    return (key, b, c, d) => (this.waits(key) ? Promise.resolve(missing as never) : call(key, b, c, d));
+  }
+
+  #readMany(call: Call, missing: unknown): Call {
+    return async (keys: readonly string[], b: never, c: never, d: never) => {
+      if (this.#deletions.size === 0 && this.#clears.size === 0) return call(keys as never, b, c, d);
+      const asked = keys.filter((key) => !this.waits(key));
+      const answers = asked.length === 0 ? [] : ((await call(asked as never, b, c, d)) as unknown[]);
+      const found = new Map(answers.map((answer, i) => [asked[i] as string, answer]));
+      return keys.map((key) => found.get(key) ?? missing) as never;
+    };
+  }
+
+  /** A call whose result depends on what the key holds: the deletion goes first. */
+  #update(call: Call, keysOf: (first: never, second: never) => Keys): Call {
+    return async (a, b, c, d) => {
+      if (this.#deletions.size > 0 || this.#clears.size > 0) {
+        const [key] = keysOf(a, b);
+        if (this.waits(String(key))) await this.#settle([String(key)]);
+      }
+      return call(a, b, c, d);
+    };
+  }
+
+  /** A write of the whole value. Once it arrived, the deletion before it no longer matters. */
+  async #write<R>(key: string, attempt: () => Promise<R>): Promise<R> {
+    const pending = this.#deletions.get(key);
+    if (pending) pending.writes++;
+    try {
+      const result = await attempt();
+      this.#deletions.settle(key, pending);
+      return result;
+    } catch (error) {
+      this.#becomeDeletion(error, key);
+      throw error;
+    } finally {
+      if (pending) pending.writes--;
+    }
+  }
+
+  async #writeMany(entries: readonly NewEntry[], attempt: () => ReturnType<Commands['setMany']>): ReturnType<Commands['setMany']> {
+    const pending = entries.map(({ key }) => this.#deletions.get(key));
+    for (const each of pending) if (each) each.writes++;
+    try {
+      const results = await attempt();
+      for (const [i, result] of results.entries()) {
+        const { key } = entries[i] as NewEntry;
+        if (result.status === 'rejected') this.#becomeDeletion(result.reason, key);
+        else this.#deletions.settle(key, pending[i]);
+      }
+      return results;
+    } finally {
+      for (const each of pending) if (each) each.writes--;
+    }
+  }
+
+  /** A write that cannot be sent leaves the entry that it was to replace, which reads would take for true. */
+  #becomeDeletion(error: unknown, key: string): void {
+    if (!isRetryable(error) || this.#stopped || this.#deletions.has(key) || !this.#deletions.hasRoomFor([key])) return;
+    this.#deletions.add(key);
+    this.#schedule();
+  }
+
+  async *#scan(pages: ReturnType<Commands['scan']>): ReturnType<Commands['scan']> {
+    for await (const page of pages) {
+      // A clear that is being sent scans for the keys that it hides from others.
+      const isHidden = this.#clears.sending ? (key: string) => this.#deletions.has(key) : this.waits;
+      const waiting = this.#deletions.size > 0 || this.#clears.size > 0;
+      yield waiting ? { ...page, keys: page.keys.filter((key) => !isHidden(String(key))) } : page;
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import type { Argument, Connection, Reply } from '../connection/connection.js';
+import { isReplyOf } from '../connection/reply-errors.js';
+import { markStart, prefixLength } from './commands.js';
+
+/** A Lua script on one key, or on several in one slot. EVALSHA sends its digest; a server that does not know it gets the source. */
+export class Script {
+  readonly #source: string;
+  readonly #sha: string;
+
+  constructor(source: string) {
+    this.#source = source;
+    this.#sha = createHash('sha1').update(source).digest('hex');
+  }
+
+  run(connection: Connection, on: string | readonly [string, ...string[]], ...args: readonly Argument[]): Promise<Reply> {
+    const keys = typeof on === 'string' ? [on] : on;
+    const key = keys[0];
+    const tail = [String(keys.length), ...keys, ...args];
+    return connection.send(['EVALSHA', this.#sha, ...tail], { key }).catch((error: unknown) => {
+      if (!isReplyOf(error, 'unknown script')) throw error;
+      return connection.send(['EVAL', this.#source, ...tail], { key });
+    });
+  }
+}
+
+// A reply of nil for a missing key tells it from a count; what leaves the range of exact integers is undone. The sum is sent as text:
+// node-redis reads an integer reply of 9007199254740991 as one more.
+export const incrementBy = new Script(`
+local initial = ARGV[2]
+local created = redis.call('EXISTS', KEYS[1]) == 0
+if created then
+  if initial == '' then return nil end
+  if ARGV[3] == '' then redis.call('SET', KEYS[1], initial) else redis.call('SET', KEYS[1], initial, 'PX', ARGV[3]) end
+end
+local sum = redis.call('INCRBY', KEYS[1], ARGV[1])
+if sum > 9007199254740991 or sum < -9007199254740991 then
+  if created then redis.call('DEL', KEYS[1]) else redis.call('DECRBY', KEYS[1], ARGV[1]) end
+  return redis.error_reply('ERR increment or decrement would leave the range of exact integers')
+end
+return string.format('%.0f', sum)`);
+
+export const compareAndSet = new Script(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[3] == 'keep' then redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+elseif ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
+else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return 1`);
+
+// The marker and the two numbers of a stale window take 48 bytes at most. What is no string has none.
+export const expireWithWindow = new Script(`
+local head = redis.pcall('GETRANGE', KEYS[1], 0, ${prefixLength - 1})
+if type(head) == 'table' then head = '' end
+local staleFor = string.match(head, '^\\193stale%.(%d+)%.%d+%z')
+local exists
+if ARGV[1] == '' then
+  redis.call('PERSIST', KEYS[1])
+  exists = redis.call('EXISTS', KEYS[1])
+else
+  exists = redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[1]) + tonumber(staleFor or '0')))
+end
+if exists == 0 then return nil end
+if string.sub(head, 1, 2) == '\\193t' or staleFor then return head end
+return ''`);
+
+// PEXPIRE and PERSIST need no memory: a full server still extends what is there.
+export const ensureGeneration = new Script(`
+local id = redis.call('GET', KEYS[1])
+if not id then
+  if ARGV[1] == '' then return nil end
+  if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+  return ARGV[1]
+end
+if ARGV[2] == '' then redis.call('PERSIST', KEYS[1])
+else
+  local left = redis.call('PTTL', KEYS[1])
+  if left >= 0 and left < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+end
+return id`);
+
+export const unlinkIfUnchanged = new Script(`
+if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
+return redis.call('UNLINK', KEYS[1])`);
+
+/** How long the counter of fencing tokens outlives its last use; after that they go on from the server's clock. */
+const fenceLifetime = 86_400_000;
+
+/** Whether KEYS[lease] is held under the token ARGV[1]. What follows the token in Redis is how the load before it ended. */
+const isHeld = (lease: string): string => `string.sub(redis.call('GET', ${lease}) or '', 1, #ARGV[1]) == ARGV[1]`;
+
+// A mark is taken over, and its kind goes on behind the token: callers that waited for the load that left it may not have looked yet.
+export const claimLease = new Script(`
+local holder = redis.call('GET', KEYS[1])
+local kind = ''
+if holder then
+  if redis.call('PTTL', KEYS[1]) == -1 then return '' end
+  if string.sub(holder, 1, 1) ~= '${markStart}' or (holder == '${markStart}' and ARGV[3] ~= '1') then return holder end
+  kind = string.sub(holder, 1, 2)
+end
+redis.call('SET', KEYS[1], ARGV[1] .. kind, 'PX', ARGV[2])
+return nil`);
+
+// SET comes before DEL: a server at its maxmemory refuses it, and the script ends with nothing done.
+export const setUnderLease = new Script(`
+if not (${isHeld('KEYS[2]')}) then return 0 end
+local now = redis.call('GET', KEYS[1])
+local as = now and redis.sha1hex(now) or ''
+if as ~= ARGV[2] and not (as == '' and ARGV[3] == '1') then
+  redis.call('DEL', KEYS[2])
+  return 0
+end
+if ARGV[5] == '' then redis.call('SET', KEYS[1], ARGV[4]) else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) end
+redis.call('DEL', KEYS[2])
+return 1`);
+
+// Here DEL comes before SET: a server at its maxmemory takes whatever follows a deletion.
+export const unlinkUnderLease = new Script(`
+if not (${isHeld('KEYS[2]')}) then return 0 end
+local now = redis.call('GET', KEYS[1])
+local gone = 0
+if now and redis.sha1hex(now) == ARGV[2] then gone = redis.call('UNLINK', KEYS[1]) end
+redis.call('DEL', KEYS[2])
+redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+return gone`);
+
+export const renewToken = new Script(`
+if not (${isHeld('KEYS[1]')}) then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`);
+
+export const releaseToken = new Script(`
+if not (${isHeld('KEYS[1]')}) then return 0 end
+redis.call('DEL', KEYS[1])
+if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return 1`);
+
+// Microseconds since 1970 stay exact until 2255. The counter keeps tokens rising where the clock was set back.
+export const acquireLock = new Script(`
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return nil end
+local time = redis.call('TIME')
+local fence = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local last = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
+if last >= fence then fence = last + 1 end
+local text = string.format('%.0f', fence)
+redis.call('SET', KEYS[2], text, 'PX', '${fenceLifetime}')
+return text`);

@@ -1,0 +1,145 @@
+import { Cache } from './cache/cache.js';
+import type { CacheContext, Engine } from './cache/context.js';
+import { type Lifecycle, LocalLifecycle, RemoteLifecycle } from './cache/lifecycle.js';
+import { connectionListeners, queueEvents, recordedCommands, replayLast, tracedCommands } from './cache/recording.js';
+import { TagMemory } from './cache/tag-generations.js';
+import { createCodecs } from './codec/codec.js';
+import { batching } from './commands/batching.js';
+import type { Commands, OrderedCommands } from './commands/commands.js';
+import { DeleteQueue } from './commands/delete-queue.js';
+import { inOrder } from './commands/in-order.js';
+import { abortableCommands, ClosableCommands } from './commands/local.js';
+import { memoryCommands } from './commands/memory.js';
+import { redisCommands } from './commands/redis.js';
+import { ReleaseQueue } from './commands/release-queue.js';
+import { hasSeveralNodes, openPool } from './connection/open.js';
+import { type Pool, SharedConnection } from './connection/pools.js';
+import { bySlot } from './connection/slots.js';
+import type { KeyNames } from './keys/keyspace.js';
+import { SingleFlight } from './load/single-flight.js';
+import { nearCommands, openNearTier } from './near/commands.js';
+import { sourceOf } from './options/locations.js';
+import { type KeyOptions, parseKeySpace, parseOptions, type Settings } from './options/parse.js';
+import { Events, type Source } from './telemetry/events.js';
+import { Counters } from './telemetry/stats.js';
+import { Background } from './time/background.js';
+import { ttlPolicy } from './ttl.js';
+
+/** What a face is made of. */
+export interface StoreParts {
+  readonly cache: Cache;
+  readonly flights: SingleFlight;
+  readonly lifecycle: Lifecycle;
+  /** The entries of a Keyv namespace. */
+  readonly cacheOf: (namespace: string) => Cache;
+}
+
+/** What a face adds. */
+export interface FaceOptions {
+  /** Commands that answer in place of Redis. */
+  readonly commands?: Commands;
+  /** Which texts the Keyv around the store can read. */
+  readonly accepts?: (text: string) => boolean;
+}
+
+/** What all parts of a store share. */
+type Room = Pick<CacheContext, 'source' | 'events' | 'counters' | 'background'> & { readonly names: KeyNames };
+
+type ComposedEngine = Engine & { readonly lifecycle: Lifecycle; readonly isReachable?: () => boolean };
+
+/** The composition root: from the options of a user to the parts of a store. It reads top down as calls travel. */
+export function compose(options: KeyOptions, face: Source['face'], { commands, accepts }: FaceOptions = {}): StoreParts {
+  const settings = face === 'keyv' ? parseOptions(options, ['keyPrefixSeparator'], 'keyv') : parseOptions(options);
+  const { keys, keysOf, isReversible, namespace } = parseKeySpace(options, settings, face);
+  const codecs = createCodecs(options, accepts);
+  const room: Room = {
+    names: { space: keys },
+    source: sourceOf(face, settings),
+    events: new Events(),
+    counters: new Counters(),
+    background: new Background(),
+  };
+  const { lifecycle, isReachable, ...engine } =
+    commands || settings.target.kind === 'memory'
+      ? localEngine(commands ?? memoryCommands(options.max), room)
+      : remoteEngine(settings, options, room);
+  const flights = new SingleFlight();
+  const { prefix, version, timeout, onFailure, isCacheable, tagsOf, tagging } = settings;
+  const cache = new Cache({
+    ...{ prefix, version, timeout, onFailure, isCacheable, tagsOf, tagging },
+    ...room,
+    ...engine,
+    near: engine.near,
+    keys,
+    keysOf,
+    isReversible,
+    ttl: ttlPolicy(options),
+    codec: face === 'keyv' ? codecs.raw : codecs.values,
+    strict: face === 'store',
+    tagMemory: new TagMemory(),
+    loads: flights,
+    releases: new ReleaseQueue(engine.commands, room.background, isReachable),
+  });
+  const cacheOf = (name: string): Cache => {
+    room.names.space = namespace(name);
+    return cache.withKeys(room.names.space);
+  };
+  return { cache, flights, lifecycle, cacheOf };
+}
+
+/** Commands that Redis answers: pool → Redis → batching → delete queue → order → tracing → near tier → recording. */
+function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, room: Room): ComposedEngine {
+  const { timeout, target } = settings;
+  const listeners = connectionListeners(room);
+  const isOwnPool = !(settings.pool && 'use' in settings.pool);
+  const near = settings.near && openNearTier(settings.near, timeout, isOwnPool);
+  const sharesPool = settings.pool === undefined || ('class' in settings.pool && settings.pool.class === SharedConnection);
+  const pool = openPool({ ...settings, ...listeners, tracker: sharesPool ? near : undefined });
+  // Invalidations keep their order with the replies of one connection only: beside a pool, a connection of its own tracks.
+  const trackingPool =
+    near && !sharesPool ? openPool({ ...settings, pool: undefined, onError: listeners.onError, tracker: near }) : undefined;
+
+  const batched = (of: Pool): Commands =>
+    batch === false ? redisCommands(of) : batching(redisCommands(of), batch, hasSeveralNodes(target) ? bySlot : undefined);
+  const base = batched(pool);
+  const waits = (invalidations ?? (room.source.face === 'keyv' && settings.onFailure === 'miss' ? 'queue' : 'reject')) === 'queue';
+  const queue = waits ? new DeleteQueue(base, queueEvents(room, room.names, room.source.face)) : undefined;
+  const queued = (commands: Commands): Commands => queue?.over(commands) ?? commands;
+  const ordered = inOrder(queued(base), { timeout });
+  const tracking = trackingPool ? inOrder(queued(batched(trackingPool)), { timeout }) : ordered;
+
+  const finished = (commands: OrderedCommands, source: Commands): OrderedCommands => {
+    const traced = tracedCommands(commands, room.names, room.source);
+    if (!near) return recordedCommands(traced, room.names, room);
+    const context = { tier: near, source: tracedCommands(source, room.names, room.source), isDeleting: queue?.waits };
+    return recordedCommands(nearCommands(traced, context), room.names, room);
+  };
+  const beforeClosing = queue && (() => replayLast(queue, room));
+  const idle = (): Promise<unknown> => ordered.idle();
+  return {
+    near,
+    commands: finished(ordered, tracking),
+    commandsWithin: (bounds) =>
+      finished(
+        inOrder(queued(redisCommands(pool.withBounds(bounds))), { timeout, ...bounds }),
+        queued(redisCommands((trackingPool ?? pool).withBounds(bounds))),
+      ),
+    failedAt: () => Math.max(pool.failedAt, trackingPool?.failedAt ?? pool.failedAt, near?.silentSince ?? pool.failedAt),
+    isReachable: () => pool.status !== 'reconnecting',
+    clearLater: queue?.clearLater,
+    lifecycle: new RemoteLifecycle({ pool, near, trackingPool, timeout, background: room.background, idle, beforeClosing }),
+  };
+}
+
+/** Commands that this process answers. */
+function localEngine(commands: Commands, { names, source, background, ...recorders }: Room): ComposedEngine {
+  const engine = new ClosableCommands(commands);
+  const finished = (ordered: OrderedCommands): OrderedCommands =>
+    recordedCommands(tracedCommands(ordered, names, source), names, recorders);
+  return {
+    commands: finished(inOrder(engine.commands)),
+    commandsWithin: (bounds) =>
+      finished(inOrder(bounds.signal ? abortableCommands(engine.commands, bounds.signal) : engine.commands, bounds)),
+    lifecycle: new LocalLifecycle(engine, background),
+  };
+}

@@ -1,0 +1,169 @@
+import { AbortedError, TimeoutError } from '../errors.js';
+import { Deadline, type Expiring } from '../time/deadlines.js';
+import type { Milliseconds } from '../ttl.js';
+import type { Argument, Caller, Connection, Receiver, Reply, Route, Status } from './connection.js';
+
+/** The bounds of one call. */
+export interface Bounds {
+  /** The deadline in milliseconds. */
+  readonly timeout: Milliseconds;
+  readonly signal: AbortSignal | undefined;
+  /** Bypasses the breaker, and its replies do not count. */
+  readonly probe: boolean;
+}
+
+/** Records how calls end. */
+export interface CallRecorder {
+  /** The call got its reply, perhaps after its deadline. */
+  succeeded(call: Call): void;
+  /** The call failed, perhaps after its deadline. */
+  failed(call: Call, error: unknown): void;
+  /** The deadline of the call has passed. */
+  expired(call: Call, error: TimeoutError): void;
+}
+
+/**
+ * One call under way. If its result is the reply of its first command, as for most calls, the promise of that reply is also the promise
+ * of the call, and the deadline rejects it.
+ */
+export class Call implements Receiver, Expiring {
+  readonly bounds: Bounds;
+  /** How many replies had come when the call began. */
+  readonly begunAt: number;
+  readonly deadline: Deadline;
+  readonly #recorder: CallRecorder;
+  #reply: Promise<Reply> | undefined;
+  #resolveReply: ((reply: Reply) => void) | undefined;
+  #rejectReply: ((error: unknown) => void) | undefined;
+  #hasReply = false;
+  /** Rejects the promise of the call. */
+  #rejectCall: ((error: unknown) => void) | undefined;
+
+  constructor(recorder: CallRecorder, bounds: Bounds, begunAt: number) {
+    this.#recorder = recorder;
+    this.bounds = bounds;
+    this.begunAt = begunAt;
+    this.deadline = new Deadline(bounds.timeout, this);
+  }
+
+  get timeout(): Milliseconds {
+    return this.bounds.timeout;
+  }
+
+  get waiting(): boolean {
+    return this.deadline.pending && !this.bounds.signal?.aborted;
+  }
+
+  /** The error of a command that comes too late to be sent. */
+  get overError(): Error {
+    const { signal, timeout } = this.bounds;
+    return signal?.aborted ? new AbortedError(signal.reason) : new TimeoutError(timeout);
+  }
+
+  /** Settles as the result does, unless the deadline passes first. */
+  boundedBy<T>(result: Promise<T>): Promise<T> {
+    if (result === (this.#reply as unknown) && !this.#hasReply) {
+      this.#rejectCall = this.#rejectReply;
+      return result;
+    }
+    this.#reply = undefined;
+    return new Promise((resolve, reject) => {
+      this.#rejectCall = reject;
+      result.then(
+        (value) => {
+          this.#recorder.succeeded(this);
+          resolve(value);
+        },
+        (error) => {
+          this.#recorder.failed(this, error);
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /** Sends the first command of the call. @returns undefined if its reply cannot be the result */
+  sendFirst(connection: Connection, args: readonly Argument[]): Promise<Reply> | undefined {
+    if (this.#rejectCall || this.#rejectReply || !connection.sendFor) return undefined;
+    this.#reply = new Promise((resolve, reject) => {
+      this.#resolveReply = resolve;
+      this.#rejectReply = reject;
+      connection.sendFor?.(this, args);
+    });
+    return this.#reply;
+  }
+
+  resolve(reply: Reply): void {
+    this.#hasReply = true;
+    if (this.#rejectCall === this.#rejectReply) this.#recorder.succeeded(this);
+    this.#resolveReply?.(reply);
+  }
+
+  reject(error: unknown): void {
+    this.#hasReply = true;
+    if (this.#rejectCall === this.#rejectReply) this.#recorder.failed(this, error);
+    this.#rejectReply?.(error);
+  }
+
+  expire(): void {
+    const error = new TimeoutError(this.timeout);
+    this.#recorder.expired(this, error);
+    this.#rejectCall?.(error);
+  }
+}
+
+/**
+ * A connection for one call. Once the call has ended, because its deadline passed or its caller gave up, it sends nothing more: a caller
+ * that was told that a write failed can rely on it not being sent later.
+ */
+export class BorrowedConnection implements Connection, Caller {
+  readonly #connection: Connection;
+  readonly #call: Call;
+  /** The call of another guard, whose pool this connection was borrowed from. */
+  #outer: Caller | undefined;
+
+  constructor(connection: Connection, call: Call) {
+    this.#connection = connection;
+    this.#call = call;
+  }
+
+  get timeout(): Milliseconds {
+    return this.#call.timeout;
+  }
+
+  get waiting(): boolean {
+    return this.#call.waiting && this.#outer?.waiting !== false;
+  }
+
+  get status(): Status {
+    return this.#connection.status;
+  }
+
+  get client(): unknown {
+    return this.#connection.client;
+  }
+
+  get primaries(): Connection['primaries'] {
+    return this.#connection.primaries?.bind(this.#connection);
+  }
+
+  ready(): Promise<void> {
+    return this.#connection.ready();
+  }
+
+  send(args: readonly Argument[], route?: Route, outer?: Caller): Promise<Reply> {
+    if (outer) this.#outer = outer;
+    if (!this.waiting) return Promise.reject(this.#call.overError);
+    const { status } = this.#connection;
+    if (status === 'ready') return this.#call.sendFirst(this.#connection, args) ?? this.#connection.send(args, route, this);
+    if (status !== 'idle' && status !== 'connecting') return this.#connection.send(args, route, this);
+    return this.#connection.ready().then(() => {
+      if (!this.waiting) throw this.#call.overError;
+      return this.#connection.send(args, route, this);
+    });
+  }
+
+  close(grace: Milliseconds): Promise<void> {
+    return this.#connection.close(grace);
+  }
+}

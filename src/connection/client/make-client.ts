@@ -1,0 +1,109 @@
+import { createClient, RedisClient } from '@redis/client';
+import { waitAtMost } from '../../time/deadlines.js';
+import type { Milliseconds } from '../../ttl.js';
+import { reconnectStrategy } from '../reconnect.js';
+import type { ExternalClient } from '../target.js';
+import { trackable } from '../tracking/tracking.js';
+import type { ClientOptions } from './client-options.js';
+
+type OwnClient = ReturnType<typeof createClient>;
+
+const factories = new Map<ClientOptions['RESP'], (options: object) => unknown>();
+
+/**
+ * Creates a node-redis client. node-redis builds a class with all of its commands for each new set of options, which blocks the process
+ * for tens of milliseconds. Here one class is kept for each protocol version.
+ */
+export function makeClient(options: ClientOptions): OwnClient {
+  const own = withOwnLookup(options);
+  const { RESP, modules, functions, scripts } = own;
+  if (modules || functions || scripts) return createClient(own as object);
+  let create = factories.get(RESP);
+  if (!create) {
+    create = RedisClient.factory(RESP === undefined ? {} : { RESP }) as (options: object) => unknown;
+    factories.set(RESP, create);
+  }
+  return create(own) as OwnClient;
+}
+
+/**
+ * `maintNotifications` resolves the host in every handshake without `socket.lookup`: a host that only this function knows could not be
+ * connected to.
+ */
+function withOwnLookup(options: ClientOptions): ClientOptions {
+  const { lookup } = (options.socket ?? {}) as { lookup?: unknown };
+  if (lookup === undefined || options.maintNotifications !== undefined) return options;
+  return { ...options, maintNotifications: 'disabled' };
+}
+
+/**
+ * Bytes that a socket takes before node-redis waits for it to drain. With Node's default, 16 KiB in Node 20, the sets of one tick
+ * leave in many writes, one turn of the event loop each.
+ */
+const writableHighWaterMark = 2 ** 20;
+
+/** A factory of clients that reconnect for ever with our backoff. `tracked`: clients that can be tracked. */
+export function clientFactory(options: ClientOptions, connectTimeout: Milliseconds, tracked: boolean): () => ExternalClient {
+  const socket: object = {
+    connectTimeout,
+    writableHighWaterMark,
+    reconnectStrategy: (retries: number, cause: Error) => reconnectStrategy(retries, cause),
+    ...options.socket,
+  };
+  const own = { ...options, disableOfflineQueue: options.disableOfflineQueue ?? true, socket } as ClientOptions;
+  return () => (tracked ? trackable(own, makeClient) : makeClient(own)) as ExternalClient;
+}
+
+/**
+ * Destroys a client of our own for good. node-redis forgets a socket that is still connecting, and would hold it for ever once it is
+ * connected. The end of its last attempt to connect may still be reported, which without a listener would crash the process.
+ */
+export function endClient(client: Pick<ExternalClient, 'on' | 'destroy'>): void {
+  client.on('error', () => {});
+  client.on('connect', () => client.destroy());
+  client.destroy();
+}
+
+/** Our own clients besides the one in use: connecting in its place, or finishing what is in flight. Each lives at most `timeout`. */
+export class StandbyClients {
+  readonly #timeout: Milliseconds;
+  readonly #clients = new Set<ExternalClient>();
+
+  constructor(timeout: Milliseconds) {
+    this.#timeout = timeout;
+  }
+
+  /** Connects the client. @returns whether it did, in time. If not, the client has been ended */
+  async connect(client: ExternalClient): Promise<boolean> {
+    const giveUp = (): void => this.#end(client);
+    this.#clients.add(client);
+    client.on('error', giveUp);
+    let connected = false;
+    const connecting = client.connect().then(() => {
+      connected = true;
+    });
+    await waitAtMost(connecting, this.#timeout).catch(() => {});
+    client.off('error', giveUp);
+    if (connected && this.#clients.delete(client)) return true;
+    this.#end(client);
+    return false;
+  }
+
+  /** Waits for commands in flight, and ends the client. */
+  retire(client: ExternalClient): void {
+    this.#clients.add(client);
+    void waitAtMost(client.close(), this.#timeout)
+      .catch(() => {})
+      .then(() => this.#end(client));
+  }
+
+  /** Ends all of them. */
+  end(): void {
+    for (const client of this.#clients) this.#end(client);
+  }
+
+  #end(client: ExternalClient): void {
+    this.#clients.delete(client);
+    endClient(client);
+  }
+}

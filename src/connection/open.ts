@@ -1,0 +1,187 @@
+import { RESP_TYPES } from '@redis/client';
+import { ClosedError, ConnectionError } from '../errors.js';
+import type { BreakerState } from '../telemetry/events.js';
+import { maxLateness } from '../time/deadlines.js';
+import type { Milliseconds } from '../ttl.js';
+import type { BreakerOptions } from './breaker.js';
+import { ClientConnection } from './client/client.js';
+import type { Argument, Connection, OnError, Reply, Route, Status } from './connection.js';
+import { DirectConnection } from './direct/direct.js';
+import type { ParserClass } from './direct/parser.js';
+import { type GuardedPool, guard } from './guard.js';
+import { type Pool, type PoolClass, SharedConnection } from './pools.js';
+import { isReplyError, toConnectionError, toReplyError } from './reply-errors.js';
+import { slotOf, splitByNode } from './slots.js';
+import type { ExternalClient, Target } from './target.js';
+import { ClusterConnection } from './topology/cluster.js';
+import { SentinelConnection } from './topology/sentinel.js';
+
+interface Sender {
+  sendCommand(...args: unknown[]): Promise<Reply>;
+}
+
+interface ExternalCluster {
+  readonly masters: readonly { readonly address: string }[];
+  nodeClient(node: object): Promise<ExternalClient>;
+}
+
+/** The kind of a node-redis client. Decided by its members: it may come from another copy of the package. */
+export function kindOf(client: ExternalClient): 'client' | 'cluster' | 'sentinel' | 'pool' | undefined {
+  if (typeof client?.withCommandOptions !== 'function' || typeof client.isOpen !== 'boolean') return undefined;
+  if ('slots' in client && 'masters' in client) return 'cluster';
+  if ('getSentinelNode' in client) return 'sentinel';
+  if ('totalClients' in client) return 'pool';
+  return typeof client.isReady === 'boolean' ? 'client' : undefined;
+}
+
+/**
+ * A connection over an external cluster, sentinel or client pool of node-redis: connects it if it is not connected yet, and never closes
+ * it. node-redis finds the nodes and reconnects. Calls have the store's deadline all the same.
+ */
+export class ExternalTopology implements Connection {
+  readonly client: ExternalClient;
+  readonly primaries: (() => Promise<readonly string[]>) | undefined;
+  readonly #kind: 'cluster' | 'sentinel' | 'pool';
+  readonly #sender: Sender;
+  readonly #options = { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
+  readonly #onClientError: (error: unknown) => void;
+  #connecting: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(client: ExternalClient, kind: 'cluster' | 'sentinel' | 'pool', onError: OnError) {
+    this.client = client;
+    this.#kind = kind;
+    this.#sender = client.withCommandOptions(this.#options);
+    this.#onClientError = (error) => onError(toConnectionError(error));
+    client.on('error', this.#onClientError);
+    client.setMaxListeners(client.getMaxListeners() + 1);
+    if (kind === 'cluster') this.primaries = () => this.#masters();
+  }
+
+  get status(): Status {
+    if (this.#closed) return 'closed';
+    if (this.#connecting) return 'connecting';
+    // A pool has no `isReady`.
+    if (this.client.isReady ?? this.client.isOpen) return 'ready';
+    return this.client.isOpen ? 'reconnecting' : 'idle';
+  }
+
+  ready(): Promise<void> {
+    if (this.#closed) return Promise.reject(new ClosedError());
+    if (this.status === 'ready') return Promise.resolve();
+    if (!this.client.isOpen) this.#connecting ??= this.#connect();
+    return this.#connecting ?? Promise.reject(toConnectionError(undefined));
+  }
+
+  send(args: readonly Argument[], route: Route = {}): Promise<Reply> {
+    if (this.status === 'ready') return this.#dispatch(args, route).then(undefined, this.#onFailure);
+    return this.ready().then(() => this.#dispatch(args, route).then(undefined, this.#onFailure));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.client.off('error', this.#onClientError).setMaxListeners(this.client.getMaxListeners() - 1);
+  }
+
+  async #connect(): Promise<void> {
+    try {
+      await this.client.connect();
+    } catch (error) {
+      throw toConnectionError(error);
+    } finally {
+      this.#connecting = undefined;
+    }
+  }
+
+  async #masters(): Promise<readonly string[]> {
+    await this.ready();
+    return (this.client as unknown as ExternalCluster).masters.map(({ address }) => address).sort();
+  }
+
+  #dispatch(args: readonly Argument[], route: Route): Promise<Reply> {
+    const { key, readonly = false, divisible, node } = route;
+    if (this.#kind === 'pool') return this.#sender.sendCommand(args);
+    if (this.#kind === 'sentinel') return this.#sender.sendCommand(readonly, args);
+    if (node !== undefined) return this.#sendToNode(node, args);
+    // Only node-redis 6 splits commands by itself.
+    if (divisible && args.length > 2) return splitByNode(args, slotOf, (part) => this.#sender.sendCommand(part[1], readonly, part));
+    return this.#sender.sendCommand(key, readonly, args);
+  }
+
+  async #sendToNode(address: string, args: readonly Argument[]): Promise<Reply> {
+    const cluster = this.client as unknown as ExternalCluster;
+    const node = cluster.masters.find((master) => master.address === address);
+    if (!node) throw new ConnectionError(`the node ${address} has left the cluster`);
+    return (await cluster.nodeClient(node)).withCommandOptions(this.#options).sendCommand(args);
+  }
+
+  readonly #onFailure = (error: unknown): never => {
+    if (this.#closed) throw new ClosedError();
+    throw isReplyError(error) ? toReplyError(error as Error) : toConnectionError(error);
+  };
+}
+
+/** What a pool connects to, and the bounds of its calls. */
+export interface OpenPoolOptions {
+  /** Any target but `memory`. */
+  readonly target: Target;
+  /** A pool class with its arguments, or an external pool, which is not closed. Default: one shared connection. */
+  readonly pool?: { readonly class: PoolClass; readonly kwargs: object } | Pool | undefined;
+  /** The parser of a direct connection to one server. Default: a node-redis client. */
+  readonly parser?: ParserClass | 'auto' | undefined;
+  /** The deadline of a call, in milliseconds. */
+  readonly timeout: Milliseconds;
+  readonly breaker: BreakerOptions | false;
+  /** How many calls may be under way. */
+  readonly maxPending: number;
+  readonly onError: OnError;
+  readonly onBreaker?: ((state: BreakerState) => void) | undefined;
+  /** Watches every connection, to track the keys that are read over it. */
+  readonly tracker?: { watch(connection: Connection): void } | undefined;
+}
+
+/** Opens a guarded pool. Its connections connect on first use. */
+export function openPool(options: OpenPoolOptions): GuardedPool {
+  const { target, pool, timeout, breaker, maxPending, onBreaker, tracker } = options;
+  const bounds = { timeout, breaker: target.kind === 'cluster' ? forCluster(breaker) : breaker, maxPending, onBreaker };
+  if (pool && 'use' in pool) return guard(pool, bounds, false);
+  const open = (): Connection => {
+    const connection = connectionTo(target, options);
+    tracker?.watch(connection);
+    return connection;
+  };
+  return guard(pool ? new pool.class(open, pool.kwargs) : new SharedConnection(open), bounds);
+}
+
+/** Whether the keys of the target are on several nodes. */
+export function hasSeveralNodes(target: Target): boolean {
+  return target.kind === 'cluster' || (target.kind === 'client' && kindOf(target.client) === 'cluster');
+}
+
+function connectionTo(target: Target, { parser, timeout, onError, tracker }: OpenPoolOptions): Connection {
+  // At least a second: a caller's short deadline does not mean that the connection is dead. And longer than the deadline, so that a frozen
+  // server always shows as a timeout.
+  const livenessTimeout = Math.max(timeout + maxLateness, 1000);
+  switch (target.kind) {
+    case 'cluster':
+      return new ClusterConnection(target.plan, { timeout, livenessTimeout, onError });
+    case 'sentinel':
+      return new SentinelConnection(target.plan, { timeout, livenessTimeout, onError });
+    case 'client': {
+      const kind = kindOf(target.client);
+      if (kind === undefined || kind === 'client') return ClientConnection.over(target.client, livenessTimeout, onError);
+      return new ExternalTopology(target.client, kind, onError);
+    }
+    default: {
+      const server = target.kind === 'server' ? target.options : {};
+      if (parser) return new DirectConnection(server, parser, livenessTimeout, onError);
+      return ClientConnection.open(server, livenessTimeout, onError, tracker !== undefined);
+    }
+  }
+}
+
+/** Failures in a row may all come from one node of a cluster: by default the breaker opens only when no node is left. */
+function forCluster(breaker: BreakerOptions | false): BreakerOptions | false {
+  return breaker && { threshold: Number.MAX_SAFE_INTEGER, ...breaker };
+}

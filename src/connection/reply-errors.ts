@@ -1,0 +1,99 @@
+import {
+  AuthenticationError,
+  type CacheError,
+  CommandError,
+  ConnectionError,
+  OutOfMemoryError,
+  PermissionError,
+  ReadOnlyError,
+  RedirectError,
+  TooLargeError,
+  TooManyClientsError,
+  UnavailableError,
+  WriteRefusedError,
+} from '../errors.js';
+
+type ReplyErrorClass = new (message: string, details: { cause: unknown }) => CacheError;
+
+/** Error classes by the first word of an error reply. */
+const byWord: Readonly<Record<string, ReplyErrorClass>> = {
+  ASK: RedirectError,
+  BUSY: UnavailableError,
+  CLUSTERDOWN: UnavailableError,
+  CROSSSLOT: RedirectError,
+  LOADING: UnavailableError,
+  MASTERDOWN: UnavailableError,
+  MISCONF: WriteRefusedError,
+  MOVED: RedirectError,
+  NOAUTH: AuthenticationError,
+  NOPERM: PermissionError,
+  NOREPLICAS: WriteRefusedError,
+  OOM: OutOfMemoryError,
+  READONLY: ReadOnlyError,
+  TRYAGAIN: UnavailableError,
+  WRONGPASS: AuthenticationError,
+};
+
+/** Error classes of replies that have no word of their own. */
+const byText: readonly (readonly [RegExp, ReplyErrorClass])[] = [
+  [/^ERR max number of clients reached/, TooManyClientsError],
+  [/^ERR Protocol error: invalid bulk length|^ERR string exceeds maximum allowed size/, TooLargeError],
+  [/^ERR (invalid password|AUTH |Client sent AUTH)/, AuthenticationError],
+];
+
+/** Converts an error reply of Redis into one of our errors, with the reply as its cause. */
+export function toReplyError(error: Error): CacheError {
+  const { message } = error;
+  const word = /^[A-Z]+/.exec(message)?.[0] ?? '';
+  const Known =
+    (Object.hasOwn(byWord, word) ? byWord[word] : undefined) ?? byText.find(([text]) => text.test(message))?.[1] ?? CommandError;
+  return new Known(`Redis answered: ${message}`, { cause: error });
+}
+
+/** Converts the reason why there is no connection, such as a socket error or a refused handshake, into a ConnectionError. */
+export function toConnectionError(cause: unknown): ConnectionError {
+  if (cause instanceof ConnectionError) return cause;
+  if (isReplyError(cause)) {
+    const error = toReplyError(cause as Error);
+    if (error instanceof ConnectionError) return error;
+  }
+  const reason = cause instanceof Error && cause.message !== '' ? cause.message : ((cause as { code?: string })?.code ?? 'connection lost');
+  return new ConnectionError(`not connected to Redis: ${reason}`, { cause });
+}
+
+/** Whether node-redis made the error from an error reply. By class name: an external client may come from another copy of node-redis. */
+export function isReplyError(error: unknown): boolean {
+  for (let type = Object.getPrototypeOf(Object(error)); type; type = Object.getPrototypeOf(type)) {
+    if (type.constructor.name === 'ErrorReply') return true;
+  }
+  return false;
+}
+
+const expectedReplies = {
+  'unknown script': /^NOSCRIPT/,
+  'wrong type': /^WRONGTYPE/,
+  'missing key': /^ERR no such key/,
+  'other slot': /^CROSSSLOT/,
+  'try again': /^TRYAGAIN/,
+  busy: /^BUSY/,
+} as const;
+
+/** Whether the error is Redis's answer of this kind. */
+export function isReplyOf(error: unknown, kind: keyof typeof expectedReplies): boolean {
+  return error instanceof CommandError && expectedReplies[kind].test(String((error.cause as Error | undefined)?.message));
+}
+
+/** The node that a MOVED or ASK reply sends a command to. */
+export interface Redirection {
+  readonly kind: 'MOVED' | 'ASK';
+  readonly slot: number;
+  /** `host:port`; an empty host means the host of the node that replied. */
+  readonly address: string;
+}
+
+/** Parses the reply `MOVED 3999 127.0.0.1:6381`. @returns undefined for any other error */
+export function redirectionOf(error: unknown): Redirection | undefined {
+  if (!(error instanceof RedirectError)) return undefined;
+  const match = /^(MOVED|ASK) (\d+) (\S+)/.exec(String((error.cause as Error | undefined)?.message));
+  return match ? { kind: match[1] as 'MOVED' | 'ASK', slot: Number(match[2]), address: match[3] as string } : undefined;
+}

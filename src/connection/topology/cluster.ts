@@ -1,0 +1,250 @@
+import { ConnectionError, UnavailableError } from '../../errors.js';
+import { performance, setTimeout } from '../../time/clock.js';
+import { firstAnswer } from '../../time/deadlines.js';
+import type { Milliseconds } from '../../ttl.js';
+import { ClientConnection } from '../client/client.js';
+import type { Argument, Caller, Connection, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
+import { isReplyOf, type Redirection, redirectionOf } from '../reply-errors.js';
+import { agreedSlots, askSlots, keyByKey, primariesOf, type SlotRange, slotCount, slotOf, splitByNode } from '../slots.js';
+import { type ClusterPlan, hostAndPort, hostOf, placedAt } from '../target.js';
+import { NodesTracking, readsReplicas } from '../tracking/nodes-tracking.js';
+import { askOnce, Discovery, type Nodes, type TopologyOptions } from './topology.js';
+
+interface Node {
+  readonly address: string;
+  readonly connection: Connection;
+  /** When an ASK reply last sent a command to it. */
+  askedAt: number;
+}
+
+/** The nodes that serve a slot. */
+interface Shard {
+  readonly primary: Node;
+  readonly replicas: readonly Node[];
+}
+
+/** A command under way. */
+interface Call {
+  readonly args: readonly Argument[];
+  readonly route: Route;
+  readonly slot: number;
+  readonly caller: Caller | undefined;
+  redirections: number;
+  retries: number;
+}
+
+/** How long a node is kept after an ASK reply, although it serves no slots yet. */
+const keepAskedFor: Milliseconds = 5000;
+
+/** Delays before a command is sent again that a node did not execute because it cannot at the moment. */
+const retryDelays: readonly Milliseconds[] = [20, 50, 100, 200];
+
+/**
+ * A connection to a Redis Cluster: a node-redis client for each node, the table of slots, and redirections. A node that is down fails the
+ * calls for its own slots only, and at once.
+ */
+export class ClusterConnection implements Connection, Nodes {
+  readonly #plan: ClusterPlan;
+  readonly #options: TopologyOptions;
+  readonly #discovery: Discovery;
+  readonly #nodes = new Map<string, Node>();
+  #shards: readonly Shard[] = [];
+  #slots: (Shard | undefined)[] = [];
+  #turn = 0;
+  #tracking: NodesTracking | undefined;
+  /** The table of slots that is tracked. */
+  #trackedTable = '';
+
+  constructor(plan: ClusterPlan, options: TopologyOptions) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#discovery = new Discovery(this, options.onError, plan.node);
+  }
+
+  get status(): Status {
+    return this.#discovery.status;
+  }
+
+  ready(): Promise<void> {
+    return this.#discovery.ready();
+  }
+
+  send(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
+    if (this.#discovery.known) return this.#dispatch(args, route, caller);
+    return this.ready().then(() => this.#dispatch(args, route, caller));
+  }
+
+  /** Tracks on the primaries. Replicas lag behind them, each differently. */
+  track(listener: TrackingListener): Tracking {
+    const tracking = new NodesTracking(listener, agreedSlots, () => this.#discovery.rediscover(true));
+    if (this.#plan.readReplicas) listener.refused(readsReplicas());
+    else this.#tracking = tracking;
+    return tracking;
+  }
+
+  async primaries(): Promise<readonly string[]> {
+    await this.ready();
+    // Always up to date: a scan that misses a node would look complete.
+    await this.find();
+    return this.#shards.map(({ primary }) => primary.address).sort();
+  }
+
+  close(grace: Milliseconds): Promise<void> {
+    return this.#discovery.close(grace);
+  }
+
+  primaryConnections(): readonly Connection[] {
+    return this.#shards.map(({ primary }) => primary.connection);
+  }
+
+  allConnections(): readonly Connection[] {
+    return [...this.#nodes.values()].map(({ connection }) => connection);
+  }
+
+  async find(): Promise<boolean> {
+    this.#adopt(await this.#ask());
+    const connecting = this.primaryConnections().map((connection) => connection.ready());
+    await firstAnswer(connecting, this.#options.livenessTimeout);
+    return this.allConnections().every(({ status }) => status === 'ready');
+  }
+
+  #dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
+    if (route.key === undefined) return this.#sendKeyless(args, route, caller);
+    if (route.divisible && args.length > 2) return splitByNode(args, slotOf, (part) => this.#sendKeyed(part, route, caller));
+    return this.#sendKeyed(args, route, caller);
+  }
+
+  /** Sends PING to all primaries, as a health check of the whole; any other command to the node of its route, or to any primary. */
+  async #sendKeyless(args: readonly Argument[], { node }: Route, caller?: Caller): Promise<Reply> {
+    const primaries = this.primaryConnections();
+    if (args[0] === 'PING') return (await Promise.all(primaries.map((primary) => primary.send(args, {}, caller))))[0];
+    const any = primaries.find(({ status }) => status === 'ready') ?? primaries[0];
+    const connection = node === undefined ? any : this.#nodes.get(node)?.connection;
+    if (!connection) throw new ConnectionError(`the node ${node} has left the cluster`);
+    return connection.send(args, {}, caller);
+  }
+
+  #sendKeyed(args: readonly Argument[], route: Route, caller: Caller | undefined): Promise<Reply> {
+    const slot = slotOf((route.divisible ? args[1] : route.key) as Argument);
+    const call: Call = { args, route, slot, caller, redirections: 0, retries: 0 };
+    return this.#deliver(call, this.#nodeFor(call));
+  }
+
+  #nodeFor({ slot, route, retries }: Call): Node {
+    const { primary, replicas } = this.#slots[slot] ?? (this.#shards[0] as Shard);
+    if (!route.readonly || retries > 0) return primary;
+    const usable = replicas.filter(({ connection }) => connection.status === 'ready');
+    return usable[this.#turn++ % usable.length] ?? primary;
+  }
+
+  #deliver(call: Call, node: Node, asking = false): Promise<Reply> {
+    const { connection } = node;
+    const write = (): Promise<Reply> => {
+      if (isOver(call)) throw new ConnectionError('its caller no longer waits for the answer');
+      // ASKING applies to the next command on this connection. If it fails, so does the command.
+      if (asking) connection.send(['ASKING']).catch(() => {});
+      return connection.send(call.args, call.route, call.caller);
+    };
+    const sent = connection.status === 'ready' ? write() : connection.ready().then(write);
+    return sent.then(undefined, (error) => this.#retry(error, call, node));
+  }
+
+  /** Sends a command again that was not executed: to another node, or to the same one a moment later. */
+  async #retry(failure: unknown, call: Call, from: Node): Promise<Reply> {
+    const error = this.#discovery.explain(failure);
+    if (this.#discovery.closed || isOver(call)) throw error;
+    const redirection = redirectionOf(error);
+    if (redirection) {
+      if (++call.redirections > this.#plan.redirections) throw error;
+      return this.#redirect(redirection, call, from);
+    }
+    // While a slot moves, its keys are on two nodes.
+    if (call.route.divisible && call.args.length > 2 && (isReplyOf(error, 'try again') || isReplyOf(error, 'other slot'))) {
+      return splitByNode(call.args, keyByKey, (part) => this.#sendKeyed(part, call.route, call.caller));
+    }
+    const { primary, replicas = [] } = this.#slots[call.slot] ?? {};
+    if (error instanceof ConnectionError) {
+      this.#discovery.rediscover();
+      // The primary can answer a read as well.
+      if (!call.route.readonly || primary === from || call.retries++ > 0) throw error;
+      return this.#deliver(call, this.#nodeFor(call));
+    }
+    const delay = call.retries === 0 && replicas.includes(from) ? 0 : retryDelays[call.retries];
+    if (!(error instanceof UnavailableError) || isReplyOf(error, 'busy') || delay === undefined) throw error;
+    call.retries++;
+    if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+    if (this.#discovery.closed || isOver(call)) throw error;
+    return this.#deliver(call, this.#nodeFor(call));
+  }
+
+  #redirect({ kind, slot, address }: Redirection, call: Call, from: Node): Promise<Reply> {
+    const { host, port } = hostAndPort(address, hostAndPort(from.address).host);
+    const node = this.#node(`${host}:${port}`);
+    if (kind === 'ASK') {
+      node.askedAt = performance.now();
+      for (const key of call.route.divisible ? call.args.slice(1) : [call.route.key]) this.#tracking?.invalidated(String(key));
+      return this.#deliver(call, node, true);
+    }
+    this.#slots[slot] = this.#shards.find(({ primary }) => primary === node) ?? { primary: node, replicas: [] };
+    this.#trackedTable = '';
+    this.#tracking?.moved(node.connection);
+    this.#discovery.rediscover();
+    return this.#deliver(call, node);
+  }
+
+  /** Asks for the table of slots: the connected nodes, or else every node that is known by name. The first reply counts. */
+  async #ask(): Promise<SlotRange[]> {
+    const { livenessTimeout } = this.#options;
+    const connected = [...this.#nodes.values()].filter(({ connection }) => connection.status === 'ready');
+    const asked = connected.map(({ address, connection }) => askSlots(connection, hostAndPort(address).host));
+    const reply = asked.length > 0 ? await firstAnswer(asked, livenessTimeout).catch(() => undefined) : undefined;
+    if (reply) return reply;
+    const seeds = [
+      ...this.#plan.seeds,
+      ...[...this.#nodes.keys()].map((address) => placedAt(this.#plan.addresses(address), this.#plan.node)),
+    ];
+    const asking = seeds.map((seed) => askOnce(seed, livenessTimeout, (connection) => askSlots(connection, hostOf(seed))));
+    return firstAnswer(asking, livenessTimeout);
+  }
+
+  #adopt(ranges: readonly SlotRange[]): void {
+    if (this.#discovery.closed) return;
+    const shards = new Map<string, Shard>();
+    this.#slots = new Array<Shard | undefined>(slotCount);
+    for (const { from, to, primary, replicas } of ranges) {
+      const shard = shards.get(primary) ?? {
+        primary: this.#node(primary),
+        replicas: this.#plan.readReplicas ? replicas.map((address) => this.#node(address)) : [],
+      };
+      shards.set(primary, shard);
+      this.#slots.fill(shard, from, to + 1);
+    }
+    this.#shards = [...shards.values()];
+    const table = primariesOf(ranges);
+    if (table !== this.#trackedTable) this.#tracking?.serve(this.primaryConnections());
+    this.#trackedTable = table;
+    const serving = new Set(this.#shards.flatMap(({ primary, replicas }) => [primary, ...replicas]));
+    for (const node of this.#nodes.values()) {
+      if (serving.has(node) || performance.now() - node.askedAt < keepAskedFor) continue;
+      this.#nodes.delete(node.address);
+      void node.connection.close(this.#options.timeout);
+    }
+  }
+
+  #node(address: string): Node {
+    const known = this.#nodes.get(address);
+    if (known) return known;
+    // A primary may become a replica, which answers reads only after READONLY.
+    const options = { ...placedAt(this.#plan.addresses(address), this.#plan.node), ...(this.#plan.readReplicas ? { readonly: true } : {}) };
+    const { onNodeError } = this.#discovery;
+    const connection = ClientConnection.open(options, this.#options.livenessTimeout, onNodeError, this.#tracking !== undefined);
+    const node = { address, connection, askedAt: Number.NEGATIVE_INFINITY };
+    this.#tracking?.add(connection);
+    this.#nodes.set(address, node);
+    connection.ready().catch(() => {});
+    return node;
+  }
+}
+
+/** Whether the caller was told that the call failed: a write must not be executed after that. */
+const isOver = ({ caller }: Call): boolean => caller?.waiting === false;

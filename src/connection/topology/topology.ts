@@ -1,0 +1,190 @@
+import { ClosedError, ConnectionError } from '../../errors.js';
+import { clearTimeout, setTimeout } from '../../time/clock.js';
+import { firstAnswer } from '../../time/deadlines.js';
+import type { Milliseconds } from '../../ttl.js';
+import { ClientConnection } from '../client/client.js';
+import type { ClientOptions } from '../client/client-options.js';
+import type { Connection, OnError, Status } from '../connection.js';
+import { retryIn } from '../reconnect.js';
+import { toConnectionError } from '../reply-errors.js';
+
+/** Maximum delay between two discoveries while some node answers: it can be asked where the others have gone. */
+const maxDelayIfPartlyUp: Milliseconds = 500;
+
+/** What connections to several nodes have in common. */
+export interface TopologyOptions {
+  /** How long a node that was left behind may take to answer commands in flight, in milliseconds. */
+  readonly timeout: Milliseconds;
+  /** How long a node may show no sign of life, in milliseconds. */
+  readonly livenessTimeout: Milliseconds;
+  readonly onError: OnError;
+}
+
+/** The nodes of a topology. */
+export interface Nodes {
+  /** Finds the nodes and opens connections to them. Rejects if no node answers. @returns whether every node is connected */
+  find(): Promise<boolean>;
+  /** The connections to nodes that take writes. */
+  primaryConnections(): readonly Connection[];
+  /** The connections to all nodes. */
+  allConnections(): readonly Connection[];
+}
+
+/**
+ * Discovers the nodes of a topology on first use. While the topology is degraded, discovers them again in the background, with backoff.
+ * Each node's connection reconnects by itself.
+ */
+export class Discovery {
+  readonly #nodes: Nodes;
+  readonly #onError: OnError;
+  readonly #strategy: unknown;
+  #closed = false;
+  /** The first discovery has ended: from now on calls do not wait for one. */
+  #tried = false;
+  #connecting: Promise<void> | undefined;
+  #rediscovering: Promise<void> | undefined;
+  #degraded = false;
+  #urgent = false;
+  #endPause: (() => void) | undefined;
+  #lastError: unknown;
+
+  /** `node`: how to connect to a node, whose reconnect strategy gives the backoff. */
+  constructor(nodes: Nodes, onError: OnError, node: ClientOptions) {
+    this.#nodes = nodes;
+    this.#onError = onError;
+    this.#strategy = (node.socket as { reconnectStrategy?: unknown } | undefined)?.reconnectStrategy;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Whether some primary is known. Its connection need not be ready. */
+  get known(): boolean {
+    return this.#tried && !this.#closed && this.#nodes.primaryConnections().length > 0;
+  }
+
+  get status(): Status {
+    if (this.#closed) return 'closed';
+    if (this.#connecting) return 'connecting';
+    if (this.#nodes.primaryConnections().some(({ status }) => status === 'ready')) return 'ready';
+    return this.#tried ? 'reconnecting' : 'idle';
+  }
+
+  /** Resolves once a primary is connected. Rejects at once if none can be reached. */
+  ready(): Promise<void> {
+    const { status } = this;
+    if (status === 'ready') return Promise.resolve();
+    if (status === 'closed') return Promise.reject(new ClosedError());
+    if (status === 'reconnecting') return Promise.reject(toConnectionError(this.#lastError));
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  /** Stops discovering, and closes the connection to every node. */
+  async close(grace: Milliseconds): Promise<void> {
+    this.#closed = true;
+    this.#endPause?.();
+    await Promise.all(this.#nodes.allConnections().map((connection) => connection.close(grace)));
+  }
+
+  /** Rediscovers the nodes in the background until every node is connected. `urgent`: without waiting for the backoff. */
+  rediscover(urgent = false): void {
+    this.#degraded = true;
+    if (urgent) {
+      this.#urgent = true;
+      this.#endPause?.();
+    }
+    if (!this.#tried || this.#closed) return;
+    this.#rediscovering ??= this.#rediscoverUntilHealthy().finally(() => {
+      this.#rediscovering = undefined;
+    });
+  }
+
+  /** The error of a command for its caller: if the connection to a node was left behind, the caller lost a connection. */
+  explain(error: unknown): unknown {
+    return error instanceof ClosedError && !this.#closed ? new ConnectionError('the connection was left for that to another node') : error;
+  }
+
+  /** Records that the connection to a node failed. */
+  readonly onNodeError: OnError = (error) => {
+    if (this.#closed) return;
+    this.#lastError = error;
+    this.rediscover();
+    this.#onError(error);
+  };
+
+  async #connect(): Promise<void> {
+    let healthy = false;
+    try {
+      healthy = await this.#nodes.find();
+      if (this.#closed) throw new ClosedError();
+    } catch (error) {
+      if (this.#closed) throw await this.close(0).then(() => new ClosedError());
+      this.#failed(error);
+      throw toConnectionError(error);
+    } finally {
+      this.#tried = true;
+      if (!healthy || this.#degraded) this.rediscover();
+    }
+  }
+
+  async #rediscoverUntilHealthy(): Promise<void> {
+    let cause: unknown;
+    for (let attempt = 0; ; attempt++) {
+      const delay = this.#delay(attempt, cause);
+      if (delay === undefined) break;
+      if (!this.#urgent) await this.#pause(delay);
+      if (this.#closed) return;
+      this.#degraded = false;
+      this.#urgent = false;
+      try {
+        if ((await this.#nodes.find()) && !this.#degraded) return;
+        cause = undefined;
+      } catch (error) {
+        cause = error;
+        this.#failed(error);
+      }
+      // Connections that were opened in the meantime are still open.
+      if (this.#closed) return this.close(0);
+    }
+    // The user's strategy gave up. The next call tries again.
+    if (this.status === 'reconnecting') this.#tried = false;
+  }
+
+  #failed(error: unknown): void {
+    if (this.#closed) return;
+    this.#lastError = error;
+    if (this.#nodes.primaryConnections().length === 0) this.#onError(toConnectionError(error));
+  }
+
+  /** The delay before the next discovery; `undefined` to give up. */
+  #delay(attempt: number, cause: unknown): Milliseconds | undefined {
+    const delay = retryIn(this.#strategy, attempt, cause ?? this.#lastError, this.#onError);
+    return delay !== undefined && this.status === 'ready' ? Math.min(delay, maxDelayIfPartlyUp) : delay;
+  }
+
+  async #pause(time: Milliseconds): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, time);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#endPause = undefined;
+  }
+}
+
+/** Asks a node over a connection that is opened for this and closed again. Rejects with a TimeoutError after `time`. */
+export async function askOnce<T>(options: ClientOptions, time: Milliseconds, ask: (connection: Connection) => Promise<T>): Promise<T> {
+  const socket = { ...options.socket, reconnectStrategy: false } as NonNullable<ClientOptions['socket']>;
+  const connection = ClientConnection.open({ ...options, socket }, time, () => {});
+  try {
+    return await firstAnswer([ask(connection)], time);
+  } finally {
+    await connection.close(0);
+  }
+}

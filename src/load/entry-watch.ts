@@ -1,0 +1,127 @@
+import { freshFor, type Reader, type Snapshot } from '../cache/reader.js';
+import { isSameEntry, missingInRedis, type ReadEntry } from '../codec/entry.js';
+import { type MaybePromise, then } from '../codec/serializers.js';
+import { missing } from '../commands/commands.js';
+import type { TimeBudget } from '../time/budget.js';
+import { performance } from '../time/clock.js';
+import { abortable, backoff, type PauseOptions } from '../time/waiting.js';
+import type { Milliseconds } from '../ttl.js';
+import { isObject, type Load, type LoadContext, type LoadResult } from './factory.js';
+import { endSince, type LoadEnd } from './lease.js';
+
+/** A wait for the load of another process. */
+export interface Wait {
+  /** What the lease held at the last look. */
+  holder: string;
+  /** When to stop waiting, on the monotonic clock. */
+  readonly until: () => Milliseconds;
+  /** Whether the wait keeps no process alive. */
+  readonly idle: boolean;
+}
+
+/** How a wait ended. */
+export type WaitResult =
+  | { readonly kind: 'changed'; readonly snapshot: Snapshot }
+  /** The lease expired, or was deleted. */
+  | { readonly kind: 'free' }
+  | { readonly kind: 'ended'; readonly end: LoadEnd }
+  /** The time to wait is over. */
+  | { readonly kind: 'over' };
+
+/** Reads the entry of a load, and waits until another process has written it. */
+export class EntryWatch {
+  readonly #context: LoadContext;
+  readonly #reader: Reader;
+
+  constructor(context: LoadContext) {
+    this.#context = context;
+    this.#reader = context.cache.reader;
+  }
+
+  /** The entry, with its time left if the plan needs it. `fromRedis`: as Redis holds it now. */
+  look({ redisKey, plan }: Load, budget: TimeBudget, fromRedis = false): Promise<Snapshot> {
+    return this.#reader.snapshot(redisKey, budget, { needsTtl: plan.needsTtl, tracked: true, fromRedis });
+  }
+
+  /** The value of an entry that counts; `undefined` if there is none, or it cannot be decoded. */
+  decode({ key, redisKey }: Load, entry: ReadEntry): MaybePromise<LoadResult | undefined> {
+    if (!entry.found) return undefined;
+    const { values } = this.#context.cache;
+    const decode = (): MaybePromise<unknown> => values.decode('getOrSet', key, entry, redisKey);
+    return then(decode(), (value) => (value === undefined ? undefined : { value, copy: () => (isObject(value) ? decode() : value) }));
+  }
+
+  /** The value of the snapshot, fresh or stale. */
+  async read(load: Load, { entry }: Snapshot, budget: TimeBudget): Promise<LoadResult | undefined> {
+    return this.decode(load, await this.#reader.withValidTags(entry, budget));
+  }
+
+  /** The value of the snapshot if it is fresh. */
+  async readFresh(load: Load, snapshot: Snapshot, budget: TimeBudget): Promise<LoadResult | undefined> {
+    return freshFor(snapshot) > 0 ? this.read(load, snapshot, budget) : undefined;
+  }
+
+  /**
+   * Waits until the entry has changed, or the load of the process that holds the lease has ended otherwise. If the server tells of changes,
+   * it looks when told, and when the lease must have expired; else it polls.
+   */
+  async wait({ redisKey, lease, plan }: Load, { entry: before }: Snapshot, budget: TimeBudget, wait: Wait): Promise<WaitResult> {
+    const { commands, cache } = this.#context;
+    const keys = [redisKey, lease as string];
+    const { idle } = wait;
+    const pause = (time: Milliseconds, signal?: AbortSignal): Promise<void> => this.#pause(budget, time, { idle, signal });
+    let gap = 0;
+    for (const delay of pollDelays(cache.context.timeout)) {
+      const watch = commands.tracked?.watch(keys);
+      try {
+        if (!watch) await pause(Math.min(delay, wait.until() - performance.now()));
+        const at = performance.now();
+        const [entry = missingInRedis, holder = missingInRedis] = await budget.poll(watch ? watch.read() : commands.getMany(keys));
+        // An entry that was just stored is fresh.
+        if (entry.found && !isSameEntry(entry, before)) return { kind: 'changed', snapshot: { entry, left: missing, at } };
+        if (!holder.found) return { kind: 'free' };
+        const end = endSince(wait.holder, String(holder.bytes));
+        if (end) return { kind: 'ended', end };
+        wait.holder = String(holder.bytes);
+        if (at >= wait.until()) break;
+        if (!watch) continue;
+        await pause(Math.min(expiryDelay(plan.lease as Milliseconds), wait.until() - at), watch.signal);
+        // A server whose tracking table is full invalidates again and again.
+        await pause(gap - (performance.now() - at));
+        gap = Math.min(100, gap + 20);
+      } finally {
+        watch?.end();
+      }
+    }
+    return { kind: 'over' };
+  }
+
+  /** Pauses, and rejects as soon as the caller gives up. */
+  async #pause(budget: TimeBudget, time: Milliseconds, options: PauseOptions): Promise<void> {
+    const { signal } = this.#context.cache.context;
+    if (!signal) return budget.pause(time, options);
+    const over = new AbortController();
+    try {
+      await abortable(signal, () => budget.pause(time, { ...options, caller: over.signal }));
+    } finally {
+      over.abort();
+    }
+  }
+}
+
+/** How long to wait between two polls: longer each time, and longer still after the deadline of a call. */
+function* pollDelays(timeout: Milliseconds): Generator<Milliseconds> {
+  const [duringCall, after] = [Math.min(1000, timeout / 4), Math.min(1000, timeout / 2)];
+  let waited = 0;
+  for (const delay of backoff(80, 3, duringCall)) {
+    if (waited > timeout) break;
+    waited += delay;
+    yield delay;
+  }
+  yield* backoff(after, 1, after);
+}
+
+/** When to look again without being told: Redis tells of an expired key only when it comes across it. */
+function expiryDelay(lease: Milliseconds): Milliseconds {
+  return Math.min(lease, 10_000) * (1 + Math.random() / 4);
+}

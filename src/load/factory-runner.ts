@@ -1,0 +1,161 @@
+import { createHash } from 'node:crypto';
+import type { WriteOptions } from '../cache/call-options.js';
+import type { Snapshot } from '../cache/reader.js';
+import { type Stored, StoredEntry, type TagGenerations, withAging } from '../codec/entry.js';
+import type { MaybePromise } from '../codec/serializers.js';
+import type { LeaseClaim, LeaseMark, NewEntry } from '../commands/commands.js';
+import { CodecError } from '../errors.js';
+import type { TimeBudget } from '../time/budget.js';
+import { performance } from '../time/clock.js';
+import { unawaited } from '../time/waiting.js';
+import { FactoryCall, isObject, type Load, type LoadContext, type LoadResult, type LoadRun } from './factory.js';
+import { type Lease, uncacheableMark, unsharedMark } from './lease.js';
+import { tagLifetime } from './load-options.js';
+import { insideLoad } from './single-flight.js';
+
+/** What was known before the function ran. Its result is stored on this basis. */
+export interface LoadBasis {
+  readonly snapshot: Snapshot;
+  readonly generations: TagGenerations;
+  readonly lease?: Lease | undefined;
+}
+
+/** What storing a result was tried on. */
+interface StoreBasis {
+  readonly snapshot?: Snapshot | undefined;
+  readonly lease?: Lease | undefined;
+}
+
+/** Calls the function that makes a value, and stores its result. */
+export class FactoryRunner {
+  readonly #context: LoadContext;
+
+  constructor(context: LoadContext) {
+    this.#context = context;
+  }
+
+  /** Calls the function, and stores its result if there is a basis. Rejects as the function does. */
+  async run(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis> = {}, stale?: unknown): Promise<LoadResult> {
+    const { key, plan, flight } = load;
+    const { background } = this.#context;
+    const call = new FactoryCall(key, background.signal, stale, plan.ttl, (tags) => this.#generations(load, tags));
+    flight.isRunning = true;
+    flight.key = key;
+    const start = performance.now();
+    const value = await insideLoad(flight, () => load.factory(call as never));
+    const cost = Math.ceil(performance.now() - start);
+    let bytes: MaybePromise<Stored> | undefined;
+    try {
+      const { generations } = basis;
+      const added = generations && !call.isSkipped ? await budget.run(call.generations()) : undefined;
+      const all = generations && added ? new Map([...added, ...generations]) : undefined;
+      const entry = all && this.#entry(load, value, { ttl: call.ttl, tags: call.tags }, all, cost);
+      // Encoded before a caller has the value, which it may change.
+      bytes = entry?.value ?? (isObject(value) ? this.#context.cache.context.codec.encode(value, load.redisKey) : undefined);
+      // It may fail while Redis is asked below.
+      if (bytes instanceof Promise) void unawaited(bytes);
+      await this.#store(load, budget, basis, entry, all === undefined, value);
+    } catch (error) {
+      // The value is never lost because it could not be stored.
+      await this.#settle(load, Promise.reject(error), budget, { ...basis, snapshot: call.isSkipped ? undefined : basis.snapshot });
+    }
+    return { value, copy: async () => (await this.#copy(load, value, bytes)) ?? value };
+  }
+
+  /** The generations of the tags of the call. Read before the function runs, so that an invalidation meanwhile wins, and before a lease is claimed. */
+  generations(load: Load, budget: TimeBudget): Promise<TagGenerations> {
+    return budget.run(this.#generations(load, load.plan.tags));
+  }
+
+  #generations({ plan }: Load, names: readonly string[]): Promise<TagGenerations> {
+    const { tags, context } = this.#context.cache;
+    if (names.length > 0) tags.checkPlace();
+    return tags.generations(names, tagLifetime(plan, context.ttl));
+  }
+
+  /** Stores the entry, or deletes the old one if the value is not cacheable. `isUnstored`: the function skipped, or there is no basis. */
+  async #store(
+    load: LoadRun,
+    budget: TimeBudget,
+    { snapshot, lease }: StoreBasis,
+    entry: NewEntry<MaybePromise<Stored>> | undefined,
+    isUnstored: boolean,
+    value: unknown,
+  ): Promise<void> {
+    // A later write or deletion is newer, and no lease needs to tell of it.
+    if (load.flight.isOvertaken) this.#end(lease);
+    else if (entry && snapshot && lease) await this.#settle(load, lease.set(entry, leaseBasis(snapshot)), budget, { snapshot, lease });
+    else if (entry) await this.#settle(load, this.#context.commands.set(entry.key, entry.value, entry.ttl), budget, { snapshot });
+    else if (!isUnstored && snapshot)
+      await this.#settle(load, this.#unlinkOld(load, { snapshot, lease }, uncacheableMark(value)), budget, { lease });
+    else this.#end(lease, unsharedMark);
+  }
+
+  /** Waits for the write while there is time; then it goes on in the background. */
+  async #settle(load: LoadRun, write: Promise<unknown>, budget: TimeBudget, { snapshot, lease }: StoreBasis): Promise<void> {
+    const { policy } = this.#context.cache;
+    const operation = { name: 'getOrSet', key: load.key };
+    const settled = write.catch(async (error: unknown) => {
+      policy.report(operation, error);
+      if (!(snapshot && error instanceof CodecError)) return lease?.end(unsharedMark);
+      // A value that cannot be encoded replaces the old one all the same.
+      await this.#unlinkOld(load, { snapshot, lease }, unsharedMark).catch((failure: unknown) => policy.report(operation, failure));
+    });
+    if (!(await budget.settlesInTime(settled))) this.#context.background.add(settled);
+  }
+
+  /** Deletes the old entry: there is no value to replace it. */
+  async #unlinkOld(load: LoadRun, { snapshot, lease }: Pick<LoadBasis, 'snapshot' | 'lease'>, mark: LeaseMark): Promise<void> {
+    if (load.flight.isOvertaken) this.#end(lease);
+    else if (!snapshot.entry.found) this.#end(lease, mark);
+    else if (lease) await lease.unlink(load.redisKey, leaseBasis(snapshot).digest, mark);
+    else await this.#context.commands.unlink([load.redisKey], { counted: false });
+  }
+
+  #end(lease: Lease | undefined, mark?: LeaseMark): void {
+    if (lease) this.#context.background.add(lease.end(mark));
+  }
+
+  /** The entry. The bytes of one that ages say so, and Redis keeps it until it is too old to serve. */
+  #entry(
+    load: Load,
+    value: unknown,
+    { ttl, tags = [] }: WriteOptions,
+    generations: TagGenerations,
+    cost: number,
+  ): NewEntry<MaybePromise<Stored>> | undefined {
+    const { tags: ofCall, staleFor, storesCost } = load.plan;
+    const entry = this.#context.cache.writer.entry(load.key, value, { ttl, tags: [...ofCall, ...tags] }, generations, staleFor);
+    if (entry?.ttl === undefined || (staleFor === 0 && !storesCost)) return entry;
+    const aging = { staleFor, cost };
+    const { value: bytes } = entry;
+    const aged = bytes instanceof Promise ? bytes.then((encoded) => withAging(encoded, aging)) : withAging(bytes, aging);
+    return { ...entry, value: aged, ttl: entry.ttl + staleFor };
+  }
+
+  /** A copy of the value; `undefined` if it has no bytes, or none that can be decoded. */
+  async #copy({ key, redisKey }: Load, value: unknown, bytes: MaybePromise<Stored> | undefined): Promise<unknown> {
+    const encoded = await Promise.resolve(bytes).catch(() => undefined);
+    if (encoded === undefined || !isObject(value)) return value;
+    return this.#context.cache.values.decode('getOrSet', key, StoredEntry.parse(encoded), redisKey);
+  }
+}
+
+/** The function failed, not Redis. */
+export class FactoryFailure extends Error {
+  constructor(override readonly cause: unknown) {
+    super();
+  }
+}
+
+/** For `catch`: the function failed. */
+export function factoryFailed(cause: unknown): never {
+  throw new FactoryFailure(cause);
+}
+
+/** What a lease compares when it stores: the entry as it was when the lease was claimed, and whether it may have expired since. */
+function leaseBasis({ entry, left, at }: Snapshot): Pick<LeaseClaim, 'digest' | 'mayBeGone'> {
+  if (!entry.found) return { digest: '', mayBeGone: false };
+  const mayBeGone = left === undefined || (left >= 0 && performance.now() - at >= left);
+  return { digest: createHash('sha1').update(entry.bytes).digest('hex'), mayBeGone };
+}

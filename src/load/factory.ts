@@ -1,0 +1,124 @@
+import type { Cache } from '../cache/cache.js';
+import { checkTags } from '../cache/tags.js';
+import type { TagGenerations } from '../codec/entry.js';
+import type { MaybePromise } from '../codec/serializers.js';
+import { isLoadTraced, type Source, traceLoad } from '../telemetry/events.js';
+import type { Counters } from '../telemetry/stats.js';
+import { redisTtl, type Ttl } from '../ttl.js';
+import type { LeaseContext } from './lease.js';
+import type { LoadPlan } from './load-options.js';
+import type { Flight, SingleFlight } from './single-flight.js';
+
+/** What the function of `getOrSet` receives. */
+export interface FactoryContext<T = unknown> {
+  readonly key: string;
+  /** Aborted when the store is disconnected and work under way had its time to end. */
+  readonly signal: AbortSignal;
+  /** The old value that this call refreshes, as a copy; `undefined` if there is none, or none that may be served. */
+  readonly stale: T | undefined;
+  /** Does not store the result of this call: only its callers in this process get it. An old value stays. */
+  skip(): void;
+  /** Sets the time to live of the result, in milliseconds, if it depends on the value. */
+  setTtl(ttl: Ttl): void;
+  /**
+   * Adds tags that depend on what the function reads. Call it before reading what they stand for: once it has resolved, a later invalidation
+   * wins. If the tags cannot be read, the result is not stored.
+   */
+  setTags(tags: readonly string[]): Promise<void>;
+}
+
+/** Makes the value of a key. Its rejection reaches its callers and is never stored. */
+export type Factory<T> = (context: FactoryContext<T>) => T | Promise<T>;
+
+/** One call of the function, and what the function said about its result. */
+export class FactoryCall implements FactoryContext {
+  isSkipped = false;
+  /** The tags that the function added. */
+  readonly tags: string[] = [];
+
+  readonly #readGenerations: (tags: readonly string[]) => Promise<TagGenerations>;
+  readonly #reads: Promise<TagGenerations>[] = [];
+
+  constructor(
+    readonly key: string,
+    readonly signal: AbortSignal,
+    readonly stale: unknown,
+    public ttl: Ttl,
+    readGenerations: (tags: readonly string[]) => Promise<TagGenerations>,
+  ) {
+    this.#readGenerations = readGenerations;
+  }
+
+  /** The generations of the added tags, of when each was added first: an invalidation between two `setTags` counts. */
+  async generations(): Promise<TagGenerations> {
+    return new Map((await Promise.all(this.#reads)).reverse().flatMap((generations) => [...generations]));
+  }
+
+  // Bound, so that a function can take them apart: `({ skip }) => …`.
+  readonly skip = (): void => {
+    this.isSkipped = true;
+  };
+
+  readonly setTtl = (ttl: Ttl): void => {
+    if (ttl !== undefined) redisTtl(ttl);
+    this.ttl = ttl;
+  };
+
+  readonly setTags = async (tags: readonly string[]): Promise<void> => {
+    const read = this.#readGenerations(checkTags(tags));
+    this.tags.push(...tags);
+    this.#reads.push(read);
+    // The load that stores the value reports a failure.
+    await read.catch(() => {});
+  };
+}
+
+/** Counts the calls of a function given to `getOrSet`, and traces them while the channel has a subscriber. */
+export function observedFactory<T>(
+  factory: Factory<T>,
+  key: string,
+  { counters, source }: { readonly counters: Counters; readonly source: Source },
+): Factory<T> {
+  return (context) => {
+    counters.loads++;
+    if (!isLoadTraced()) return factory(context);
+    return traceLoad({ source, key, renewal: context.stale !== undefined }, () => factory(context));
+  };
+}
+
+/** What a load needs of the store. */
+export interface LoadContext extends LeaseContext {
+  readonly cache: Cache;
+  readonly flights: SingleFlight;
+}
+
+/** What to load. */
+export interface Load {
+  readonly key: string;
+  readonly redisKey: string;
+  /** The key of the lease; `undefined` if there can be none. */
+  readonly lease: string | undefined;
+  readonly factory: Factory<unknown>;
+  readonly plan: LoadPlan;
+}
+
+/** A load under way. */
+export interface LoadRun extends Load {
+  readonly flight: Flight;
+}
+
+/** The value for one caller, and copies for callers that share the load, so that none sees the changes of another. */
+export interface LoadResult {
+  readonly value: unknown;
+  copy(): MaybePromise<unknown>;
+}
+
+/** The result for a value that callers can share. */
+export function plainResult(value: null | undefined): LoadResult {
+  return { value, copy: () => value };
+}
+
+/** Whether a caller could change the value. */
+export function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,222 @@
+import { freshFor, type Snapshot } from '../cache/reader.js';
+import { recordRead } from '../cache/recording.js';
+import { asMissing, isSameEntry, type ReadEntry, type TagGenerations } from '../codec/entry.js';
+import { AbortedError, ArgumentError } from '../errors.js';
+import { TimeBudget } from '../time/budget.js';
+import { performance } from '../time/clock.js';
+import { unawaitedIfOurs } from '../time/waiting.js';
+import type { Milliseconds, Ttl } from '../ttl.js';
+import { CallerBounds, withinSoftTimeout } from './caller-bounds.js';
+import { EntryWatch, type Wait, type WaitResult } from './entry-watch.js';
+import { type Factory, type Load, type LoadContext, type LoadResult, type LoadRun, observedFactory, plainResult } from './factory.js';
+import { FactoryFailure, FactoryRunner, type LoadBasis } from './factory-runner.js';
+import { endSince, Lease, maxTerms, unsharedMark } from './lease.js';
+import { type GetOrSetOptions, type LoadPlan, parseLoadOptions } from './load-options.js';
+import { Refresher } from './refresher.js';
+import { enclosingFunction, endWait, type Flight, type RunningFunction, waitFor } from './single-flight.js';
+
+/** `getOrSet`: one call of the function per process and per fleet, and old values served while new ones are made. */
+export class Loader {
+  readonly #context: LoadContext;
+  readonly #entries: EntryWatch;
+  readonly #runner: FactoryRunner;
+  readonly #refresher: Refresher;
+  readonly #bounds: CallerBounds;
+  readonly #random: () => number;
+
+  /** `random` decides when a read refreshes early. */
+  constructor(context: LoadContext, random: () => number = Math.random) {
+    this.#context = context;
+    this.#entries = new EntryWatch(context);
+    this.#runner = new FactoryRunner(context);
+    this.#refresher = new Refresher(context, this.#entries, this.#runner);
+    this.#bounds = new CallerBounds(context);
+    this.#random = random;
+  }
+
+  getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
+    let result: Promise<unknown>;
+    try {
+      result = this.#getOrSet(key, value, options);
+    } catch (error) {
+      result = Promise.reject(error);
+    }
+    return unawaitedIfOurs(result as Promise<T>);
+  }
+
+  #getOrSet(key: string, value: unknown, options?: Ttl | GetOrSetOptions): Promise<unknown> {
+    const { policy, tags, context } = this.#context.cache;
+    const operation = { name: 'getOrSet', key };
+    const plan = policy.parsed(operation, () => {
+      const parsed = parseLoadOptions(options);
+      if (parsed.tags.length > 0) tags.checkPlace();
+      return parsed;
+    });
+    const factory = typeof value === 'function' ? observedFactory(value as Factory<unknown>, key, context) : () => value;
+    let redisKey: string;
+    try {
+      redisKey = context.keys.toRedisKey(key);
+    } catch (error) {
+      const failure = policy.report(operation, error);
+      if (failure instanceof ArgumentError) throw failure;
+      return this.#loadUnstored(key, factory, plan);
+    }
+    return this.#load({ key, redisKey, lease: context.keys.siblingKey?.(redisKey, 'lease'), factory, plan });
+  }
+
+  #load(load: Load): Promise<unknown> {
+    const { redisKey, plan } = load;
+    const { signal } = this.#context.cache.context;
+    if (signal?.aborted) throw this.#report(load.key, new AbortedError(signal.reason));
+    const maxAge = plan.lease === false ? undefined : plan.lease * maxTerms;
+    const caller = enclosingFunction();
+    const { flights } = this.#context;
+    const { result, isJoined, flight } = flights.run(this, redisKey, (own) => this.#answer({ ...load, flight: own }), maxAge);
+    // A load that begins here checks by itself if it finds nothing.
+    if (isJoined && caller) this.#checkCycle(load, flight, caller);
+    const value = this.#bounds.hold(load, result).then(({ value: own, copy }) => (isJoined ? copy() : own));
+    return caller === undefined ? value : value.finally(() => endWait(flight, caller));
+  }
+
+  /** Calls the function for one caller and stores nothing: `keyFunction` gave no key. */
+  async #loadUnstored(key: string, factory: Factory<unknown>, plan: LoadPlan): Promise<unknown> {
+    const alone: LoadRun = { key, factory, plan, redisKey: '', lease: undefined, flight: { isOvertaken: false } };
+    const result = this.#runner.run(alone, new TimeBudget(this.#context.cache.context.timeout));
+    return (await this.#bounds.hold(alone, result)).value;
+  }
+
+  /** Lets the load that runs `waiter` wait for this one. Rejects if neither could ever end. */
+  #checkCycle({ key, redisKey }: Load, flight: Flight, waiter: RunningFunction): void {
+    try {
+      waitFor(flight, waiter, key, this.#context.flights.underWay(redisKey));
+    } catch (error) {
+      throw this.#report(key, error);
+    }
+  }
+
+  async #answer(load: LoadRun): Promise<LoadResult> {
+    const { plan } = load;
+    const { context, reader, tags } = this.#context.cache;
+    const budget = new TimeBudget(context.timeout, undefined, context.failedAt);
+    const prefetch = tags.prefetch();
+    let snapshot: Snapshot;
+    let entry: ReadEntry;
+    try {
+      snapshot = await this.#entries.look(load, budget);
+      const checked = reader.withValidTags(snapshot.entry, budget, prefetch);
+      entry = checked instanceof Promise ? await checked : checked;
+    } catch (error) {
+      if (error instanceof AbortedError) throw this.#report(load.key, error);
+      this.#report(load.key, error);
+      // A Redis that could not be read is not waited for a second time.
+      return this.#runner.run(load, budget);
+    }
+    const left = freshFor(snapshot);
+    const isServable = left > 0 || (plan.staleFor > 0 && -left <= plan.staleFor);
+    recordRead(context, 'getOrSet', load.key, isServable ? entry : asMissing(entry));
+    const decoded = this.#entries.decode(load, entry);
+    const found = decoded instanceof Promise ? await decoded : decoded;
+    if (found === undefined) return this.#loaded(load, snapshot, budget, snapshot.entry.found);
+    if (!isServable) return this.#loaded(load, snapshot, budget, false);
+    if (left > 0) {
+      const cost = snapshot.entry.found ? snapshot.entry.cost : 0;
+      if (plan.isDueEarly(left, cost, this.#random)) void this.#refresher.run(load, snapshot);
+      return found;
+    }
+    const refreshed = this.#refresher.run(load, snapshot);
+    const fresh = plan.softTimeout > 0 ? await withinSoftTimeout(plan.softTimeout, refreshed) : undefined;
+    if (fresh) return fresh;
+    context.counters.staleServed++;
+    return found;
+  }
+
+  /** The value if none was found: made here, or by the process that holds the lease. `isUnreadable`: there is an entry that cannot be decoded. */
+  async #loaded(load: LoadRun, snapshot: Snapshot, budget: TimeBudget, isUnreadable: boolean): Promise<LoadResult> {
+    const waiter = enclosingFunction();
+    if (waiter) this.#checkCycle(load, load.flight, waiter);
+    try {
+      return await this.#loadUnderLease(load, snapshot, budget, isUnreadable);
+    } catch (error) {
+      if (error instanceof FactoryFailure) throw error.cause;
+      if (error instanceof AbortedError) throw this.#report(load.key, error);
+      this.#report(load.key, error);
+      return this.#runner.run(load, budget);
+    }
+  }
+
+  async #loadUnderLease(load: LoadRun, before: Snapshot, budget: TimeBudget, isUnreadable: boolean): Promise<LoadResult> {
+    const { plan, lease: leaseKey, flight } = load;
+    let snapshot = before;
+    let wait: Wait | undefined;
+    /** Set once a load of another process ended without a value: all that waited for it go on at the same time. */
+    let isAlone = false;
+    // A load that blocks others is not waited for longer than a lease: the process that makes it may wait for one of those.
+    const began = performance.now();
+    const until = () => (flight.waiters?.length && plan.lease !== false ? began + plan.lease : Number.POSITIVE_INFINITY);
+    for (;;) {
+      const generations = await this.#runner.generations(load, budget);
+      if (plan.lease === false || leaseKey === undefined) return this.#make(load, budget, { snapshot: before, generations });
+      const lease = await this.#claim(leaseKey, plan.lease, budget);
+      if (lease === undefined) return this.#make(load, budget, { snapshot, generations });
+      if (typeof lease !== 'string') return this.#makeUnless(load, lease, generations, budget, isUnreadable ? before : undefined);
+      if (isAlone) return this.#make(load, budget);
+      const end = endSince(wait?.holder, lease);
+      if (!wait) this.#context.cache.context.counters.leaseWaits++;
+      wait = { holder: lease, until, idle: false };
+      const waited: WaitResult = end ? { kind: 'ended', end } : await this.#entries.wait(load, snapshot, budget, wait);
+      if (waited.kind === 'changed') {
+        snapshot = waited.snapshot;
+        const found = await this.#entries.readFresh(load, snapshot, budget);
+        if (found) return found;
+      } else if (waited.kind === 'ended') {
+        if (waited.end.kind === 'nothing') return plainResult(waited.end.value);
+        isAlone = true;
+      } else if (waited.kind === 'over') return this.#make(load, budget);
+    }
+  }
+
+  /** Makes the value under the lease, unless an earlier holder has stored it. `unreadable`: the entry that the load found and cannot decode. */
+  async #makeUnless(
+    load: LoadRun,
+    lease: Lease,
+    generations: TagGenerations,
+    budget: TimeBudget,
+    unreadable?: Snapshot,
+  ): Promise<LoadResult> {
+    let snapshot: Snapshot;
+    let found: LoadResult | undefined;
+    try {
+      snapshot = await this.#entries.look(load, budget, true);
+      if (!unreadable || !isSameEntry(snapshot.entry, unreadable.entry)) found = await this.#entries.readFresh(load, snapshot, budget);
+    } catch (error) {
+      this.#context.background.add(lease.end());
+      throw error;
+    }
+    if (!found) return this.#make(load, budget, { snapshot, generations, lease });
+    this.#context.background.add(lease.end());
+    return found;
+  }
+
+  async #claim(key: string, time: Milliseconds, budget: TimeBudget): Promise<Lease | string | undefined> {
+    const claim = Lease.claim(this.#context, key, time, true);
+    try {
+      return await budget.measure(claim);
+    } catch (error) {
+      this.#context.background.add(claim.then((lease) => (lease instanceof Lease ? lease.end() : undefined)));
+      throw error;
+    }
+  }
+
+  async #make(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis> = {}): Promise<LoadResult> {
+    try {
+      return await this.#runner.run(load, budget, basis);
+    } catch (cause) {
+      if (basis.lease) this.#context.background.add(basis.lease.end(unsharedMark));
+      throw new FactoryFailure(cause);
+    }
+  }
+
+  #report(key: string, error: unknown): Error {
+    return this.#context.cache.policy.report({ name: 'getOrSet', key }, error);
+  }
+}

@@ -1,0 +1,90 @@
+import { freshFor, type Snapshot } from '../cache/reader.js';
+import { isSameEntry } from '../codec/entry.js';
+import { markStart } from '../commands/commands.js';
+import { RefreshError } from '../errors.js';
+import { TimeBudget } from '../time/budget.js';
+import { performance, setTimeout } from '../time/clock.js';
+import type { EntryWatch } from './entry-watch.js';
+import { type Load, type LoadContext, type LoadResult, type LoadRun, plainResult } from './factory.js';
+import { FactoryFailure, type FactoryRunner, factoryFailed } from './factory-runner.js';
+import { cooldownMark, Lease } from './lease.js';
+
+/** Refreshes entries that are stale or soon will be, while their values are served. */
+export class Refresher {
+  readonly #context: LoadContext;
+  readonly #entries: EntryWatch;
+  readonly #runner: FactoryRunner;
+  /** Keys whose refresh failed lately. */
+  readonly #coolingDown = new Set<string>();
+
+  constructor(context: LoadContext, entries: EntryWatch, runner: FactoryRunner) {
+    this.#context = context;
+    this.#entries = entries;
+    this.#runner = runner;
+  }
+
+  /** Refreshes in the background, one load at a time in this process. `undefined` without a new value. Never rejects. */
+  run(load: Load, snapshot: Snapshot): Promise<LoadResult | undefined> {
+    const { redisKey, key, plan } = load;
+    const { flights, background, cache } = this.#context;
+    if (this.#coolingDown.has(redisKey)) return Promise.resolve(undefined);
+    const { result, isJoined } = flights.run(this, redisKey, (flight) =>
+      this.#refresh({ ...load, flight }, snapshot).catch((error: unknown) => {
+        const failure = error instanceof FactoryFailure ? new RefreshError(error.cause) : error;
+        cache.policy.report({ name: 'getOrSet', key }, failure);
+        this.#coolingDown.add(redisKey);
+        setTimeout(() => this.#coolingDown.delete(redisKey), plan.cooldown).unref();
+        return undefined;
+      }),
+    );
+    if (isJoined) return result.then(async (shared) => shared && { value: await shared.copy(), copy: shared.copy });
+    background.add(result);
+    return result;
+  }
+
+  async #refresh(load: LoadRun, snapshot: Snapshot): Promise<LoadResult | undefined> {
+    const { plan, lease: leaseKey } = load;
+    // No caller waits for it, or only during `softTimeout`.
+    const unlimited = new TimeBudget(Number.POSITIVE_INFINITY);
+    const [stale, generations] = await Promise.all([
+      this.#entries.read(load, snapshot, unlimited),
+      this.#runner.generations(load, unlimited),
+    ]);
+    const withoutLease = (): Promise<LoadResult> =>
+      this.#runner.run(load, unlimited, { snapshot, generations }, stale?.value).catch(factoryFailed);
+    if (plan.lease === false || leaseKey === undefined) return withoutLease();
+    const lease = await Lease.claim(this.#context, leaseKey, plan.lease, false);
+    if (lease === undefined) return withoutLease();
+    if (typeof lease === 'string') return this.#waitFor(load, snapshot, lease, unlimited);
+    // Other processes wait for the lease.
+    const budget = new TimeBudget(this.#context.cache.context.timeout);
+    let now: Snapshot;
+    try {
+      now = await this.#entries.look(load, budget, true);
+      if (!isSameEntry(now.entry, snapshot.entry) || freshFor(now) > freshFor(snapshot)) {
+        await lease.end();
+        return await this.#entries.readFresh(load, now, budget);
+      }
+    } catch (error) {
+      this.#context.background.add(lease.end());
+      throw error;
+    }
+    try {
+      return await this.#runner.run(load, budget, { snapshot: now, generations, lease }, stale?.value);
+    } catch (error) {
+      this.#context.background.add(lease.end(cooldownMark(plan.cooldown)));
+      throw new FactoryFailure(error);
+    }
+  }
+
+  /** Another process refreshes, or failed to lately. Only a caller with a `softTimeout` waits for the result. */
+  async #waitFor(load: LoadRun, snapshot: Snapshot, holder: string, budget: TimeBudget): Promise<LoadResult | undefined> {
+    const { softTimeout } = load.plan;
+    if (softTimeout === 0 || holder === markStart) return undefined;
+    this.#context.cache.context.counters.leaseWaits++;
+    const until = performance.now() + softTimeout;
+    const waited = await this.#entries.wait(load, snapshot, budget, { holder, until: () => until, idle: true });
+    if (waited.kind === 'changed') return this.#entries.read(load, waited.snapshot, budget);
+    return waited.kind === 'ended' && waited.end.kind === 'nothing' ? plainResult(waited.end.value) : undefined;
+  }
+}

@@ -1,0 +1,202 @@
+import { check } from '../checks.js';
+import { type ClientOptions, checkClientOptions, clientOptions } from '../connection/client/client-options.js';
+import { kindOf } from '../connection/open.js';
+import type { Pool, PoolClass, PoolOptions } from '../connection/pools.js';
+import { type ClusterOptions, clusterPlan, type ExternalClient, parseLocation, sentinelPlan, type Target } from '../connection/target.js';
+import { OptionError } from '../errors.js';
+import { expected, shown } from '../messages.js';
+import type { Source } from '../telemetry/events.js';
+import type { ConnectionOptions, StoreOptions } from './options.js';
+
+/** The place of the entries that the options name. @throws {OptionError} for options that contradict each other */
+export function parseTarget(options: ConnectionOptions): Target {
+  const { client, location, url, pool, cluster, sentinel, readFrom } = options;
+  checkClientOptions(options);
+  check('readFrom', "'primary' or 'replica'", readFrom, [undefined, 'primary', 'replica'].includes(readFrom));
+  if (client !== undefined) {
+    check('client', 'a client, cluster, sentinel or pool of node-redis 5 or later', client, kindOf(client) !== undefined);
+    refuseBeside('client', options, ['location', 'pool', 'parser', 'cluster', 'sentinel', 'readFrom']);
+    return { kind: 'client', client };
+  }
+  if (typeof (pool as Pool | undefined)?.use === 'function') {
+    refuseBeside('pool', options, ['location', 'parser', 'cluster', 'sentinel', 'readFrom']);
+  }
+  if (cluster !== undefined || sentinel !== undefined) return parseTopology(options);
+  check('readFrom', "'primary' or left out without `cluster` and `sentinel`", readFrom, readFrom !== 'replica');
+  check('url', 'left out beside `location`', 'a URL', url === undefined || location === undefined);
+  const parsed = parseLocation(location === undefined ? (url ?? 'localhost:6379') : location);
+  if (parsed.kind === 'memory') return parsed;
+  const own = clientOptionsOf(options);
+  refuseWithoutEffect(options, own);
+  const { tls } = (own.socket ?? {}) as { tls?: boolean };
+  const named = parsed.options.socket as { tls?: boolean } | undefined;
+  if (named?.tls !== undefined) check('socket.tls', `${named.tls}, as the location says`, tls, tls === undefined || tls === named.tls);
+  // `socket` alone names the server: it must not contradict the default location.
+  if (location === undefined && url === undefined && own.socket) return { kind: 'server', options: own };
+  refuseContradictions(own, parsed.options);
+  return {
+    kind: 'server',
+    options: {
+      ...own,
+      ...parsed.options,
+      socket: { ...own.socket, ...parsed.options.socket } as NonNullable<ClientOptions['socket']>,
+    },
+  };
+}
+
+type Address = { readonly host?: unknown; readonly port?: unknown; readonly path?: unknown };
+
+/** Refuses options that contradict the location. Shows no value: it may be secret. */
+function refuseContradictions(own: ClientOptions, named: ClientOptions): void {
+  const differs = (name: string, one: unknown, other: unknown, excluded = false): void => {
+    if (one === undefined || (other === undefined ? !excluded : one === other)) return;
+    throw new OptionError(`expected \`${name}\` to be left out, or as the location says`);
+  };
+  for (const name of ['username', 'password', 'database'] as const) differs(name, own[name], named[name]);
+  const [socket, there] = [(own.socket ?? {}) as Address, (named.socket ?? {}) as Address];
+  for (const name of ['host', 'port'] as const) differs(`socket.${name}`, socket[name], there[name], there.path !== undefined);
+  differs('socket.path', socket.path, there.path, there.host !== undefined);
+}
+
+function parseTopology(options: ConnectionOptions): Target {
+  const { cluster, sentinel, readFrom } = options;
+  const topology = cluster === undefined ? 'sentinel' : 'cluster';
+  refuse(topology, options, ['location', 'url', 'pool', 'parser', ...(cluster === undefined ? [] : (['sentinel'] as const))]);
+  const own = clientOptionsOf(options);
+  refuseWithoutEffect(options, own);
+  refuse(topology, (own.socket ?? {}) as Address, ['host', 'port', 'path'], 'socket.');
+  const replicas = readFrom === 'replica';
+  if (sentinel !== undefined) return { kind: 'sentinel', plan: sentinelPlan(sentinel, own, replicas) };
+  check('database', '0 or left out beside `cluster`, which has no other', options.database, !options.database);
+  return { kind: 'cluster', plan: clusterPlan(cluster as ClusterOptions, own, replicas) };
+}
+
+/** The options of node-redis that the direct connection of `parser` takes. */
+const directOptions = ['RESP', 'credentialsProvider', 'database', 'name', 'password', 'socket', 'username'];
+
+/** Refuses options of node-redis that have no effect beside others. */
+function refuseWithoutEffect({ parser, near }: StoreOptions, own: ClientOptions): void {
+  const { RESP = 3, credentialsProvider, maintNotifications } = own;
+  if (parser !== undefined) {
+    for (const name of Object.keys(own)) {
+      if (!directOptions.includes(name)) throw leftOut(name, '`parser`, whose connection does not use node-redis');
+    }
+    check('RESP', '2 beside `parser`', own.RESP, own.RESP === undefined || own.RESP === 2);
+    if (credentialsProvider?.type === 'streaming-credentials-provider') {
+      throw new OptionError("expected `credentialsProvider.type` to be 'async-credentials-provider' beside `parser`");
+    }
+  }
+  if (credentialsProvider !== undefined) {
+    for (const name of ['username', 'password'] as const) if (own[name] !== undefined) throw leftOut(name, '`credentialsProvider`');
+  }
+  const disabledBy = near ? '`near`' : RESP === 2 ? '`RESP: 2`' : undefined;
+  if (disabledBy !== undefined && maintNotifications !== undefined && maintNotifications !== 'disabled') {
+    throw new OptionError(`expected \`maintNotifications\` to be 'disabled' or left out beside ${disabledBy}`);
+  }
+  const off = maintNotifications === 'disabled' ? "`maintNotifications: 'disabled'`" : disabledBy;
+  for (const name of ['maintEndpointType', 'maintRelaxedCommandTimeout', 'maintRelaxedSocketTimeout'] as const) {
+    if (off !== undefined && own[name] !== undefined) throw leftOut(name, off);
+  }
+}
+
+/** Shows no value: it may be secret. */
+function leftOut(name: string, other: string): OptionError {
+  return new OptionError(`expected \`${name}\` to be left out beside ${other}`);
+}
+
+/** The options of node-redis among these. */
+function clientOptionsOf(options: ConnectionOptions): ClientOptions {
+  const own = Object.entries(options).filter(([name, value]) => name in clientOptions && name !== 'url' && value !== undefined);
+  return Object.fromEntries(own) as ClientOptions;
+}
+
+/** Refuses options that would have no effect, because the option `by` names the place of the entries. */
+function refuse<T extends object>(by: string, options: T, names: readonly (string & keyof T)[], path = ''): void {
+  const first = names.find((name) => options[name] !== undefined);
+  if (first !== undefined) throw leftOut(`${path}${first}`, `\`${by}\`, which names the server`);
+}
+
+function refuseBeside(by: string, options: ConnectionOptions, more: readonly (keyof ConnectionOptions)[]): void {
+  refuse(by, options, [...more, ...(Object.keys(clientOptions) as (keyof ConnectionOptions)[])]);
+}
+
+/** A pool, or the class of one with its arguments. */
+export type PoolSetting = { readonly class: PoolClass; readonly kwargs: object } | Pool | undefined;
+
+/** @throws {OptionError} for anything but a pool or an object with a pool class */
+export function parsePool({ pool }: ConnectionOptions): PoolSetting {
+  if (pool === undefined) return undefined;
+  if (typeof pool === 'object' && pool !== null) {
+    if (typeof (pool as Pool).use === 'function' && typeof (pool as Pool).close === 'function') return pool as Pool;
+    const { class: poolClass, ...kwargs } = pool as PoolOptions;
+    if (typeof poolClass === 'function') return { class: poolClass, kwargs };
+  }
+  throw new OptionError(expected('pool', 'an object with a pool class as `class`, or a pool', pool));
+}
+
+/** Describes the store to observers. Without user and password. */
+export function sourceOf(
+  face: Source['face'],
+  { prefix, target, pool }: { readonly prefix: string; readonly target: Target; readonly pool: PoolSetting },
+): Source {
+  if (target.kind !== 'server' || (pool && 'use' in pool)) return { face, prefix };
+  const { socket, database = 0 } = target.options;
+  const { path, host = 'localhost', port = 6379 } = (socket ?? {}) as { path?: string; host?: string; port?: number };
+  return path === undefined ? { face, prefix, address: host, port, database } : { face, prefix, address: path, database };
+}
+
+/** The first argument of `redisStore`, `createKeyv` and `KeyvRedisStore`: a location, a client of node-redis, or options. */
+export type Connect<Options> = string | ExternalClient | Options;
+
+/**
+ * One options object of the arguments `(url, options)`, `(client, options)` or `(options)`. The first may also be the options of
+ * node-redis's `createCluster` or `createSentinel`, as for `@keyv/redis`.
+ *
+ * @param name the function, as an error names it
+ * @throws {OptionError} for anything else
+ */
+export function optionsOf<Options extends StoreOptions>(name: string, connect: unknown, more: unknown): Options {
+  const first = connectOptions(name, connect);
+  if (more === undefined) return first as unknown as Options;
+  if (!isPlainObject(more)) {
+    throw new OptionError(`expected the second argument of \`${name}\` to be an options object, got ${described(more)}`);
+  }
+  // An explicit `undefined` counts as left out.
+  const second = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined));
+  const twice = Object.keys(second).filter((each) => first[each] !== undefined && first[each] !== second[each]);
+  if (twice.length > 0) throw new OptionError(`${name} got ${twice.map((each) => `\`${each}\``).join(', ')} in both of its arguments`);
+  return { ...first, ...second } as unknown as Options;
+}
+
+function connectOptions(name: string, connect: unknown): Record<string, unknown> {
+  if (connect === undefined) return {};
+  if (typeof connect === 'string') return { location: connect };
+  if (kindOf(connect as ExternalClient) !== undefined) return { client: connect };
+  if (isPlainObject(connect)) {
+    if ('rootNodes' in connect) return { cluster: connect };
+    return 'sentinelRootNodes' in connect ? { sentinel: connect } : connect;
+  }
+  throw new OptionError(
+    `expected the first argument of \`${name}\` to be a location, a client of node-redis or an options object, got ${described(connect)}`,
+  );
+}
+
+/** Also an object of another realm, such as a test runner's, and one without a prototype. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** Describes a wrong argument, with a hint. */
+export function described(thing: unknown): string {
+  if (typeof thing !== 'object' || thing === null) return `\`${shown(thing)}\``;
+  const has = (method: string): boolean => typeof (thing as Record<string, unknown>)[method] === 'function';
+  if (has('then')) return 'a promise: await it first';
+  if (has('defineCommand') && has('duplicate')) {
+    return 'an ioredis client: pass a location, or a client that `createClient` of the package `redis` made';
+  }
+  if (has('sendCommand') && has('connect')) return 'a client of node-redis 4 or earlier: install `redis@5` or later';
+  const { name } = (thing as object).constructor ?? {};
+  return Array.isArray(thing) ? 'an array' : `an instance of ${name || 'a class'}`;
+}

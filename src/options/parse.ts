@@ -1,0 +1,211 @@
+import type { TagsOf } from '../cache/call-options.js';
+import type { OnFailure } from '../cache/failure.js';
+import type { TagSettings } from '../cache/tags.js';
+import { check, functionFailed, isOptions, onlyKnown } from '../checks.js';
+import { checkBatch } from '../commands/batching.js';
+import { type BreakerOptions, checkBreaker } from '../connection/breaker.js';
+import type { ParserClass } from '../connection/direct/parser.js';
+import { kindOf } from '../connection/open.js';
+import type { ExternalClient, Target } from '../connection/target.js';
+import { OptionError } from '../errors.js';
+import { customKeySpace, plainKeys } from '../keys/custom-keys.js';
+import { isVersion, type KeySpace, keySpace, versions } from '../keys/keyspace.js';
+import type { NearSettings } from '../near/entry.js';
+import type { Source } from '../telemetry/events.js';
+import { type Milliseconds, maxTimerDelay } from '../ttl.js';
+import { type PoolSetting, parsePool, parseTarget } from './locations.js';
+import { checkNames, checkPoolNames } from './names.js';
+import type { ConnectionOptions, NearOptions, StoreOptions } from './options.js';
+
+/** The checked options. */
+export interface Settings {
+  readonly target: Target;
+  readonly pool: PoolSetting;
+  readonly parser: ParserClass | 'auto' | undefined;
+  readonly timeout: Milliseconds;
+  readonly breaker: BreakerOptions | false;
+  readonly maxPending: number;
+  readonly prefix: string;
+  readonly version: string | undefined;
+  readonly onFailure: OnFailure;
+  readonly isCacheable: (value: unknown) => boolean;
+  readonly tagsOf: TagsOf | undefined;
+  readonly tagging: TagSettings;
+  readonly near: NearSettings | undefined;
+}
+
+/** Checks the options. `extra`: names of further options of the face. @throws {OptionError} */
+export function parseOptions(options: StoreOptions, extra: readonly string[] = [], standardPrefix = 'cache'): Settings {
+  checkObject(options);
+  checkNames(options, extra);
+  return parse(options, standardPrefix);
+}
+
+/** The same for `createPool`, which takes only the options of a connection. @throws {OptionError} */
+export function parsePoolOptions(options: ConnectionOptions): Settings {
+  checkObject(options);
+  checkPoolNames(options);
+  return parse(options, '');
+}
+
+function checkObject(options: unknown): void {
+  if (kindOf(options as ExternalClient) !== undefined) {
+    throw new OptionError('expected `options` to be an object, got a client of node-redis: use `{ client }`');
+  }
+  check('options', "an object, such as `{ location: 'localhost:6379' }`", options, isOptions(options));
+}
+
+function parse(options: StoreOptions, standardPrefix: string): Settings {
+  const { keyPrefix, max, tags } = options;
+  const {
+    prefix = keyPrefix ?? standardPrefix,
+    version,
+    timeout = 1000,
+    breaker = {},
+    maxPending = 50_000,
+    onFailure = 'miss',
+    lazyClear = false,
+  } = options;
+  check('keyPrefix', 'a string', keyPrefix, keyPrefix === undefined || typeof keyPrefix === 'string');
+  check('prefix', 'a string without lone surrogates', prefix, typeof prefix === 'string' && prefix.isWellFormed());
+  check('keyPrefix', 'the same as `prefix`', keyPrefix, keyPrefix === undefined || keyPrefix === prefix);
+  check('version', versions, version, version === undefined || isVersion(version));
+  check(
+    'timeout',
+    `a number of milliseconds > 0 and ≤ ${maxTimerDelay}`,
+    timeout,
+    typeof timeout === 'number' && timeout > 0 && timeout <= maxTimerDelay,
+  );
+  check('breaker', 'false or an object', breaker, breaker === false || isOptions(breaker));
+  if (breaker) checkBreaker(breaker);
+  check('maxPending', 'an integer ≥ 1', maxPending, Number.isInteger(maxPending) && maxPending >= 1);
+  check('onFailure', "'miss' or 'throw'", onFailure, onFailure === 'miss' || onFailure === 'throw');
+  check(
+    'parser',
+    "'auto' or a parser class",
+    options.parser,
+    [undefined, 'auto'].includes(options.parser as never) || typeof options.parser === 'function',
+  );
+  if (options.batch !== false) checkBatch(options.batch);
+  check('invalidations', "'reject' or 'queue'", options.invalidations, [undefined, 'reject', 'queue'].includes(options.invalidations));
+  check('tags', 'true or a function', tags, tags === undefined || tags === true || typeof tags === 'function');
+  check('lazyClear', 'a boolean', lazyClear, typeof lazyClear === 'boolean');
+  check(
+    'refreshThreshold',
+    'a number of milliseconds or a function',
+    options.refreshThreshold,
+    [undefined, 'number', 'function'].includes(options.refreshThreshold === undefined ? undefined : typeof options.refreshThreshold),
+  );
+  for (const name of ['isCacheable', 'onBackgroundRefreshError'] as const) {
+    check(name, 'a function', options[name], options[name] === undefined || typeof options[name] === 'function');
+  }
+  checkKeys(options);
+  const target = parseTarget(options);
+  check('max', 'an integer ≥ 1', max, max === undefined || (Number.isInteger(max) && max >= 1));
+  const isBounded = max === undefined || target.kind === 'memory';
+  check('max', "left out without `location: 'memory:'` (the near tier has `near: { max }`)", max, isBounded);
+  return {
+    target,
+    pool: parsePool(options),
+    parser: options.parser,
+    timeout,
+    breaker,
+    maxPending,
+    prefix,
+    version: version === undefined ? undefined : String(version),
+    onFailure,
+    isCacheable: cacheable(options.isCacheable),
+    tagsOf: typeof tags === 'function' ? tags : undefined,
+    tagging: { lazy: lazyClear, strict: tags !== undefined || lazyClear },
+    near: parseNear(options.near),
+  };
+}
+
+/** Checks the options for keys. `parseKey` and `keyPattern` have no effect without `keyFunction`, and `hashLongKeys` has none beside it. */
+function checkKeys({ keyFunction, parseKey, keyPattern, hashLongKeys }: StoreOptions): void {
+  check('keyFunction', 'a function', keyFunction, keyFunction === undefined || typeof keyFunction === 'function');
+  check('parseKey', 'a function', parseKey, parseKey === undefined || typeof parseKey === 'function');
+  check('keyPattern', 'a string', keyPattern, keyPattern === undefined || typeof keyPattern === 'string');
+  check('hashLongKeys', 'a boolean', hashLongKeys, hashLongKeys === undefined || typeof hashLongKeys === 'boolean');
+  check('parseKey', 'given together with `keyFunction`', parseKey, !parseKey || keyFunction !== undefined);
+  check('keyPattern', 'given together with `keyFunction` and `parseKey`', keyPattern, keyPattern === undefined || parseKey !== undefined);
+  check('hashLongKeys', 'left out beside `keyFunction`', hashLongKeys, !hashLongKeys || keyFunction === undefined);
+}
+
+/** The user's function. Its errors fail the operation by its failure policy. */
+function cacheable(own: StoreOptions['isCacheable']): (value: unknown) => boolean {
+  if (own === undefined) return () => true;
+  return (value) => {
+    try {
+      return own(value);
+    } catch (cause) {
+      throw functionFailed('isCacheable', cause);
+    }
+  };
+}
+
+/** The options for keys, with the one that only Keyv has. */
+export interface KeyOptions extends StoreOptions {
+  readonly keyPrefixSeparator?: string | undefined;
+}
+
+/** The key spaces of a store. */
+export interface KeySpaces {
+  /** The keys of the store itself. */
+  readonly keys: KeySpace;
+  /** The keys under another version, or `undefined` if `keyFunction` makes the keys. */
+  readonly keysOf: ((version: string | undefined) => KeySpace) | undefined;
+  /** Whether keys in Redis can be turned back into the caller's. */
+  readonly isReversible: boolean;
+  /** The keys of a Keyv namespace. */
+  readonly namespace: (name: string) => KeySpace;
+}
+
+/** @throws {OptionError} for a wrong separator, and for `tags` or `lazyClear` beside keys that leave no place for tags */
+export function parseKeySpace(options: KeyOptions, { prefix, version, tagging }: Settings, face: Source['face']): KeySpaces {
+  const { hashLongKeys, keyFunction, parseKey, keyPattern } = face === 'store' ? literalPrefix(options) : options;
+  const separator = face === 'keyv' ? keyvSeparator(options) : ':';
+  const spaceOf = (prefix: string, version: string | undefined): KeySpace => keySpace({ prefix, version, hashLongKeys, separator });
+  const keysOf = (ofVersion: string | undefined): KeySpace => spaceOf(prefix, ofVersion);
+  const keys = keyFunction ? customKeySpace((key) => keyFunction(key, prefix, version), parseKey, keyPattern) : keysOf(version);
+  const name = tagging.lazy ? 'lazyClear' : 'tags';
+  check(name, 'left out beside `keyFunction` and a literal `keyPrefix`', true, !tagging.strict || keys.tags !== undefined);
+  return {
+    keys,
+    keysOf: keyFunction ? undefined : keysOf,
+    isReversible: !keyFunction || parseKey !== undefined,
+    namespace: (name) => spaceOf(name, version),
+  };
+}
+
+/** `#` begins internal keys; `%` and `@` mark encoded prefixes and versions. */
+function keyvSeparator({ keyPrefixSeparator = '::' }: KeyOptions): string {
+  const isSeparator = typeof keyPrefixSeparator === 'string' && keyPrefixSeparator.isWellFormed() && /^[^%@#]+$/.test(keyPrefixSeparator);
+  check('keyPrefixSeparator', 'a string that is not empty, without `%`, `@` and `#`', keyPrefixSeparator, isSeparator);
+  return keyPrefixSeparator;
+}
+
+/** cache-manager-redis-yet writes its `keyPrefix` literally. Our encoding would differ, and would not find its data. */
+function literalPrefix(options: StoreOptions): Pick<StoreOptions, 'hashLongKeys' | 'keyFunction' | 'parseKey' | 'keyPattern'> {
+  const { keyPrefix, version, hashLongKeys, keyFunction } = options;
+  if (keyPrefix === undefined || keyFunction !== undefined || !/[:%@#]/.test(keyPrefix)) return options;
+  const other = version === undefined ? 'hashLongKeys' : 'version';
+  const isAlone = version === undefined && !hashLongKeys;
+  check('keyPrefix', `without \`:\`, \`%\`, \`@\` and \`#\` beside \`${other}\`, or \`prefix\` instead`, keyPrefix, isAlone);
+  return plainKeys(keyPrefix);
+}
+
+const nearOptions: Record<keyof NearOptions, true> = { max: true, maxBytes: true, ttl: true, freeze: true, maxStaleness: true };
+
+function parseNear(options: NearOptions | false | undefined): NearSettings | undefined {
+  if (options === undefined || options === false) return undefined;
+  check('near', 'an object or false', options, isOptions(options));
+  onlyKnown('near', options, nearOptions);
+  const { max = 10_000, maxBytes = 64 * 2 ** 20, ttl = Number.POSITIVE_INFINITY, freeze = false, maxStaleness = 0 } = options;
+  check('near.max', 'an integer ≥ 1', max, Number.isSafeInteger(max) && max >= 1);
+  check('near.maxBytes', 'an integer ≥ 1', maxBytes, Number.isSafeInteger(maxBytes) && maxBytes >= 1);
+  check('near.ttl', 'a number of milliseconds > 0', ttl, typeof ttl === 'number' && ttl > 0);
+  check('near.freeze', 'a boolean', freeze, typeof freeze === 'boolean');
+  check('near.maxStaleness', 'a number of milliseconds ≥ 0', maxStaleness, Number.isFinite(maxStaleness) && maxStaleness >= 0);
+  return { max, maxBytes, ttl, freeze, maxStaleness };
+}

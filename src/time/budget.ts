@@ -1,0 +1,141 @@
+import { TimeoutError } from '../errors.js';
+import type { Milliseconds } from '../ttl.js';
+import { performance, setImmediate } from './clock.js';
+import { withTimeout } from './deadlines.js';
+import { RedisHealth } from './redis-health.js';
+import { type PauseOptions, pause } from './waiting.js';
+
+const never = (): Milliseconds => Number.NEGATIVE_INFINITY;
+
+/**
+ * The time that one call has for all its commands together. Each command has its own deadline too.
+ *
+ * Waiting for a value that another process loads is free as long as Redis is healthy. The other process may be held up as this call is,
+ * though, so waiting counts like everything else while Redis is suspect. Once waiting has used up the time, slow polls count, with the
+ * pauses before them, until a poll is fast again.
+ */
+export class TimeBudget {
+  readonly #time: Milliseconds;
+  readonly #health: RedisHealth;
+  #left: Milliseconds;
+  #waited = 0;
+  /** The pauses since the last poll. */
+  #paused = 0;
+  /** Time is accounted for up to here. */
+  #accountedTo: Milliseconds;
+  #isFirst = true;
+  /** Time used by polls that were slow one after the other, with the pauses before them. */
+  #slowPolls = 0;
+
+  /** `begun`: when the call began, if it has sent a command already. `failedAt`: when Redis last failed this process. */
+  constructor(time: Milliseconds, begun?: Milliseconds, failedAt = never) {
+    const now = performance.now();
+    this.#accountedTo = now;
+    this.#time = time;
+    this.#left = time - (now - (begun ?? now));
+    this.#health = new RedisHealth(time, begun ?? now, failedAt);
+  }
+
+  /** Settles as the work does, but rejects with a TimeoutError when the rest of the budget is used up. */
+  run<T>(work: Promise<T>): Promise<T> {
+    const begun = performance.now();
+    const account = (): void => {
+      this.#accountedTo = performance.now();
+      const took = this.#accountedTo - begun;
+      this.#left -= took;
+      // The first command may have waited for the connection.
+      if (this.#isFirst && took > this.#health.slowAfter) this.#health.record(1);
+      this.#isFirst = false;
+    };
+    return this.#bound(work, this.#rest).then(
+      (answer) => {
+        account();
+        return answer;
+      },
+      (error: unknown) => {
+        account();
+        throw error;
+      },
+    );
+  }
+
+  /** Like `run`, for a single command, whose time shows how fast Redis answers. */
+  measure<T>(command: Promise<T>): Promise<T> {
+    // A hit needs no more than the first command, which is not worth two timers.
+    return this.#isFirst ? this.run(command) : this.#measure(command);
+  }
+
+  async #measure<T>(command: Promise<T>): Promise<T> {
+    const stop = this.#health.time();
+    try {
+      return await this.run(command);
+    } finally {
+      this.#health.record(stop());
+    }
+  }
+
+  /** Like `measure`, for a look at a value that another process loads: it counts as waiting. */
+  async poll<T>(look: Promise<T>): Promise<T> {
+    const begun = performance.now();
+    const inTime = this.#restWithWaiting > 0;
+    const stop = this.#health.time();
+    try {
+      // Waiting may use the whole time; once that is used up, each poll gets a quarter of it.
+      const bound = Math.min(this.#rest, Math.max(this.#restWithWaiting, this.#time / 4));
+      return await this.#bound(look, this.#health.suspect ? this.#rest : bound);
+    } finally {
+      this.#countWaiting();
+      const slowness = stop();
+      if (inTime) this.#health.record(slowness);
+      else this.#slowPolls = slowness > 0 ? this.#slowPolls + Math.min(this.#paused, this.#time / 2) + this.#accountedTo - begun : 0;
+      this.#paused = 0;
+    }
+  }
+
+  /** Pauses between two polls. Rejects with a TimeoutError as soon as no time is left. */
+  async pause(time: Milliseconds, options: PauseOptions): Promise<void> {
+    const begun = performance.now();
+    const end = begun + time;
+    for (let left = time; left > 0 && !options.signal?.aborted && !options.caller?.aborted; left = end - performance.now()) {
+      // Wakes up when the time is used up, and now and then after that: Redis may have become suspect.
+      await pause(Math.min(left, this.#restWithWaiting > 0 ? this.#restWithWaiting : this.#time / 4), options);
+      this.#countWaiting();
+      this.#paused = this.#accountedTo - begun;
+      // If this process did not run, a reply may be waiting that clears Redis of suspicion.
+      if (this.#rest <= 0) await new Promise<void>((resolve) => setImmediate(resolve));
+      if (this.#rest <= 0) throw new TimeoutError(this.#time, 'no value from the process that loads it');
+    }
+  }
+
+  /** Waits for work that does not reject, as long as time is left. @returns whether it has settled */
+  async settlesInTime(work: Promise<unknown>): Promise<boolean> {
+    try {
+      await this.run(work);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The time left for commands. */
+  get #rest(): Milliseconds {
+    return this.#health.suspect ? this.#restWithWaiting : this.#left - this.#slowPolls;
+  }
+
+  /** The time left if waiting counts. */
+  get #restWithWaiting(): Milliseconds {
+    return this.#left - this.#waited;
+  }
+
+  /** Counts the time since the last accounting as waiting. */
+  #countWaiting(): void {
+    const now = performance.now();
+    this.#waited += now - this.#accountedTo;
+    this.#accountedTo = now;
+  }
+
+  #bound<T>(work: Promise<T>, time: Milliseconds): Promise<T> {
+    // The first command has its own deadline, and so has every command of a call without a common one.
+    return time === this.#time ? work : withTimeout(work, time, this.#time);
+  }
+}

@@ -1,0 +1,53 @@
+import type { Milliseconds } from '../ttl.js';
+import { after } from './deadlines.js';
+
+/**
+ * How long after a Redis failure other processes' leases are distrusted: a process that was cut off by the same failure has usually
+ * reconnected by then, and released its leases.
+ */
+const distrustTime: Milliseconds = 3000;
+
+/** How well Redis serves one call: whether it failed this process lately, and how slowly it answers. */
+export class RedisHealth {
+  /** A command that takes longer is slow. */
+  readonly slowAfter: Milliseconds;
+  readonly #verySlowAfter: Milliseconds;
+  readonly #distrustedFrom: Milliseconds;
+  readonly #failedAt: () => Milliseconds;
+  #slowness = 0;
+
+  /** `timeout`: that of the call. `begun`: when it began. `failedAt`: when Redis last failed this process. */
+  constructor(timeout: Milliseconds, begun: Milliseconds, failedAt: () => Milliseconds) {
+    this.slowAfter = Math.max(50, timeout / 8);
+    this.#verySlowAfter = Math.max(2 * this.slowAfter, timeout / 4);
+    this.#distrustedFrom = begun - distrustTime;
+    this.#failedAt = failedAt;
+  }
+
+  /** Whether Redis failed lately, or answered this call slowly twice, or very slowly once. */
+  get suspect(): boolean {
+    return this.#slowness > 1 || this.#failedAt() > this.#distrustedFrom;
+  }
+
+  /** Counts the slowness of a command: 0, 1 for slow, 2 for very slow. */
+  record(slowness: number): void {
+    this.#slowness += slowness;
+  }
+
+  /**
+   * Starts to time a command that was just sent. Time in which this process did not run does not count.
+   *
+   * @returns a function that stops it and returns the slowness so far
+   */
+  time(): () => number {
+    let slowness = 0;
+    const count = (): void => {
+      slowness++;
+    };
+    const stops = [this.slowAfter, this.#verySlowAfter].map((time) => after(Math.min(time, 10_000), count));
+    return () => {
+      for (const stop of stops) stop();
+      return slowness;
+    };
+  }
+}
