@@ -45,15 +45,15 @@ export class Writer {
     return this.#policy.writing(entry === undefined ? this.#notStored(key) : this.#store(key, entry));
   }
 
-  async #store(key: string, { key: redisKey, value, ttl }: EncodingEntry): Promise<boolean> {
-    try {
-      this.#context.loads.forget(redisKey);
-      await this.#context.commands.set(redisKey, value, ttl);
-      return true;
-    } catch (error) {
-      // A value that failed to encode later has had its turn as a deletion: a later write may have been sent since.
-      return error instanceof CodecError ? this.#policy.recover({ name: 'set', key }, error, false) : this.#notStored(key, error);
-    }
+  #store(key: string, { key: redisKey, value, ttl }: EncodingEntry): Promise<boolean> {
+    this.#context.loads.forget(redisKey);
+    return this.#context.commands.set(redisKey, value, ttl).then(
+      () => true,
+      (error: unknown) => {
+        // A value that failed to encode later has had its turn as a deletion: a later write may have been sent since.
+        return error instanceof CodecError ? this.#policy.recover({ name: 'set', key }, error, false) : this.#notStored(key, error);
+      },
+    );
   }
 
   /** Deletes what a value was to replace; `error`: why it was not stored, if that is a failure. */
