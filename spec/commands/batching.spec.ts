@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 import { batching } from '../../src/commands/batching.js';
 import { memoryCommands } from '../../src/commands/memory.js';
+import { redisCommands } from '../../src/commands/redis.js';
+import { createPool } from '../../src/index.js';
 import { cacheOf } from '../support/internals.js';
-import { openStore, rejection } from '../support/open.js';
+import { closing, openStore, rejection } from '../support/open.js';
 import type { RedisServer } from '../support/redis.js';
 import { commandStats, onOwnServer, type RawClient } from '../support/wire.js';
 
@@ -132,6 +134,22 @@ describe('same-tick coalescing', () => {
       expect((await seen(del, () => ordered.add('k', 4)))[1]).to.equal(true);
       expect((await seen(del, () => cacheOf(ordered).writer.unlinkCounted(['k'])))[1]).to.equal(0);
     }
+  });
+
+  it('deletes the lease of a key only with the deletion that names it', async () => {
+    const pool = createPool({ location: server.location });
+    closing({ disconnect: () => pool.close(100) });
+    const commands = batching(redisCommands(pool));
+    const leaseOf = (key: string): string => `p#l:{${key}}`;
+    for (const keys of [['p:k'], ['p:k', 'p:other']]) {
+      await redis.set(leaseOf('p:k'), 'a');
+      await Promise.all(keys.map((key) => commands.unlink([key], { leases: [leaseOf(key)], counted: false })));
+      expect(await redis.exists(leaseOf('p:k'))).to.equal(0);
+      await redis.set(leaseOf('p:k'), 'b');
+      await Promise.all(keys.map((key) => commands.unlink([key], { counted: false })));
+      expect(await redis.exists(leaseOf('p:k'))).to.equal(1);
+    }
+    await redis.del(leaseOf('p:k'));
   });
 
   it('is off where it was told to be, and says what it expects', async () => {

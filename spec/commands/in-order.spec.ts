@@ -70,6 +70,27 @@ describe('order of calls on one key in one process', () => {
     });
   }
 
+  it('is kept by a call that comes between two writes, one of them answered and the other still being encoded', async () => {
+    let encode = (): void => {};
+    const serializer = {
+      name: 'held',
+      stringify: async (value: unknown) => {
+        if (value === 'second') await new Promise<void>((resolve) => (encode = resolve));
+        return JSON.stringify(value);
+      },
+      parse: JSON.parse,
+    };
+    const store = openStore({ serializer });
+    const [first, second] = [store.set('k', 'first'), store.set('k', 'second')];
+    await first;
+    const read = store.get('k');
+    // Long enough for a read that does not wait for its turn.
+    await sleep(20);
+    encode();
+    expect(await read).to.equal('second');
+    await second;
+  });
+
   it('goes on after a value that could not be encoded', async () => {
     const failing = {
       ...slow,

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { escapeGlob, globToRegExp } from '../../src/keys/glob.js';
 import { allVersions, keySpace } from '../../src/keys/keyspace.js';
 import { sharedServer } from '../support/hooks.js';
+import { openStore } from '../support/open.js';
 import { type RawClient, rawClient } from '../support/wire.js';
 
 /** Strings made of what keys and patterns are made of, so that collisions would be found. */
@@ -80,6 +82,14 @@ describe('key mapping', () => {
       }),
       { numRuns: 2000 },
     ));
+
+  it('finds keys by a pattern, whatever characters of patterns the prefix holds', async () => {
+    const store = openStore({ prefix: `a[b]*?\\^-${randomUUID()}` });
+    await store.mset({ k1: 1, k2: 2, l: 3 });
+    expect((await store.keys('k*')).sort()).to.deep.equal(['k1', 'k2']);
+    expect(await store.delPattern('k*')).to.equal(2);
+    expect(await store.keys()).to.deep.equal(['l']);
+  });
 });
 
 describe('glob patterns', () => {

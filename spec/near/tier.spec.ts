@@ -19,7 +19,7 @@ import { Random } from '../support/chaos/random.js';
 import { sharedServer } from '../support/hooks.js';
 import { cacheOf } from '../support/internals.js';
 import { timed } from '../support/load.js';
-import { closing, openStore, stopping } from '../support/open.js';
+import { closing, openStore, rejection, stopping } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
 import { tlsServer } from '../support/settings.js';
 import { until } from '../support/until.js';
@@ -355,6 +355,14 @@ describe('near cache', () => {
     let hits = 0;
     while ((await store.get('k')) === 1) hits++;
     expect(hits).to.be.above(100);
+  });
+
+  it('keeps a key again after a write of it has failed', async () => {
+    const store = await openNear();
+    await store.set('k', 'no number');
+    expect((await rejection(store.incr('k'))).code).to.equal('ERR_COMMAND');
+    await until(async () => (await roundTrips(() => store.get('k'))) === 0, 2000);
+    expect(await store.get('k')).to.equal('no number');
   });
 
   it('hears of keys that the server no longer remembers', async () => {

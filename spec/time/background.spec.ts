@@ -18,4 +18,16 @@ describe('Background', () => {
     await Promise.all([aborted, ...pauses]);
     expect(warnings).to.deep.equal([]);
   });
+
+  it('is idle only after work that was added by other work has ended too', async () => {
+    const background = new Background();
+    let ended = false;
+    const nested = async () => {
+      await sleep(20);
+      ended = true;
+    };
+    background.add(sleep(1).then(() => background.add(nested())));
+    await background.idle();
+    expect([ended, background.isIdle]).to.deep.equal([true, true]);
+  });
 });
