@@ -201,5 +201,13 @@ describe('values', () => {
     const { get, set } = store;
     await set('l', 2);
     expect([await spread.get('k'), await get('l'), await redis.exists('nothing')]).to.deep.equal([1, 2, 0]);
+    const { on, off } = store;
+    const heard: unknown[] = [];
+    const listener = (hit: unknown) => heard.push(hit);
+    expect(on('hit', listener)).to.equal(store);
+    await get('l');
+    off('hit', listener);
+    await get('l');
+    expect(heard).to.have.length(1);
   });
 });

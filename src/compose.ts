@@ -121,7 +121,7 @@ function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, 
     commands: finished(ordered, tracking),
     commandsWithin: (bounds) =>
       finished(
-        inOrder(queued(redisCommands(pool.withBounds(bounds))), { timeout, ...bounds }),
+        inOrder(queued(redisCommands(pool.withBounds(bounds))), { signal: bounds.signal, timeout: bounds.timeout ?? timeout }),
         queued(redisCommands((trackingPool ?? pool).withBounds(bounds))),
       ),
     failedAt: () => Math.max(pool.failedAt, trackingPool?.failedAt ?? pool.failedAt, near?.silentSince ?? pool.failedAt),

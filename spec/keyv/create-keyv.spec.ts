@@ -25,6 +25,17 @@ describe('createKeyv', () => {
   });
   after(() => redis.destroy());
 
+  it('stores values as they are with `serialization: false`', async () => {
+    const cache: Made = closing(
+      createKeyvOf(
+        majors['6.1.0'] as never,
+        { location: sharedServer().location, namespace: randomUUID(), serialization: false } as never,
+      ) as Made,
+    );
+    await cache.set('k', { a: 1 });
+    expect(await cache.get('k')).to.deep.equal({ a: 1 });
+  });
+
   for (const [version, keyv] of Object.entries(majors)) {
     const make = (options: object): Made => closing(createKeyvOf(keyv, { location: sharedServer().location, ...options }) as Made);
 

@@ -209,7 +209,7 @@ describe('coherent memory', () => {
 
   it('leaves it to the tier behind it to count a miss, to tell of it, and to ask Redis', async () => {
     const store = openStore({ location: server.location, prefix: 'p', near: {} });
-    const cache = multiCaching([await caching(coherentMemory(store)), await caching(store)]);
+    const cache = multiCaching([await caching(coherentMemory({ ...store } as unknown as RedisStore)), await caching(store)]);
     await untilKept((key) => store.get(key));
     await store.set('k', 'v');
     const events: string[] = [];

@@ -87,7 +87,7 @@ describe('tracing channels', () => {
   });
 
   it('tells of each command of a store: its key, and whether it was found', async () => {
-    const store = openStore();
+    const store = openStore({ version: 1 });
     const told = subscribe();
     await store.set('a', 1);
     await store.get('a');
@@ -101,6 +101,8 @@ describe('tracing channels', () => {
     await store.getAndDelete('b');
     await store.del('a');
     await store.mdel('a', 'c');
+    await store.set('a', 1);
+    await store.incrVersion('a');
     expect(told.map(brief)).to.deep.equal([
       ['SET', 'a', 1, undefined, undefined],
       ['GET', 'a', 1, true, 1],
@@ -114,6 +116,9 @@ describe('tracing channels', () => {
       ['GETDEL', 'b', 1, true, 1],
       ['UNLINK', 'a', 1, undefined, undefined],
       ['UNLINK', undefined, 2, undefined, undefined],
+      ['SET', 'a', 1, undefined, undefined],
+      ['GETRANGE', 'a', 1, undefined, undefined],
+      ['RENAME', 'a', 1, undefined, undefined],
     ]);
   });
 

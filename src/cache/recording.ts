@@ -148,7 +148,7 @@ function operationOf(redisKeys: readonly string[], { space }: KeyNames, face: So
 export function tracedCommands<C extends Commands>(commands: C, names: KeyNames, source: Source): C {
   return wrapEach(commands, (verb, call) => (a, b, c, d) => {
     if (!isTraced()) return call(a, b, c, d);
-    const keys = verb.keys(a, b);
+    const keys = verb.namesFirst ? verb.keys(a, b).slice(0, 1) : verb.keys(a, b);
     const key = keys.length === 1 ? keyName(names.space, String(keys[0])) : undefined;
     return trace({ source, command: verb.redis, key, keys: keys.length }, () => call(a, b, c, d), verb.hits);
   });

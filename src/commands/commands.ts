@@ -168,6 +168,8 @@ export interface Verb {
   readonly access: 'read' | 'write' | 'update' | 'lease';
   /** Of a read: whether it answers for many keys with an array, what it answers for a missing key, and how many keys an answer found. */
   readonly many?: boolean;
+  /** Whether traces name the first key alone, because the command is about one entry. */
+  readonly namesFirst?: boolean;
   readonly missing?: unknown;
   readonly hits?: (answer: never) => number;
 }
@@ -217,7 +219,7 @@ export const verbTable: Readonly<Record<VerbName, Verb>> = {
   ensureGeneration: { redis: 'EVALSHA', keys: one, access: 'update' },
   persist: { redis: 'PERSIST', keys: one, access: 'update' },
   incrBy: { redis: 'INCRBY', keys: one, access: 'update' },
-  rename: { redis: 'RENAME', keys: both, access: 'update' },
+  rename: { redis: 'RENAME', keys: both, access: 'update', namesFirst: true },
   setUnderLease: { redis: 'EVALSHA', keys: ofEntry, access: 'update' },
   unlinkUnderLease: { redis: 'EVALSHA', keys: one, access: 'update' },
   claim: { redis: 'EVALSHA', keys: one, access: 'lease' },

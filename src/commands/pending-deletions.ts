@@ -9,6 +9,7 @@ import {
   UnavailableError,
   WriteRefusedError,
 } from '../errors.js';
+import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
 
 /** The most deletions that may wait, 10 000 keys with their leases; one more fails loud, as all do without the queue. */

@@ -22,7 +22,7 @@ export interface OwnOptions {
   /** Keyv 4 and 5: decodes the text of `serialize`. */
   readonly deserialize?: ((text: string) => unknown) | undefined;
   /** Keyv 6: encodes and decodes the envelope. Default: Keyv's own JSON. */
-  readonly serialization?: { stringify(data: unknown): string | Promise<string>; parse(text: string): unknown } | undefined;
+  readonly serialization?: false | { stringify(data: unknown): string | Promise<string>; parse(text: string): unknown } | undefined;
   /** Keyv 5 and 6: whether the Keyv counts hits and misses in its own `stats`. Default false. */
   readonly stats?: boolean | undefined;
   /** Keyv 6: whether the Keyv checks the expiry of entries itself, so that `has` reads the value. Default true. */
@@ -95,7 +95,9 @@ function splitOptions(major: 4 | 5 | 6, options: KeyvRedisOptions & OwnOptions):
   for (const [name, value] of Object.entries(own)) {
     const { majors, type } = ownOptions[name as keyof OwnOptions];
     if (!majors.includes(major)) throw new OptionError(`expected \`${name}\` to be left out: Keyv ${major} does not have it`);
-    check(name, type === 'object' ? 'an object' : `a ${type}`, value, typeof value === type && value !== null);
+    // Keyv 6 stores values as they are with `serialization: false`.
+    const isOff = name === 'serialization' && value === false;
+    check(name, type === 'object' ? 'an object' : `a ${type}`, value, isOff || (typeof value === type && value !== null));
   }
   const { useKeyPrefix } = rest;
   check('useKeyPrefix', 'left out: the Keyv of `createKeyv` adds no prefix of its own', useKeyPrefix, useKeyPrefix === undefined);

@@ -3,7 +3,7 @@ import type { Reader } from '../cache/reader.js';
 import { OptionError } from '../errors.js';
 import { expected } from '../messages.js';
 import type { Ttl } from '../ttl.js';
-import { RedisStore } from './store.js';
+import { nearView, type RedisStore } from './store.js';
 
 /** The near cache of a store as a memory tier in front of it: a store of cache-manager 5, which `KeyvAdapter` of 6 and 7 takes too. */
 export class CoherentMemory {
@@ -61,7 +61,7 @@ export class CoherentMemory {
  * const cache = multiCaching([await caching(coherentMemory(store)), await caching(store)]);
  */
 export function coherentMemory(store: RedisStore): CoherentMemory {
-  const near = store instanceof RedisStore ? RedisStore.partsOf(store).cache.nearOnly() : undefined;
+  const near = (store as { [nearView]?: () => Reader | undefined } | undefined)?.[nearView]?.();
   if (!near) throw new OptionError(expected('store', 'a store on Redis with the option `near`', store));
   return new CoherentMemory(near);
 }

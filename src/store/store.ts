@@ -33,7 +33,7 @@ export class RedisStore {
   constructor(parts: StoreParts, name = 'redis') {
     this.name = name;
     this.#parts = parts;
-    Object.assign(this, methodsOf(parts, name));
+    Object.assign(this, methodsOf(this, parts));
   }
 
   /** node-redis's client if all calls share one connection (the default). It connects on first use: see `ready()`. */
@@ -56,18 +56,6 @@ export class RedisStore {
     return this.#parts.cache.context.source;
   }
 
-  /** Listens to an event. `error` reports every failure, those that became a miss included. No listener is needed. */
-  on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): this {
-    this.#parts.cache.context.events.on(event, listener);
-    return this;
-  }
-
-  /** Removes a listener. */
-  off<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): this {
-    this.#parts.cache.context.events.off(event, listener);
-    return this;
-  }
-
   /** What logs show of a store: none of its options. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return `RedisStore { name: '${this.name}', status: '${this.status}' }`;
@@ -87,13 +75,22 @@ export interface RedisStore extends StoreMethods {
    * @throws {ArgumentError} for an unknown name, or an invalid bound
    */
   with(bounds: CallOptions): RedisStore;
+
+  /** Listens to an event. `error` reports every failure, those that became a miss included. No listener is needed. */
+  on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): this;
+
+  /** Removes a listener. */
+  off<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): this;
 }
+
+/** Where a store, or a copy of one, has the view of its near tier. Another build of this package finds it too. */
+export const nearView = Symbol.for('redis-tier.near');
 
 /**
  * The methods, each a call of the part that does it. They belong to the store itself, so that `{ ...store, ttl }` and
  * `const { get, set } = store` work, as with cache-manager's own stores.
  */
-function methodsOf(parts: StoreParts, name: string): StoreMethods & Pick<RedisStore, 'with'> {
+function methodsOf(store: RedisStore, parts: StoreParts): StoreMethods & Pick<RedisStore, 'with' | 'on' | 'off'> {
   const { cache, flights, lifecycle } = parts;
   const { reader, writer, updates, scans, policy, context } = cache;
   const room = { ...context, cache, flights };
@@ -134,11 +131,20 @@ function methodsOf(parts: StoreParts, name: string): StoreMethods & Pick<RedisSt
     sweep: () => scans.sweep(),
     incrVersion: (key, delta) => scans.incrVersion(key, delta),
     reencode: (options) => scans.reencode(options),
-    with: (bounds) => new RedisStore({ ...parts, cache: cache.withBounds(parseBounds(bounds)) }, name),
+    with: (bounds) => new RedisStore({ ...parts, cache: cache.withBounds(parseBounds(bounds)) }, store.name),
+    on(event, listener) {
+      context.events.on(event, listener);
+      return store;
+    },
+    off(event, listener) {
+      context.events.off(event, listener);
+      return store;
+    },
     stats: (options) => readStats(context.counters, lifecycle, options),
     ready: () => lifecycle.ready(),
     ping: () => lifecycle.ping(),
     disconnect: () => lifecycle.disconnect(),
+    ...{ [nearView]: () => cache.nearOnly() },
   };
 }
 

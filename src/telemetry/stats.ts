@@ -49,7 +49,7 @@ export interface StoreStats extends TierStats {
    * other texts the first 61 and then one in 61 are measured, and the rest is estimated from those.
    */
   readonly bytesRead: number;
-  /** Bytes of the values written, measured likewise. */
+  /** Bytes of the entries written, measured likewise, with the header of an entry that has tags or a stale window. */
   readonly bytesWritten: number;
   /** Pending commands and pipelines now. Not reset. */
   readonly pending: number;
