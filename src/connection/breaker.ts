@@ -1,6 +1,5 @@
-import { onlyKnown } from '../checks.js';
-import { BreakerOpenError, CommandError, ConnectionError, OptionError, TimeoutError, UnavailableError } from '../errors.js';
-import { expected } from '../messages.js';
+import { check, checkInteger, onlyKnown } from '../checks.js';
+import { BreakerOpenError, CommandError, ConnectionError, TimeoutError, UnavailableError } from '../errors.js';
 import type { BreakerState } from '../telemetry/events.js';
 import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
@@ -122,20 +121,16 @@ export class Breaker {
 
 const known: Record<keyof BreakerOptions, true> = { threshold: true, cooldown: true, maxCooldown: true };
 
-/** Checks the option `breaker`. @throws {OptionError} naming the option, the expected values and the value it got */
+/** Checks the option `breaker`. @throws {OptionError} */
 export function checkBreaker(options: BreakerOptions): void {
   onlyKnown('breaker', options, known);
   const { threshold, cooldown, maxCooldown } = withDefaults(options);
-  check('threshold', 'an integer ≥ 1', threshold, Number.isInteger(threshold) && threshold >= 1);
-  check('cooldown', 'a number of milliseconds > 0', cooldown, typeof cooldown === 'number' && cooldown > 0);
-  check('maxCooldown', 'a number of milliseconds ≥ `cooldown`', maxCooldown, typeof maxCooldown === 'number' && maxCooldown >= cooldown);
+  checkInteger('breaker.threshold', threshold);
+  check('breaker.cooldown', 'a number of milliseconds > 0', cooldown, typeof cooldown === 'number' && cooldown > 0);
+  const isMaximum = typeof maxCooldown === 'number' && maxCooldown >= cooldown;
+  check('breaker.maxCooldown', 'a number of milliseconds ≥ `cooldown`', maxCooldown, isMaximum);
 }
 
-function withDefaults(options: BreakerOptions): { threshold: number; cooldown: Milliseconds; maxCooldown: Milliseconds } {
-  const { threshold = 5, cooldown = 250, maxCooldown = Math.max(1000, cooldown) } = options;
+function withDefaults({ threshold = 5, cooldown = 250, maxCooldown = Math.max(1000, cooldown) }: BreakerOptions) {
   return { threshold, cooldown, maxCooldown };
-}
-
-function check(name: string, what: string, got: unknown, ok: boolean): void {
-  if (!ok) throw new OptionError(expected(`breaker.${name}`, what, got));
 }

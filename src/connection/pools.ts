@@ -1,6 +1,5 @@
-import { onlyKnown } from '../checks.js';
-import { ClosedError, OptionError, PoolTimeoutError } from '../errors.js';
-import { expected } from '../messages.js';
+import { check, checkInteger, onlyKnown } from '../checks.js';
+import { ClosedError, PoolTimeoutError } from '../errors.js';
 import { clearTimeout, setTimeout } from '../time/clock.js';
 import { type Milliseconds, maxTimerDelay } from '../ttl.js';
 import type { Connection, OpenConnection, Status } from './connection.js';
@@ -81,7 +80,7 @@ export class RoundRobinPool implements Pool {
   constructor(open: OpenConnection, kwargs: RoundRobinOptions = {}) {
     onlyKnown('pool', kwargs, { size: true } satisfies Record<keyof RoundRobinOptions, true>);
     const { size = 4 } = kwargs;
-    atLeastOne('pool.size', size);
+    checkInteger('pool.size', size);
     this.#connections = Array.from({ length: size }, open);
   }
 
@@ -131,10 +130,9 @@ export class BlockingPool implements Pool {
   constructor(open: OpenConnection, kwargs: BlockingOptions = {}) {
     onlyKnown('pool', kwargs, { max: true, timeout: true } satisfies Record<keyof BlockingOptions, true>);
     const { max = 10, timeout = 500 } = kwargs;
-    atLeastOne('pool.max', max);
-    if (!(typeof timeout === 'number' && timeout >= 0 && timeout <= maxTimerDelay)) {
-      throw new OptionError(expected('pool.timeout', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, timeout));
-    }
+    checkInteger('pool.max', max);
+    const isDelay = typeof timeout === 'number' && timeout >= 0 && timeout <= maxTimerDelay;
+    check('pool.timeout', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, timeout, isDelay);
     this.#open = open;
     this.#max = max;
     this.#timeout = timeout;
@@ -196,8 +194,4 @@ export class BlockingPool implements Pool {
     if (next) next.give(connection);
     else this.#idle.push(connection);
   }
-}
-
-function atLeastOne(name: string, value: unknown): void {
-  if (!Number.isInteger(value) || (value as number) < 1) throw new OptionError(expected(name, 'an integer ≥ 1', value));
 }

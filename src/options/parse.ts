@@ -1,7 +1,7 @@
 import type { TagsOf } from '../cache/call-options.js';
 import type { OnFailure } from '../cache/failure.js';
 import type { TagSettings } from '../cache/tags.js';
-import { check, functionFailed, isOptions, onlyKnown } from '../checks.js';
+import { check, checkInteger, functionFailed, isOptions, onlyKnown } from '../checks.js';
 import { checkBatch } from '../commands/batching.js';
 import { type BreakerOptions, checkBreaker } from '../connection/breaker.js';
 import type { ParserClass } from '../connection/direct/parser.js';
@@ -56,7 +56,7 @@ function checkObject(options: unknown): void {
 }
 
 function parse(options: StoreOptions, standardPrefix: string): Settings {
-  const { keyPrefix, max, tags } = options;
+  const { keyPrefix, max, tags, parser, invalidations, refreshThreshold } = options;
   const {
     prefix = keyPrefix ?? standardPrefix,
     version,
@@ -70,44 +70,31 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
   check('prefix', 'a string without lone surrogates', prefix, typeof prefix === 'string' && prefix.isWellFormed());
   check('keyPrefix', 'the same as `prefix`', keyPrefix, keyPrefix === undefined || keyPrefix === prefix);
   check('version', versions, version, version === undefined || isVersion(version));
-  check(
-    'timeout',
-    `a number of milliseconds > 0 and ≤ ${maxTimerDelay}`,
-    timeout,
-    typeof timeout === 'number' && timeout > 0 && timeout <= maxTimerDelay,
-  );
+  const isTimeout = typeof timeout === 'number' && timeout > 0 && timeout <= maxTimerDelay;
+  check('timeout', `a number of milliseconds > 0 and ≤ ${maxTimerDelay}`, timeout, isTimeout);
   check('breaker', 'false or an object', breaker, breaker === false || isOptions(breaker));
   if (breaker) checkBreaker(breaker);
-  check('maxPending', 'an integer ≥ 1', maxPending, Number.isInteger(maxPending) && maxPending >= 1);
+  checkInteger('maxPending', maxPending);
   check('onFailure', "'miss' or 'throw'", onFailure, onFailure === 'miss' || onFailure === 'throw');
-  check(
-    'parser',
-    "'auto' or a parser class",
-    options.parser,
-    [undefined, 'auto'].includes(options.parser as never) || typeof options.parser === 'function',
-  );
+  check('parser', "'auto' or a parser class", parser, parser === undefined || parser === 'auto' || typeof parser === 'function');
   if (options.batch !== false) checkBatch(options.batch);
-  check('invalidations', "'reject' or 'queue'", options.invalidations, [undefined, 'reject', 'queue'].includes(options.invalidations));
+  check('invalidations', "'reject' or 'queue'", invalidations, [undefined, 'reject', 'queue'].includes(invalidations));
   check('tags', 'true or a function', tags, tags === undefined || tags === true || typeof tags === 'function');
   check('lazyClear', 'a boolean', lazyClear, typeof lazyClear === 'boolean');
-  check(
-    'refreshThreshold',
-    'a number of milliseconds or a function',
-    options.refreshThreshold,
-    [undefined, 'number', 'function'].includes(options.refreshThreshold === undefined ? undefined : typeof options.refreshThreshold),
-  );
+  const isThreshold = ['undefined', 'number', 'function'].includes(typeof refreshThreshold);
+  check('refreshThreshold', 'a number of milliseconds or a function', refreshThreshold, isThreshold);
   for (const name of ['isCacheable', 'onBackgroundRefreshError'] as const) {
     check(name, 'a function', options[name], options[name] === undefined || typeof options[name] === 'function');
   }
   checkKeys(options);
   const target = parseTarget(options);
-  check('max', 'an integer ≥ 1', max, max === undefined || (Number.isInteger(max) && max >= 1));
+  if (max !== undefined) checkInteger('max', max);
   const isBounded = max === undefined || target.kind === 'memory';
   check('max', "left out without `location: 'memory:'` (the near tier has `near: { max }`)", max, isBounded);
   return {
     target,
     pool: parsePool(options),
-    parser: options.parser,
+    parser,
     timeout,
     breaker,
     maxPending,
@@ -202,8 +189,8 @@ function parseNear(options: NearOptions | false | undefined): NearSettings | und
   check('near', 'an object or false', options, isOptions(options));
   onlyKnown('near', options, nearOptions);
   const { max = 10_000, maxBytes = 64 * 2 ** 20, ttl = Number.POSITIVE_INFINITY, freeze = false, maxStaleness = 0 } = options;
-  check('near.max', 'an integer ≥ 1', max, Number.isSafeInteger(max) && max >= 1);
-  check('near.maxBytes', 'an integer ≥ 1', maxBytes, Number.isSafeInteger(maxBytes) && maxBytes >= 1);
+  checkInteger('near.max', max);
+  checkInteger('near.maxBytes', maxBytes);
   check('near.ttl', 'a number of milliseconds > 0', ttl, typeof ttl === 'number' && ttl > 0);
   check('near.freeze', 'a boolean', freeze, typeof freeze === 'boolean');
   check('near.maxStaleness', 'a number of milliseconds ≥ 0', maxStaleness, Number.isFinite(maxStaleness) && maxStaleness >= 0);
