@@ -59,7 +59,7 @@ export function encrypting(options: EncryptionOptions): (codec: Codec) => Codec 
 
   /** The plaintext and its key; no key if it was not encrypted. */
   function decrypt(stored: Stored, redisKey: string): { plain: Stored; key: Key | undefined } {
-    const parsed = typeof stored !== 'string' && isFramed(stored) ? parseFrame(stored) : undefined;
+    const parsed = isFramed(stored) ? parseFrame(stored as Buffer) : undefined;
     if (!parsed?.layers.startsWith(layer)) {
       if (!acceptPlaintext) throw new CodecError('the stored value is not encrypted, and `encryption.acceptPlaintext` is not set');
       return { plain: stored, key: undefined };

@@ -25,8 +25,8 @@ export interface Frame {
 }
 
 /** Whether the bytes begin with a marker. */
-export function isFramed(stored: Buffer): boolean {
-  return stored[0] === binaryMarker || stored[0] === textMarker;
+export function isFramed(stored: Stored): boolean {
+  return typeof stored !== 'string' && (stored[0] === binaryMarker || stored[0] === textMarker);
 }
 
 /** Puts a payload into a frame. */

@@ -54,11 +54,7 @@ export interface MessagePack {
 }
 
 /** Native JSON, stored as plain JSON. Values come back as `JSON.parse(JSON.stringify(value))`. @example serializer: jsonSerializer */
-export const jsonSerializer = {
-  name: 'json',
-  stringify: JSON.stringify,
-  parse: JSON.parse,
-} as const satisfies TextSerializer;
+export const jsonSerializer = { name: 'json', stringify: JSON.stringify, parse: JSON.parse } as const satisfies TextSerializer;
 
 /** The default: the text of `@keyv/serialize`, which is JSON in which Buffers survive at any depth. */
 export const keyvSerializer = {
@@ -128,25 +124,17 @@ export function readableFormats(own: readonly Format[]): ReadonlyMap<string, For
 function formatOf(serializer: Serializer): Format {
   const name = serializer?.name ?? 'custom';
   const isFree = typeof name === 'string' && layerName.test(name) && !reserved.includes(name) && !name.startsWith(agingLayer);
-  check(
-    'serializer.name',
-    `1 to 32 letters, digits, \`.\`, \`_\` or \`-\`, not ${reserved.join(', ')} or \`${agingLayer}…\``,
-    name,
-    isFree,
-  );
-  const isObject = (typeof serializer === 'object' || typeof serializer === 'function') && serializer !== null;
-  if (isObject && 'stringify' in serializer && typeof serializer.stringify === 'function' && typeof serializer.parse === 'function') {
-    return {
-      name,
-      encode: (value) => serializer.stringify(value),
-      decode: (payload) => serializer.parse(utf8(payload)),
-    };
+  const what = `1 to 32 letters, digits, \`.\`, \`_\` or \`-\`, not ${reserved.join(', ')} or \`${agingLayer}…\``;
+  check('serializer.name', what, name, isFree);
+  const own = serializer as TextSerializer & BinarySerializer;
+  if (typeof own?.stringify === 'function' && typeof own.parse === 'function') {
+    return { name, encode: (value) => own.stringify(value), decode: (payload) => own.parse(utf8(payload)) };
   }
-  if (isObject && 'serialize' in serializer && typeof serializer.serialize === 'function' && typeof serializer.deserialize === 'function') {
+  if (typeof own?.serialize === 'function' && typeof own.deserialize === 'function') {
     return {
       name,
-      encode: (value) => serializer.serialize(value),
-      decode: (payload, isText) => serializer.deserialize(isText ? utf8(payload) : payload),
+      encode: (value) => own.serialize(value),
+      decode: (payload, isText) => own.deserialize(isText ? utf8(payload) : payload),
     };
   }
   throw new OptionError(expected('serializer', 'an object with stringify and parse, or serialize and deserialize', serializer));

@@ -21,9 +21,7 @@ export interface BreakerOptions {
  * reply closes it, an error reply too.
  */
 export class Breaker {
-  readonly #threshold: number;
-  readonly #cooldown: Milliseconds;
-  readonly #maxCooldown: Milliseconds;
+  readonly #options: ReturnType<typeof withDefaults>;
   readonly #status: () => Status;
   readonly #onChange: (state: BreakerState) => void;
   readonly #now: () => Milliseconds;
@@ -42,11 +40,8 @@ export class Breaker {
     onChange: (state: BreakerState) => void = () => {},
     now: () => Milliseconds = () => performance.now(),
   ) {
-    const { threshold, cooldown, maxCooldown } = withDefaults(options);
-    this.#threshold = threshold;
-    this.#cooldown = cooldown;
-    this.#maxCooldown = maxCooldown;
-    this.#nextCooldown = cooldown;
+    this.#options = withDefaults(options);
+    this.#nextCooldown = this.#options.cooldown;
     this.#status = status;
     this.#onChange = onChange;
     this.#now = now;
@@ -75,7 +70,7 @@ export class Breaker {
   answered(): void {
     this.#failures = 0;
     if (this.#state === 'closed') return;
-    this.#nextCooldown = this.#cooldown;
+    this.#nextCooldown = this.#options.cooldown;
     this.#become('closed');
   }
 
@@ -90,16 +85,16 @@ export class Breaker {
     else if (this.#state === 'half-open' && lost && this.#status() === 'ready') this.#giveUpTrial();
     else if (this.#state === 'half-open' || (lost && this.#status() === 'reconnecting')) this.#open(error);
     // If other calls were answered meanwhile, a shard or this one command is in trouble, not Redis.
-    else if (silent && ++this.#failures >= this.#threshold) this.#open(error);
+    else if (silent && ++this.#failures >= this.#options.threshold) this.#open(error);
   }
 
   #open(cause: unknown): void {
     if (this.#state === 'open') return;
     // A trial that Redis refuses costs next to nothing, and only a trial shows when Redis can serve again.
     const reached = cause instanceof UnavailableError;
-    if (reached) this.#nextCooldown = this.#cooldown;
+    if (reached) this.#nextCooldown = this.#options.cooldown;
     this.#openUntil = this.#now() + this.#nextCooldown;
-    if (!reached) this.#nextCooldown = Math.min(this.#maxCooldown, this.#nextCooldown * 2);
+    if (!reached) this.#nextCooldown = Math.min(this.#options.maxCooldown, this.#nextCooldown * 2);
     this.#failures = 0;
     this.#wasReady = this.#status() === 'ready';
     this.#error = new BreakerOpenError(cause);

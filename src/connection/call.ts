@@ -12,13 +12,10 @@ export interface Bounds {
   readonly probe: boolean;
 }
 
-/** Records how calls end. */
+/** Records how calls end. A call may succeed or fail after its deadline, too. */
 export interface CallRecorder {
-  /** The call got its reply, perhaps after its deadline. */
   succeeded(call: Call): void;
-  /** The call failed, perhaps after its deadline. */
   failed(call: Call, error: unknown): void;
-  /** The deadline of the call has passed. */
   expired(call: Call, error: TimeoutError): void;
 }
 

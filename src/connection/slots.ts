@@ -11,17 +11,19 @@ export const slotCount = 16_384;
  */
 export const slotOf: (key: Argument) => number = calculateSlot;
 
-/** Groups the keys by slot. */
-export function bySlot(keys: readonly string[]): Iterable<readonly string[]> {
-  const slots = new Map<number, string[]>();
-  for (const key of keys) {
-    const slot = slotOf(key);
-    const group = slots.get(slot);
-    if (group) group.push(key);
-    else slots.set(slot, [key]);
+function grouped<T>(items: Iterable<T>, groupOf: (item: T) => number): T[][] {
+  const groups = new Map<number, T[]>();
+  for (const item of items) {
+    const name = groupOf(item);
+    const group = groups.get(name);
+    if (group) group.push(item);
+    else groups.set(name, [item]);
   }
-  return slots.values();
+  return [...groups.values()];
 }
+
+/** Groups the keys by slot. */
+export const bySlot = (keys: readonly string[]): readonly (readonly string[])[] => grouped(keys, slotOf);
 
 /** A range of slots and the nodes that serve it, as `host:port`. */
 export interface SlotRange {
@@ -78,14 +80,7 @@ export async function splitByNode(
   partOf: (key: Argument, index: number) => number,
   send: (args: readonly Argument[]) => Promise<Reply>,
 ): Promise<Reply> {
-  const parts = new Map<number, number[]>();
-  for (const [i, key] of keys.entries()) {
-    const part = partOf(key, i);
-    const positions = parts.get(part);
-    if (positions) positions.push(i);
-    else parts.set(part, [i]);
-  }
-  const positions = [...parts.values()];
+  const positions = grouped(keys.keys(), (i) => partOf(keys[i] as Argument, i));
   const replies = await Promise.all(positions.map((part) => send([command as Argument, ...part.map((i) => keys[i] as Argument)])));
   if (!Array.isArray(replies[0])) return replies.reduce<number>((sum, count) => sum + Number(count), 0);
   const whole = new Array<Reply>(keys.length);

@@ -160,7 +160,8 @@ export function placedAt(address: string, options: ClientOptions): ClientOptions
   return merged(options, { socket: hostAndPort(address) });
 }
 
-function merged(below: ClientOptions, above: ClientOptions = {}): ClientOptions {
+/** Both options, `above` over `below`. */
+export function merged(below: ClientOptions, above: ClientOptions = {}): ClientOptions {
   return { ...below, ...above, socket: { ...below.socket, ...above.socket } as NonNullable<ClientOptions['socket']> };
 }
 

@@ -3,28 +3,21 @@ import type { OnFailure } from '../cache/failure.js';
 import type { TagSettings } from '../cache/tags.js';
 import { check, checkInteger, functionFailed, isOptions, onlyKnown } from '../checks.js';
 import { checkBatch } from '../commands/batching.js';
-import { type BreakerOptions, checkBreaker } from '../connection/breaker.js';
-import type { ParserClass } from '../connection/direct/parser.js';
-import { kindOf } from '../connection/open.js';
-import type { ExternalClient, Target } from '../connection/target.js';
+import { checkBreaker } from '../connection/breaker.js';
+import { kindOf, type OpenPoolOptions } from '../connection/open.js';
+import type { ExternalClient } from '../connection/target.js';
 import { OptionError } from '../errors.js';
 import { customKeySpace, plainKeys } from '../keys/custom-keys.js';
 import { isVersion, type KeySpace, keySpace, versions } from '../keys/keyspace.js';
 import type { NearSettings } from '../near/entry.js';
 import type { Source } from '../telemetry/events.js';
-import { type Milliseconds, maxTimerDelay } from '../ttl.js';
-import { type PoolSetting, parsePool, parseTarget } from './locations.js';
+import { maxTimerDelay } from '../ttl.js';
+import { parsePool, parseTarget } from './locations.js';
 import { checkNames, checkPoolNames } from './names.js';
 import type { ConnectionOptions, NearOptions, StoreOptions } from './options.js';
 
 /** The checked options. */
-export interface Settings {
-  readonly target: Target;
-  readonly pool: PoolSetting;
-  readonly parser: ParserClass | 'auto' | undefined;
-  readonly timeout: Milliseconds;
-  readonly breaker: BreakerOptions | false;
-  readonly maxPending: number;
+export interface Settings extends Omit<OpenPoolOptions, 'onError' | 'onBreaker' | 'tracker'> {
   readonly prefix: string;
   readonly version: string | undefined;
   readonly onFailure: OnFailure;
@@ -136,20 +129,8 @@ export interface KeyOptions extends StoreOptions {
   readonly keyPrefixSeparator?: string | undefined;
 }
 
-/** The key spaces of a store. */
-export interface KeySpaces {
-  /** The keys of the store itself. */
-  readonly keys: KeySpace;
-  /** The keys under another version, or `undefined` if `keyFunction` makes the keys. */
-  readonly keysOf: ((version: string | undefined) => KeySpace) | undefined;
-  /** Whether keys in Redis can be turned back into the caller's. */
-  readonly isReversible: boolean;
-  /** The keys of a Keyv namespace. */
-  readonly namespace: (name: string) => KeySpace;
-}
-
-/** @throws {OptionError} for a wrong separator, and for `tags` or `lazyClear` beside keys that leave no place for tags */
-export function parseKeySpace(options: KeyOptions, { prefix, version, tagging }: Settings, face: Source['face']): KeySpaces {
+/** The key spaces of a store. @throws {OptionError} for a wrong separator, and for tags beside keys that leave no place for them */
+export function parseKeySpace(options: KeyOptions, { prefix, version, tagging }: Settings, face: Source['face']) {
   const { hashLongKeys, keyFunction, parseKey, keyPattern } = face === 'store' ? literalPrefix(options) : options;
   const separator = face === 'keyv' ? keyvSeparator(options) : ':';
   const spaceOf = (prefix: string, version: string | undefined): KeySpace => keySpace({ prefix, version, hashLongKeys, separator });
@@ -159,9 +140,12 @@ export function parseKeySpace(options: KeyOptions, { prefix, version, tagging }:
   check(name, 'left out beside `keyFunction` and a literal `keyPrefix`', true, !tagging.strict || keys.tags !== undefined);
   return {
     keys,
+    /** The keys under another version. */
     keysOf: keyFunction ? undefined : keysOf,
+    /** Whether keys in Redis can be turned back into the caller's. */
     isReversible: !keyFunction || parseKey !== undefined,
-    namespace: (name) => spaceOf(name, version),
+    /** The keys of a Keyv namespace. */
+    namespace: (name: string): KeySpace => spaceOf(name, version),
   };
 }
 

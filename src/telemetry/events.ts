@@ -48,14 +48,7 @@ export class Events {
    * Whether an event has listeners. Callers check it before they build a payload. One property per event, because asking the emitter would
    * take longer than the rest of a read without listeners.
    */
-  readonly heard: Record<keyof StoreEvents, boolean> = {
-    error: false,
-    breaker: false,
-    hit: false,
-    miss: false,
-    set: false,
-    delete: false,
-  };
+  readonly heard: Record<keyof StoreEvents, boolean> = { error: false, breaker: false, hit: false, miss: false, set: false, delete: false };
   #warned = false;
 
   on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): void {

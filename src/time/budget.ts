@@ -37,26 +37,18 @@ export class TimeBudget {
   }
 
   /** Settles as the work does, but rejects with a TimeoutError when the rest of the budget is used up. */
-  run<T>(work: Promise<T>): Promise<T> {
+  async run<T>(work: Promise<T>): Promise<T> {
     const begun = performance.now();
-    const account = (): void => {
+    try {
+      return await this.#bound(work, this.#rest);
+    } finally {
       this.#accountedTo = performance.now();
       const took = this.#accountedTo - begun;
       this.#left -= took;
       // The first command may have waited for the connection.
       if (this.#isFirst && took > this.#health.slowAfter) this.#health.record(1);
       this.#isFirst = false;
-    };
-    return this.#bound(work, this.#rest).then(
-      (answer) => {
-        account();
-        return answer;
-      },
-      (error: unknown) => {
-        account();
-        throw error;
-      },
-    );
+    }
   }
 
   /** Like `run`, for a single command, whose time shows how fast Redis answers. */
@@ -108,13 +100,11 @@ export class TimeBudget {
   }
 
   /** Waits for work that does not reject, as long as time is left. @returns whether it has settled */
-  async settlesInTime(work: Promise<unknown>): Promise<boolean> {
-    try {
-      await this.run(work);
-      return true;
-    } catch {
-      return false;
-    }
+  settlesInTime(work: Promise<unknown>): Promise<boolean> {
+    return this.run(work).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** The time left for commands. */

@@ -132,17 +132,17 @@ export type CheckDeadline = () => void;
 /** Gives work of several steps one deadline. The first step may be no command at all; commands not sent by then are not sent. */
 export function withDeadline<T>(timeout: Milliseconds, work: (checkDeadline: CheckDeadline) => Promise<T>): Promise<T> {
   let over = false;
+  const end = (): void => {
+    over = true;
+  };
   const steps = work(() => {
     if (over) throw new TimeoutError(timeout);
   });
-  return race(
-    steps,
-    timeout,
-    (_, reject) => reject(new TimeoutError(timeout)),
-    () => {
-      over = true;
-    },
-  );
+  steps.then(end, end);
+  return race(steps, timeout, (_, reject) => {
+    end();
+    reject(new TimeoutError(timeout));
+  });
 }
 
 /** Waits for the work, at most for `time`. Rejects only if the work does so in time. */
@@ -159,29 +159,21 @@ export async function firstAnswer<T>(asked: readonly Promise<T>[], time: Millise
   }
 }
 
-/** Settles as the work does, unless the time is up first. `onEnd` is called either way. */
+/** Settles as the work does, unless the time is up first. */
 function race<T>(
   work: Promise<T>,
   time: Milliseconds,
   onTimeout: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
-  onEnd?: () => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = after(time, () => {
-      onEnd?.();
-      onTimeout(resolve, reject);
-    });
-    const end = (): void => {
-      cancel();
-      onEnd?.();
-    };
+    const cancel = after(time, () => onTimeout(resolve, reject));
     work.then(
       (value) => {
-        end();
+        cancel();
         resolve(value);
       },
       (error) => {
-        end();
+        cancel();
         reject(error);
       },
     );
