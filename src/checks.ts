@@ -52,12 +52,7 @@ export function unknownOptions(unknown: readonly string[], known: Names): string
 /** All names of the options of a call. */
 export type NamesOf<Options> = Readonly<Record<keyof Options, true>>;
 
-/**
- * The options of a call, or none if they are left out.
- *
- * @param call the method, as an error names it
- * @throws {ArgumentError} for an unknown name, and for anything but an object of options
- */
+/** The options of a call, or none if left out. `call`: the method, as an error names it. @throws {ArgumentError} */
 export function callOptions<Options extends object>(call: string, options: Options | undefined, known: NamesOf<Options>): Partial<Options> {
   if (options === undefined) return {};
   if (!isOptions(options)) {

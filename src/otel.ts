@@ -30,7 +30,6 @@ export interface InstrumentOptions {
 /**
  * Reports a store to OpenTelemetry: metrics from its `stats()`, a client span and a duration per command, and an internal span and a duration
  * per call of a `getOrSet` function. Needs the package `@opentelemetry/api`.
- *
  * @returns a function that ends the instrumentation, and the spans of pending calls
  * @example const stop = instrument(store, { keys: true });
  */

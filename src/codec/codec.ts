@@ -26,24 +26,17 @@ export interface CodecOptions extends PackingOptions {
   /**
    * Encodes and decodes values. Default {@link keyvSerializer}. An array writes with its first member and reads with all, for a change
    * from one serializer to another; values of the built-in ones are always readable.
-   *
    * @example serializer: v8Serializer
    */
   readonly serializer?: Serializer | readonly [Serializer, ...Serializer[]] | undefined;
   /**
    * Encrypts values with AES-256-GCM, bound to their keys. Default: none.
-   *
    * @example encryption: { keys: [{ id: '2025', key: process.env.CACHE_KEY }] }
    */
   readonly encryption?: EncryptionOptions | undefined;
 }
 
-/**
- * The two codecs of a store: for values, and for the text or objects that Keyv passes on.
- *
- * @param isText whether Keyv can read this text
- * @throws {OptionError} for a wrong option
- */
+/** The codecs of a store: for values, and for what Keyv passes on. `isText`: whether Keyv can read a text. @throws {OptionError} */
 export function createCodecs(options: CodecOptions, isText: (text: string) => boolean = () => true): { values: Codec; raw: Codec } {
   const { serializer = keyvSerializer } = options;
   const own = parseSerializers(serializer);
@@ -167,11 +160,8 @@ function pack(name: string, payload: string | Uint8Array, packing: Packing): May
 }
 
 function unreadable(parsed: Frame | undefined): never {
-  throw new CodecError(
-    parsed
-      ? `the stored value was written with \`${printable(parsed.layers)}\`, which this store has no reader for`
-      : 'the stored value has a damaged header',
-  );
+  if (!parsed) throw new CodecError('the stored value has a damaged header');
+  throw new CodecError(`the stored value was written with \`${printable(parsed.layers)}\`, which this store has no reader for`);
 }
 
 /** The error of a failed encoding as a CodecError. */

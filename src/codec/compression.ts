@@ -71,7 +71,6 @@ export interface CompressionOptions {
 export interface PackingOptions {
   /**
    * Compresses values. Values of the built-in algorithms are always readable. Default: none.
-   *
    * @example compression: { algorithm: 'brotli', threshold: 2048 }
    */
   readonly compression?: CompressionOptions['algorithm'] | CompressionOptions | (Compressor & { threshold: number }) | undefined;

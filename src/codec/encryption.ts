@@ -39,7 +39,6 @@ interface Key {
 /**
  * Encrypts the whole output of a codec, so that serializer and compression are hidden. The key in Redis and the frame's header are
  * authenticated: changed bytes, or bytes copied from another key, do not decrypt.
- *
  * @throws {OptionError} for a wrong option, without showing it
  */
 export function encrypting(options: EncryptionOptions): (codec: Codec) => Codec {

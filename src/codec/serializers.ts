@@ -34,10 +34,7 @@ export interface BinarySerializer {
 /** Turns values into text or bytes and back: the option `serializer`. */
 export type Serializer = TextSerializer | BinarySerializer;
 
-/**
- * Encodes values for Redis and decodes them, synchronously if its serializer and compression do. `redisKey` is the key that the bytes
- * belong to: encryption binds them to it.
- */
+/** Encodes and decodes values, synchronously if serializer and compression do. Encryption binds the bytes to `redisKey`. */
 export interface Codec {
   encode(value: unknown, redisKey: string): MaybePromise<Stored>;
   decode(stored: Stored, redisKey: string): MaybePromise<unknown>;
@@ -57,11 +54,7 @@ export interface MessagePack {
 export const jsonSerializer = { name: 'json', stringify: JSON.stringify, parse: JSON.parse } as const satisfies TextSerializer;
 
 /** The default: the text of `@keyv/serialize`, which is JSON in which Buffers survive at any depth. */
-export const keyvSerializer = {
-  name: 'keyv',
-  stringify: keyvJson.stringify,
-  parse: keyvJson.parse,
-} as const satisfies TextSerializer;
+export const keyvSerializer = { name: 'keyv', stringify: keyvJson.stringify, parse: keyvJson.parse } as const satisfies TextSerializer;
 
 /** `node:v8` structured clone: Map, Set, Date, RegExp, BigInt, typed arrays, Errors and cycles survive. Only Node reads it. @example serializer: v8Serializer */
 export const v8Serializer = {
@@ -72,7 +65,6 @@ export const v8Serializer = {
 
 /**
  * MessagePack by the package msgpackr, which you install, or by a `Packr` with your own settings.
- *
  * @throws {OptionError} if the argument is not msgpackr
  * @example serializer: msgpackSerializer(await import('msgpackr'))
  */
@@ -140,10 +132,7 @@ function formatOf(serializer: Serializer): Format {
   throw new OptionError(expected('serializer', 'an object with stringify and parse, or serialize and deserialize', serializer));
 }
 
-/**
- * Whether JSON.parse gives the value back. `@keyv/serialize` writes a colon in front of strings that begin with one, and bytes as
- * `:base64:…`; text without these is plain JSON.
- */
+/** Whether JSON.parse gives the value back. `@keyv/serialize` escapes strings that begin with a colon, and writes bytes as `:base64:…`. */
 export function isPlainJson(name: string, payload: string | Uint8Array): payload is string {
   if (typeof payload !== 'string') return false;
   return name === jsonSerializer.name || (name === keyvSerializer.name && !payload.includes('"::') && !payload.includes('":base64:'));

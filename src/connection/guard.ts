@@ -80,8 +80,12 @@ export class GuardedPool implements Pool, CallRecorder {
     return this.#pool.client;
   }
 
-  use<T>(work: Work<T>): Promise<T> {
-    return this.#use(work, this.#bounds);
+  use<T>(work: Work<T>, bounds = this.#bounds): Promise<T> {
+    if (this.#closing) return Promise.reject(new ClosedError());
+    const { maxPending } = this.#options;
+    if (this.#pending >= maxPending) return Promise.reject(new OverloadedError(maxPending));
+    const open = this.#breaker?.check();
+    return open === undefined ? this.#run(work, bounds) : Promise.reject(open);
   }
 
   /** Like `use`, but bypasses the breaker: a health check. */
@@ -93,7 +97,7 @@ export class GuardedPool implements Pool, CallRecorder {
   withBounds({ timeout = this.#options.timeout, signal }: CallOptions): Pool {
     const bounds = { timeout, signal, probe: false };
     return {
-      use: (work) => (signal ? abortable(signal, () => this.#use(work, bounds)) : this.#use(work, bounds)),
+      use: (work) => (signal ? abortable(signal, () => this.use(work, bounds)) : this.use(work, bounds)),
       close: async () => {},
     };
   }
@@ -127,14 +131,6 @@ export class GuardedPool implements Pool, CallRecorder {
     // A shorter deadline than the store's proves nothing.
     if (timeout >= this.#options.timeout && silent) this.#failedAt = performance.now();
     this.#breaker?.failed(error, silent);
-  }
-
-  #use<T>(work: Work<T>, bounds: Bounds): Promise<T> {
-    if (this.#closing) return Promise.reject(new ClosedError());
-    const { maxPending } = this.#options;
-    if (this.#pending >= maxPending) return Promise.reject(new OverloadedError(maxPending));
-    const open = this.#breaker?.check();
-    return open === undefined ? this.#run(work, bounds) : Promise.reject(open);
   }
 
   #run<T>(work: Work<T>, bounds: Bounds): Promise<T> {

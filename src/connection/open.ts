@@ -14,10 +14,6 @@ import type { ExternalClient, Target } from './target.js';
 import { ClusterConnection } from './topology/cluster.js';
 import { SentinelConnection } from './topology/sentinel.js';
 
-interface Sender {
-  sendCommand(...args: unknown[]): Promise<Reply>;
-}
-
 interface ExternalCluster {
   readonly masters: readonly { readonly address: string }[];
   nodeClient(node: object): Promise<ExternalClient>;
@@ -37,7 +33,7 @@ class ExternalTopology implements Connection {
   readonly client: ExternalClient;
   readonly primaries: (() => Promise<readonly string[]>) | undefined;
   readonly #kind: 'cluster' | 'sentinel' | 'pool';
-  readonly #sender: Sender;
+  readonly #sender: { sendCommand(...args: unknown[]): Promise<Reply> };
   readonly #options = { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
   readonly #onClientError: (error: unknown) => void;
   #connecting: Promise<void> | undefined;

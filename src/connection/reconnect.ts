@@ -34,10 +34,7 @@ export function retryIn(strategy: unknown, retries: number, cause: unknown, onEr
   }
 }
 
-/**
- * Detects a connection that commands are sent on and that shows no sign of life: a frozen server, a half-open socket. Costs two counters
- * for a command, and one coarse timer while any is in flight.
- */
+/** Detects a connection with commands in flight that shows no sign of life. Costs two counters for a command, and one coarse timer. */
 export class LivenessMonitor {
   readonly #timeout: Milliseconds;
   readonly #onDead: () => void;

@@ -5,10 +5,7 @@ import type { Argument, Connection, Reply } from './connection.js';
 /** The number of slots in a Redis Cluster. */
 export const slotCount = 16_384;
 
-/**
- * The slot of a key. The package and Redis disagree about keys whose first braces are empty, `{}`: Redis answers MOVED or CROSSSLOT,
- * and the connection follows.
- */
+/** The slot of a key. Redis disagrees about keys whose first braces are empty, `{}`, and answers MOVED or CROSSSLOT. */
 export const slotOf: (key: Argument) => number = calculateSlot;
 
 function grouped<T>(items: Iterable<T>, groupOf: (item: T) => number): T[][] {
@@ -71,10 +68,7 @@ function slotTable(lines: string): string | undefined {
     .join('\n');
 }
 
-/**
- * Splits a command whose arguments are all keys by `partOf`, sends the parts at the same time, and joins the replies: lists in the
- * order of the keys, counts as their sum.
- */
+/** Splits a command whose arguments are all keys, sends the parts together, and joins the replies: lists in order, counts as a sum. */
 export async function splitByNode(
   [command, ...keys]: readonly Argument[],
   partOf: (key: Argument, index: number) => number,

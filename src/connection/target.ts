@@ -35,7 +35,6 @@ export function parseLocation(location: string): { kind: 'memory' } | { kind: 's
   if (location === 'memory:') return { kind: 'memory' };
   if (location.startsWith('/')) return { kind: 'server', options: { socket: { path: location, tls: false } } };
   if (/^(rediss?|unix):\/\//.test(location)) return { kind: 'server', options: parseUrl(location) };
-
   const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/i.exec(location);
   const port = Number(match?.[3] ?? 6379);
   if (!match || port < 1 || port > 65_535) throw unclear(location);
@@ -85,14 +84,10 @@ export interface ClusterPlan {
 }
 
 /** A primary and its replicas, monitored by sentinels, normalised. */
-export interface SentinelPlan {
+export interface SentinelPlan extends Omit<ClusterPlan, 'redirections'> {
   readonly name: string;
-  readonly seeds: readonly ClientOptions[];
-  /** How to connect to a sentinel and to a node, apart from host and port. */
+  /** How to connect to a sentinel that is not a seed, apart from host and port. */
   readonly sentinel: ClientOptions;
-  readonly node: ClientOptions;
-  readonly addresses: AddressMap;
-  readonly readReplicas: boolean;
   /** Milliseconds between two questions to the sentinels; 0 for never. */
   readonly scanInterval: number;
 }
@@ -160,8 +155,7 @@ export function placedAt(address: string, options: ClientOptions): ClientOptions
   return merged(options, { socket: hostAndPort(address) });
 }
 
-/** Both options, `above` over `below`. */
-export function merged(below: ClientOptions, above: ClientOptions = {}): ClientOptions {
+function merged(below: ClientOptions, above: ClientOptions = {}): ClientOptions {
   return { ...below, ...above, socket: { ...below.socket, ...above.socket } as NonNullable<ClientOptions['socket']> };
 }
 

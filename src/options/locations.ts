@@ -2,15 +2,7 @@ import { check, checkUnshown } from '../checks.js';
 import { type ClientOptions, checkClientOptions, clientOptions } from '../connection/client/client-options.js';
 import { kindOf, type OpenPoolOptions } from '../connection/open.js';
 import type { Pool, PoolOptions } from '../connection/pools.js';
-import {
-  type ClusterOptions,
-  clusterPlan,
-  type ExternalClient,
-  merged,
-  parseLocation,
-  sentinelPlan,
-  type Target,
-} from '../connection/target.js';
+import { type ClusterOptions, clusterPlan, type ExternalClient, parseLocation, sentinelPlan, type Target } from '../connection/target.js';
 import { OptionError } from '../errors.js';
 import { expected, shown } from '../messages.js';
 import type { Source } from '../telemetry/events.js';
@@ -42,7 +34,8 @@ export function parseTarget(options: ConnectionOptions): Target {
   // `socket` alone names the server: it must not contradict the default location.
   if (location === undefined && url === undefined && own.socket) return { kind: 'server', options: own };
   refuseContradictions(own, parsed.options);
-  return { kind: 'server', options: merged(own, parsed.options) };
+  const socket = { ...own.socket, ...parsed.options.socket } as NonNullable<ClientOptions['socket']>;
+  return { kind: 'server', options: { ...own, ...parsed.options, socket } };
 }
 
 type Address = { readonly host?: unknown; readonly port?: unknown; readonly path?: unknown };
@@ -145,9 +138,7 @@ export type Connect<Options> = string | ExternalClient | Options;
 /**
  * One options object of the arguments `(url, options)`, `(client, options)` or `(options)`. The first may also be the options of
  * node-redis's `createCluster` or `createSentinel`, as for `@keyv/redis`.
- *
- * @param name the function, as an error names it
- * @throws {OptionError} for anything else
+ * `name`: the function, as an error names it. @throws {OptionError} for anything else
  */
 export function optionsOf<Options extends StoreOptions>(name: string, connect: unknown, more: unknown): Options {
   const first = connectOptions(name, connect);

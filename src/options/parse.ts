@@ -76,7 +76,7 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
   check('lazyClear', 'a boolean', lazyClear, typeof lazyClear === 'boolean');
   const isThreshold = ['undefined', 'number', 'function'].includes(typeof refreshThreshold);
   check('refreshThreshold', 'a number of milliseconds or a function', refreshThreshold, isThreshold);
-  for (const name of ['isCacheable', 'onBackgroundRefreshError'] as const) {
+  for (const name of ['isCacheable', 'onBackgroundRefreshError', 'keyFunction', 'parseKey'] as const) {
     check(name, 'a function', options[name], options[name] === undefined || typeof options[name] === 'function');
   }
   checkKeys(options);
@@ -103,8 +103,6 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
 
 /** Checks the options for keys. `parseKey` and `keyPattern` have no effect without `keyFunction`, and `hashLongKeys` has none beside it. */
 function checkKeys({ keyFunction, parseKey, keyPattern, hashLongKeys }: StoreOptions): void {
-  check('keyFunction', 'a function', keyFunction, keyFunction === undefined || typeof keyFunction === 'function');
-  check('parseKey', 'a function', parseKey, parseKey === undefined || typeof parseKey === 'function');
   check('keyPattern', 'a string', keyPattern, keyPattern === undefined || typeof keyPattern === 'string');
   check('hashLongKeys', 'a boolean', hashLongKeys, hashLongKeys === undefined || typeof hashLongKeys === 'boolean');
   check('parseKey', 'given together with `keyFunction`', parseKey, !parseKey || keyFunction !== undefined);

@@ -44,10 +44,7 @@ export interface EntryEvent {
 /** An emitter that needs no listener for `error`, and whose listeners cannot break the operation that emits. */
 export class Events {
   readonly #emitter = new EventEmitter<StoreEvents>();
-  /**
-   * Whether an event has listeners. Callers check it before they build a payload. One property per event, because asking the emitter would
-   * take longer than the rest of a read without listeners.
-   */
+  /** Whether an event has listeners, for callers to check before they build a payload. To ask the emitter would cost more than a read. */
   readonly heard: Record<keyof StoreEvents, boolean> = { error: false, breaker: false, hit: false, miss: false, set: false, delete: false };
   #warned = false;
 

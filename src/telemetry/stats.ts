@@ -141,10 +141,7 @@ export class Counters {
 /** One in so many texts is measured, after as many at the start. A prime, so that it does not align with patterns of the caller. */
 const sampling = 61;
 
-/**
- * Estimates the size of stored values. To measure a text takes longer than all other counting, so only a sample is measured; the others are
- * assumed to have as many bytes per character, which is exact for ASCII.
- */
+/** Estimates the size of values from a sample: measuring each text would take longer than all other counting. Exact for ASCII. */
 export class Sizes {
   #texts = 0;
   #characters = 0;

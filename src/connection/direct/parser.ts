@@ -26,16 +26,11 @@ const CR = 13;
 const LF = 10;
 const [status, failure, number, bulk, array] = [...Buffer.from('+-:$*')] as [number, number, number, number, number];
 
-interface OpenArray {
-  readonly items: Reply[];
-  readonly size: number;
-}
-
 /** The parser of `parser: 'auto'`. Hands on each reply as soon as it is complete, and scans the bytes of an incomplete one once. */
 export class ReplyParser implements Parser {
   readonly #options: ParserOptions;
   /** Incomplete arrays, the innermost last. */
-  readonly #open: OpenArray[] = [];
+  readonly #open: { readonly items: Reply[]; readonly size: number }[] = [];
   /** Bytes of an incomplete reply, and how many it takes to go on. */
   #held: Buffer[] = [];
   #heldSize = 0;

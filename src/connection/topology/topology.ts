@@ -30,10 +30,7 @@ export interface Nodes {
   allConnections(): readonly Connection[];
 }
 
-/**
- * Discovers the nodes of a topology on first use. While the topology is degraded, discovers them again in the background, with backoff.
- * Each node's connection reconnects by itself.
- */
+/** Discovers the nodes of a topology on first use, and again in the background, with backoff, while the topology is degraded. */
 export class Discovery {
   readonly #nodes: Nodes;
   readonly #onError: OnError;
