@@ -74,11 +74,7 @@ export function msgpackSerializer(msgpackr: MessagePack): BinarySerializer {
       `expected the argument of \`msgpackSerializer\` to be the msgpackr module (npm install msgpackr; \`import * as msgpackr from 'msgpackr'\`), got \`${shown(msgpackr)}\``,
     );
   }
-  return {
-    name: 'msgpack',
-    serialize: (value) => msgpackr.pack(value),
-    deserialize: (bytes: Buffer) => msgpackr.unpack(bytes),
-  };
+  return { name: 'msgpack', serialize: (value) => msgpackr.pack(value), deserialize: (bytes: Buffer) => msgpackr.unpack(bytes) };
 }
 
 /** A serializer of any shape, as the codec calls it. */

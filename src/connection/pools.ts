@@ -112,10 +112,8 @@ export interface BlockingOptions {
   readonly timeout?: Milliseconds | undefined;
 }
 
-interface Waiter {
-  give(connection: Connection): void;
-  fail(error: Error): void;
-}
+/** Takes a connection, or the failure of the wait. */
+type Waiter = (answer: Connection | Promise<never>) => void;
 
 /** Lends each connection to one caller at a time. For isolation, not for speed: see the documentation before choosing it. */
 export class BlockingPool implements Pool {
@@ -153,7 +151,7 @@ export class BlockingPool implements Pool {
 
   async close(grace: Milliseconds): Promise<void> {
     this.#closed = true;
-    for (const waiter of this.#waiters) waiter.fail(new ClosedError());
+    for (const waiter of this.#waiters) waiter(Promise.reject(new ClosedError()));
     await Promise.all(this.#all.map((connection) => connection.close(grace)));
   }
 
@@ -169,29 +167,20 @@ export class BlockingPool implements Pool {
   }
 
   #wait(): Promise<Connection> {
-    return new Promise((resolve, reject) => {
-      const settle = (): void => {
+    return new Promise((resolve) => {
+      const waiter: Waiter = (answer) => {
         clearTimeout(timer);
         this.#waiters.delete(waiter);
+        resolve(answer);
       };
-      const waiter: Waiter = {
-        give(connection) {
-          settle();
-          resolve(connection);
-        },
-        fail(error) {
-          settle();
-          reject(error);
-        },
-      };
-      const timer = setTimeout(() => waiter.fail(new PoolTimeoutError(this.#timeout, this.#max)), this.#timeout);
+      const timer = setTimeout(() => waiter(Promise.reject(new PoolTimeoutError(this.#timeout, this.#max))), this.#timeout);
       this.#waiters.add(waiter);
     });
   }
 
   #giveBack(connection: Connection): void {
     const [next] = this.#waiters;
-    if (next) next.give(connection);
+    if (next) next(connection);
     else this.#idle.push(connection);
   }
 }

@@ -48,10 +48,7 @@ export function primariesOf(ranges: readonly SlotRange[]): string {
   return lines.sort().join();
 }
 
-/**
- * Which primary serves which slots, by CLUSTER NODES; `undefined` if the nodes disagree or a slot is moving. While a slot moves, its
- * new keys are created at its new node, and the old one does not announce them.
- */
+/** Which primary serves which slots; `undefined` if nodes disagree, or a slot moves, whose new keys its old node does not announce. */
 export async function agreedSlots(nodes: readonly Connection[]): Promise<string | undefined> {
   const tables = await Promise.all(nodes.map(async (node) => slotTable(String(await node.send(['CLUSTER', 'NODES'])))));
   return tables.every((table) => table === tables[0]) ? tables[0] : undefined;

@@ -128,10 +128,9 @@ export const loadChannel = 'redis-tier:load';
 
 const commands = tracingChannel<string, CommandTrace>(commandChannel);
 const loads = tracingChannel<string, LoadTrace>(loadChannel);
-type Channels = typeof commands | typeof loads;
 
 /** Before Node 20.13 a tracing channel does not know whether it has subscribers. */
-function hasSubscribers({ start, end, asyncStart, asyncEnd, error }: Channels): boolean {
+function hasSubscribers({ start, end, asyncStart, asyncEnd, error }: typeof commands | typeof loads): boolean {
   return start.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers;
 }
 

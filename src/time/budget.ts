@@ -37,18 +37,26 @@ export class TimeBudget {
   }
 
   /** Settles as the work does, but rejects with a TimeoutError when the rest of the budget is used up. */
-  async run<T>(work: Promise<T>): Promise<T> {
+  run<T>(work: Promise<T>): Promise<T> {
     const begun = performance.now();
-    try {
-      return await this.#bound(work, this.#rest);
-    } finally {
+    const account = (): void => {
       this.#accountedTo = performance.now();
       const took = this.#accountedTo - begun;
       this.#left -= took;
       // The first command may have waited for the connection.
       if (this.#isFirst && took > this.#health.slowAfter) this.#health.record(1);
       this.#isFirst = false;
-    }
+    };
+    return this.#bound(work, this.#rest).then(
+      (answer) => {
+        account();
+        return answer;
+      },
+      (error: unknown) => {
+        account();
+        throw error;
+      },
+    );
   }
 
   /** Like `run`, for a single command, whose time shows how fast Redis answers. */

@@ -138,11 +138,7 @@ export function withDeadline<T>(timeout: Milliseconds, work: (checkDeadline: Che
   const steps = work(() => {
     if (over) throw new TimeoutError(timeout);
   });
-  steps.then(end, end);
-  return race(steps, timeout, (_, reject) => {
-    end();
-    reject(new TimeoutError(timeout));
-  });
+  return race(steps, timeout, (_, reject) => reject(new TimeoutError(timeout)), end);
 }
 
 /** Waits for the work, at most for `time`. Rejects only if the work does so in time. */
@@ -159,21 +155,29 @@ export async function firstAnswer<T>(asked: readonly Promise<T>[], time: Millise
   }
 }
 
-/** Settles as the work does, unless the time is up first. */
+/** Settles as the work does, unless the time is up first. `onEnd` is called either way. */
 function race<T>(
   work: Promise<T>,
   time: Milliseconds,
   onTimeout: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
+  onEnd?: () => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = after(time, () => onTimeout(resolve, reject));
+    const end = (): void => {
+      cancel();
+      onEnd?.();
+    };
+    const cancel = after(time, () => {
+      end();
+      onTimeout(resolve, reject);
+    });
     work.then(
       (value) => {
-        cancel();
+        end();
         resolve(value);
       },
       (error) => {
-        cancel();
+        end();
         reject(error);
       },
     );
