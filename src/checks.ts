@@ -6,6 +6,16 @@ export function check(name: string, what: string, got: unknown, ok: boolean): vo
   if (!ok) throw new OptionError(expected(name, what, got));
 }
 
+/** @throws {OptionError} for anything but an integer ≥ `min` */
+export function checkInteger(name: string, value: unknown, min = 1): void {
+  check(name, `an integer ≥ ${min}`, value, Number.isSafeInteger(value) && (value as number) >= min);
+}
+
+/** Like {@link check}, for a value that may be secret: the error does not show it. @throws {OptionError} */
+export function checkUnshown(name: string, what: string, ok: boolean): void {
+  if (!ok) throw new OptionError(`expected \`${name}\` to be ${what}`);
+}
+
 /** The error of a function in the options that failed. The operation then fails by its failure policy, unlike for a wrong argument. */
 export function functionFailed(option: string, cause: unknown): CacheError {
   const why = cause instanceof Error ? cause.message : String(cause);
@@ -42,12 +52,7 @@ export function unknownOptions(unknown: readonly string[], known: Names): string
 /** All names of the options of a call. */
 export type NamesOf<Options> = Readonly<Record<keyof Options, true>>;
 
-/**
- * The options of a call, or none if they are left out.
- *
- * @param call the method, as an error names it
- * @throws {ArgumentError} for an unknown name, and for anything but an object of options
- */
+/** The options of a call, or none if left out. `call`: the method, as an error names it. @throws {ArgumentError} */
 export function callOptions<Options extends object>(call: string, options: Options | undefined, known: NamesOf<Options>): Partial<Options> {
   if (options === undefined) return {};
   if (!isOptions(options)) {

@@ -61,29 +61,27 @@ export class TimeoutError extends CacheError {
 
 /** No connection to Redis is usable: it was refused, was lost, or failed to authenticate. */
 export class ConnectionError extends CacheError {
-  constructor(message: string, details?: Details, code: ErrorCode = 'ERR_CONNECTION') {
-    super(code, message, details);
+  constructor(message: string, details?: Details) {
+    super('ERR_CONNECTION', message, details);
   }
 }
 
 /** Redis refused the user or the password (NOAUTH, WRONGPASS). */
 export class AuthenticationError extends ConnectionError {
-  constructor(message: string, details?: Details) {
-    super(message, details, 'ERR_AUTH');
-  }
+  override readonly code: ErrorCode = 'ERR_AUTH';
 }
 
 /** Redis has as many clients as its `maxclients` allows. */
 export class TooManyClientsError extends ConnectionError {
-  constructor(message: string, details?: Details) {
-    super(message, details, 'ERR_MAX_CLIENTS');
-  }
+  override readonly code: ErrorCode = 'ERR_MAX_CLIENTS';
 }
 
 /** The circuit breaker is open: the command was not sent. The `cause` is the failure that opened the breaker. */
 export class BreakerOpenError extends ConnectionError {
+  override readonly code: ErrorCode = 'ERR_BREAKER_OPEN';
+
   constructor(cause?: unknown) {
-    super(`the circuit breaker is open: ${cause instanceof Error ? cause.message : 'Redis did not answer'}`, { cause }, 'ERR_BREAKER_OPEN');
+    super(`the circuit breaker is open: ${cause instanceof Error ? cause.message : 'Redis did not answer'}`, { cause });
   }
 }
 
@@ -127,58 +125,44 @@ export class CodecError extends CacheError {
 
 /** Redis answered the command with an error, which is the `cause`. */
 export class CommandError extends CacheError {
-  constructor(message: string, details?: Details, code: ErrorCode = 'ERR_COMMAND') {
-    super(code, message, details);
+  constructor(message: string, details?: Details) {
+    super('ERR_COMMAND', message, details);
   }
 }
 
 /** Redis is loading, busy with a script, or its cluster is incomplete (LOADING, BUSY, CLUSTERDOWN, MASTERDOWN, TRYAGAIN). */
 export class UnavailableError extends CommandError {
-  constructor(message: string, details?: Details) {
-    super(message, details, 'ERR_UNAVAILABLE');
-  }
+  override readonly code: ErrorCode = 'ERR_UNAVAILABLE';
 }
 
 /** A write went to a replica, such as the old primary after a failover (READONLY). The store then reconnects. */
 export class ReadOnlyError extends CommandError {
-  constructor(message: string, details?: Details) {
-    super(message, details, 'ERR_READONLY');
-  }
+  override readonly code: ErrorCode = 'ERR_READONLY';
 }
 
 /** Redis reached its `maxmemory` and cannot evict (OOM). */
 export class OutOfMemoryError extends CommandError {
-  constructor(message: string, details?: Details) {
-    super(message, details, 'ERR_OUT_OF_MEMORY');
-  }
+  override readonly code: ErrorCode = 'ERR_OUT_OF_MEMORY';
 }
 
 /** Redis refuses writes: it cannot save to disk, or has too few replicas (MISCONF, NOREPLICAS). */
 export class WriteRefusedError extends CommandError {
-  constructor(message: string, details?: Details) {
-    super(message, details, 'ERR_WRITE_REFUSED');
-  }
+  override readonly code: ErrorCode = 'ERR_WRITE_REFUSED';
 }
 
 /** The ACL of the user forbids the command or the key (NOPERM). */
 export class PermissionError extends CommandError {
-  constructor(message: string, details?: Details) {
-    super(message, details, 'ERR_PERMISSION');
-  }
+  override readonly code: ErrorCode = 'ERR_PERMISSION';
 }
 
 /** The key belongs to another node of a cluster (MOVED, ASK, CROSSSLOT): set the option `cluster`. */
 export class RedirectError extends CommandError {
-  constructor(message: string, details?: Details) {
-    super(message, details, 'ERR_REDIRECT');
-  }
+  override readonly code: ErrorCode = 'ERR_REDIRECT';
 }
 
 /** The value is larger than the server's `proto-max-bulk-len`. Redis then closes the connection, and the store reconnects. */
 export class TooLargeError extends CommandError {
-  constructor(message: string, details?: Details) {
-    super(message, details, 'ERR_TOO_LARGE');
-  }
+  override readonly code: ErrorCode = 'ERR_TOO_LARGE';
 }
 
 /** The operation needs a key that does not exist. */

@@ -30,7 +30,6 @@ export interface InstrumentOptions {
 /**
  * Reports a store to OpenTelemetry: metrics from its `stats()`, a client span and a duration per command, and an internal span and a duration
  * per call of a `getOrSet` function. Needs the package `@opentelemetry/api`.
- *
  * @returns a function that ends the instrumentation, and the spans of pending calls
  * @example const stop = instrument(store, { keys: true });
  */
@@ -61,49 +60,43 @@ function describe({ prefix, address, port, database }: Source): Attributes {
   };
 }
 
-/** Metrics by their names. */
-const counted = {
-  'redis_tier.writes': ['writes', '{entry}', 'Attempted writes, in entries'],
-  'redis_tier.deletes': ['deletes', '{key}', 'Attempted deletions, in keys'],
-  'redis_tier.failures': ['failures', '{operation}', 'Failed operations, also those that became a miss'],
-  'redis_tier.timeouts': ['timeouts', '{operation}', 'Operations past their deadline'],
-  'redis_tier.refused': ['refused', '{operation}', 'Operations that were not sent'],
-  'redis_tier.loads': ['loads', '{call}', 'Calls of getOrSet functions'],
-  'redis_tier.stale_served': ['staleServed', '{read}', 'Stale values served'],
-  'redis_tier.lease_waits': ['leaseWaits', '{read}', 'Callers that waited for the lease of another process'],
-} as const;
+type Kind = 'Counter' | 'UpDownCounter' | 'Gauge';
+
+/** The metrics that are one number of the stats: name, kind, unit, description and value. */
+const metricsOfStats: readonly (readonly [string, Kind, string, string, (stats: StoreStats) => number])[] = [
+  ['redis_tier.writes', 'Counter', '{entry}', 'Attempted writes, in entries', ({ writes }) => writes],
+  ['redis_tier.deletes', 'Counter', '{key}', 'Attempted deletions, in keys', ({ deletes }) => deletes],
+  ['redis_tier.failures', 'Counter', '{operation}', 'Failed operations, also those that became a miss', ({ failures }) => failures],
+  ['redis_tier.timeouts', 'Counter', '{operation}', 'Operations past their deadline', ({ timeouts }) => timeouts],
+  ['redis_tier.refused', 'Counter', '{operation}', 'Operations that were not sent', ({ refused }) => refused],
+  ['redis_tier.loads', 'Counter', '{call}', 'Calls of getOrSet functions', ({ loads }) => loads],
+  ['redis_tier.stale_served', 'Counter', '{read}', 'Stale values served', ({ staleServed }) => staleServed],
+  ['redis_tier.lease_waits', 'Counter', '{read}', 'Callers that waited for the lease of another process', (stats) => stats.leaseWaits],
+  ['redis_tier.breaker.opened', 'Counter', '', 'How often the breaker opened', ({ breaker }) => breaker.opened],
+  ['redis_tier.breaker.open', 'Gauge', '', '1 while the breaker is open or half open', (stats) => Number(stats.breaker.state !== 'closed')],
+  ['redis_tier.pending', 'UpDownCounter', '{command}', 'Pending commands', ({ pending }) => pending],
+  ['redis_tier.near.entries', 'UpDownCounter', '{entry}', 'Entries of the near tier', ({ near }) => near.entries],
+  ['redis_tier.near.bytes', 'UpDownCounter', 'By', 'Bytes of the near tier', ({ near }) => near.bytes],
+];
 
 /** Registers the metrics. The only cost is one `stats()` per collection. */
 function observeStats(store: Instrumentable, meter: Meter, common: Attributes): () => void {
-  const counters = Object.entries(counted).map(
-    ([name, [field, unit, description]]) => [meter.createObservableCounter(name, { unit, description }), field] as const,
-  );
+  const numbers = metricsOfStats.map(([name, kind, unit, description, read]) => {
+    return { instrument: meter[`createObservable${kind}`](name, { unit, description }), read };
+  });
   const reads = meter.createObservableCounter('redis_tier.reads', { unit: '{read}', description: 'Answered reads' });
   const io = meter.createObservableCounter('redis_tier.io', { unit: 'By', description: 'Bytes of values, as stored' });
-  const opened = meter.createObservableCounter('redis_tier.breaker.opened', { description: 'How often the breaker opened' });
-  const open = meter.createObservableGauge('redis_tier.breaker.open', { description: '1 while the breaker is open or half open' });
-  const pending = meter.createObservableUpDownCounter('redis_tier.pending', { unit: '{command}', description: 'Pending commands' });
-  const entries = meter.createObservableUpDownCounter('redis_tier.near.entries', {
-    unit: '{entry}',
-    description: 'Entries of the near tier',
-  });
-  const bytes = meter.createObservableUpDownCounter('redis_tier.near.bytes', { unit: 'By', description: 'Bytes of the near tier' });
-  const instruments = [...counters.map(([instrument]) => instrument), reads, io, opened, open, pending, entries, bytes];
+  const instruments = [...numbers.map(({ instrument }) => instrument), reads, io];
 
   const observe: Parameters<Meter['addBatchObservableCallback']>[0] = (result) => {
     const stats = store.stats();
-    for (const [instrument, field] of counters) result.observe(instrument, stats[field], common);
+    for (const { instrument, read } of numbers) result.observe(instrument, read(stats), common);
     for (const tier of ['near', 'redis'] as const) {
       result.observe(reads, stats[tier].hits, { ...common, 'cache.tier': tier, 'cache.hit': true });
       result.observe(reads, stats[tier].misses, { ...common, 'cache.tier': tier, 'cache.hit': false });
     }
     result.observe(io, stats.bytesRead, { ...common, 'network.io.direction': 'receive' });
     result.observe(io, stats.bytesWritten, { ...common, 'network.io.direction': 'transmit' });
-    result.observe(opened, stats.breaker.opened, common);
-    result.observe(open, stats.breaker.state === 'closed' ? 0 : 1, common);
-    result.observe(pending, stats.pending, common);
-    result.observe(entries, stats.near.entries, common);
-    result.observe(bytes, stats.near.bytes, common);
   };
   meter.addBatchObservableCallback(observe, instruments);
   return () => meter.removeBatchObservableCallback(observe, instruments);
@@ -138,8 +131,11 @@ function commandWatch({ tracer, meter, keys }: Sinks, common: Attributes): Watch
   });
   return {
     begun(trace) {
-      const span = tracer?.startSpan(trace.command, { kind: SpanKind.CLIENT, attributes: { ...common, ...attributesOf(trace) } });
-      return keys ? named(span, trace) : span;
+      const { command, keys: count } = trace;
+      // By the convention a batch has more than one.
+      const batch = count > 1 ? { 'db.operation.batch.size': count } : {};
+      const attributes = { ...common, 'db.operation.name': command, ...batch };
+      return named(tracer?.startSpan(command, { kind: SpanKind.CLIENT, attributes }), trace, keys);
     },
     ended(trace, span, seconds) {
       if (trace.hit !== undefined) span?.setAttribute('cache.hit', trace.hit);
@@ -151,15 +147,11 @@ function commandWatch({ tracer, meter, keys }: Sinks, common: Attributes): Watch
 
 /** A span and a duration for each call of a `getOrSet` function. Spans that the function starts are no children of it. */
 function loadWatch({ tracer, meter, keys }: Sinks, common: Attributes): Watch<LoadTrace> {
-  const histogram = meter?.createHistogram('redis_tier.load.duration', {
-    unit: 's',
-    description: 'Duration of getOrSet functions',
-  });
+  const histogram = meter?.createHistogram('redis_tier.load.duration', { unit: 's', description: 'Duration of getOrSet functions' });
   return {
     begun(trace) {
       const attributes = { ...common, 'redis_tier.renewal': trace.renewal };
-      const span = tracer?.startSpan('load', { kind: SpanKind.INTERNAL, attributes });
-      return keys ? named(span, trace) : span;
+      return named(tracer?.startSpan('load', { kind: SpanKind.INTERNAL, attributes }), trace, keys);
     },
     ended: (trace, _span, seconds) => histogram?.record(seconds, { ...common, ...failureOf(trace) }),
   };
@@ -195,13 +187,8 @@ function follow<T extends Message>(name: string, source: Source, { begun, ended 
   };
 }
 
-function named(span: Span | undefined, { key }: Message): Span | undefined {
-  return key === undefined ? span : span?.setAttribute('cache.key', key);
-}
-
-function attributesOf({ command, keys }: CommandTrace): Attributes {
-  // By the convention a batch has more than one.
-  return { 'db.operation.name': command, ...(keys > 1 ? { 'db.operation.batch.size': keys } : {}) };
+function named(span: Span | undefined, { key }: Message, keys: boolean): Span | undefined {
+  return keys && key !== undefined ? span?.setAttribute('cache.key', key) : span;
 }
 
 /** The stable code of our errors, the class of others. */

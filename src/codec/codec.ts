@@ -26,24 +26,17 @@ export interface CodecOptions extends PackingOptions {
   /**
    * Encodes and decodes values. Default {@link keyvSerializer}. An array writes with its first member and reads with all, for a change
    * from one serializer to another; values of the built-in ones are always readable.
-   *
    * @example serializer: v8Serializer
    */
   readonly serializer?: Serializer | readonly [Serializer, ...Serializer[]] | undefined;
   /**
    * Encrypts values with AES-256-GCM, bound to their keys. Default: none.
-   *
    * @example encryption: { keys: [{ id: '2025', key: process.env.CACHE_KEY }] }
    */
   readonly encryption?: EncryptionOptions | undefined;
 }
 
-/**
- * The two codecs of a store: for values, and for the text or objects that Keyv passes on.
- *
- * @param isText whether Keyv can read this text
- * @throws {OptionError} for a wrong option
- */
+/** The codecs of a store: for values, and for what Keyv passes on. `isText`: whether Keyv can read a text. @throws {OptionError} */
 export function createCodecs(options: CodecOptions, isText: (text: string) => boolean = () => true): { values: Codec; raw: Codec } {
   const { serializer = keyvSerializer } = options;
   const own = parseSerializers(serializer);
@@ -80,13 +73,7 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
         return pack(writer.name, payload, packing);
       });
     },
-    decode(stored) {
-      if (typeof stored !== 'string') {
-        if (isFramed(stored)) return decodeFramed(stored);
-        stored = utf8(stored);
-      }
-      return JSON.parse(stored);
-    },
+    decode: (stored) => (isFramed(stored) ? decodeFramed(stored as Buffer) : JSON.parse(textOf(stored))),
   };
   const raw: KeylessCodec = {
     encode(value) {
@@ -98,13 +85,11 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
       return then(writer.encode(value), (payload) => pack(writer.name, payload, packing));
     },
     decode(stored) {
-      if (typeof stored !== 'string') {
-        if (isFramed(stored)) return decodeFramed(stored);
-        stored = utf8(stored);
-      }
+      if (isFramed(stored)) return decodeFramed(stored as Buffer);
+      const text = textOf(stored);
       // Decrypted text is always our own.
-      if (options.encryption === undefined && !isText(stored)) throw new CodecError('the stored text is no entry of a Keyv');
-      return stored;
+      if (options.encryption === undefined && !isText(text)) throw new CodecError('the stored text is no entry of a Keyv');
+      return text;
     },
   };
   const encrypt = options.encryption === undefined ? (codec: Codec) => codec : encrypting(options.encryption);
@@ -119,17 +104,16 @@ interface KeylessCodec {
 
 /** Adds `reencode`. */
 function reencoding({ encode, decode }: KeylessCodec): Codec {
-  const plain = (stored: Stored): boolean => typeof stored === 'string' || !isFramed(stored);
   // To rewrite plain JSON would only change its format.
   const same = (one: Stored, other: Stored): boolean =>
-    (plain(one) && plain(other)) || Buffer.from(one as string).equals(Buffer.from(other as string));
+    (!isFramed(one) && !isFramed(other)) || Buffer.from(one as string).equals(Buffer.from(other as string));
   return {
     encode,
     decode,
     reencode: (stored) =>
       then(decode(stored), (value) => {
         // JavaScript cannot hold these digits: they stay as they are.
-        if (plain(stored) && value !== String(stored) && !holdsExactNumbers(String(stored))) return undefined;
+        if (!isFramed(stored) && value !== String(stored) && !holdsExactNumbers(String(stored))) return undefined;
         return then(encode(value), (written) => (same(stored, written) ? undefined : written));
       }),
     encrypted: false,
@@ -138,9 +122,11 @@ function reencoding({ encode, decode }: KeylessCodec): Codec {
 
 /** Turns every error of a serializer, compression or cipher, thrown or rejected, into a CodecError. */
 function withCodecErrors(codec: Codec): Codec {
-  const attempt =
-    <A, R>(work: (argument: A, key: string) => MaybePromise<R>, fail: (error: unknown) => never) =>
-    (argument: A, key: string): MaybePromise<R> => {
+  function attempt<A, R>(work: (argument: A, key: string) => MaybePromise<R>, toCodecError: (error: unknown) => CacheError) {
+    const fail = (error: unknown): never => {
+      throw toCodecError(error);
+    };
+    return (argument: A, key: string): MaybePromise<R> => {
       try {
         const result = work(argument, key);
         return result instanceof Promise ? result.catch(fail) : result;
@@ -148,20 +134,17 @@ function withCodecErrors(codec: Codec): Codec {
         return fail(error);
       }
     };
+  }
   return {
-    encode: attempt(codec.encode, failEncoding),
-    decode: attempt(codec.decode, failDecoding),
-    reencode: attempt(codec.reencode, failDecoding),
+    encode: attempt(codec.encode, encodeError),
+    decode: attempt(codec.decode, decodeError),
+    reencode: attempt(codec.reencode, decodeError),
     encrypted: codec.encrypted,
   };
 }
 
-function failEncoding(error: unknown): never {
-  throw encodeError(error);
-}
-
-function failDecoding(error: unknown): never {
-  throw decodeError(error);
+function textOf(stored: Stored): string {
+  return typeof stored === 'string' ? stored : utf8(stored);
 }
 
 function pack(name: string, payload: string | Uint8Array, packing: Packing): MaybePromise<Buffer> {
@@ -177,11 +160,8 @@ function pack(name: string, payload: string | Uint8Array, packing: Packing): May
 }
 
 function unreadable(parsed: Frame | undefined): never {
-  throw new CodecError(
-    parsed
-      ? `the stored value was written with \`${printable(parsed.layers)}\`, which this store has no reader for`
-      : 'the stored value has a damaged header',
-  );
+  if (!parsed) throw new CodecError('the stored value has a damaged header');
+  throw new CodecError(`the stored value was written with \`${printable(parsed.layers)}\`, which this store has no reader for`);
 }
 
 /** The error of a failed encoding as a CodecError. */

@@ -3,7 +3,6 @@ import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { check, isOptions, onlyKnown } from '../checks.js';
 import { CodecError, OptionError, UnsupportedError } from '../errors.js';
-import { expected } from '../messages.js';
 import { asBuffer, layerName } from './entry.js';
 import { type MaybePromise, then } from './serializers.js';
 
@@ -39,19 +38,13 @@ export const gzipCompressor: Compressor = {
 /** Brotli at quality 4, off the main thread. Zlib's default quality of 11 takes a hundred times as long. */
 export const brotliCompressor: Compressor = {
   name: 'brotli',
-  compress: (bytes) =>
-    run.brotliCompress(bytes, {
-      params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 },
-    }),
+  compress: (bytes) => run.brotliCompress(bytes, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } }),
   decompress: (bytes, limit) => run.brotliDecompress(bytes, { ...limit }),
 };
 
 type Zstd = (bytes: Buffer, options: Partial<DecompressionLimit>, done: (error: Error | null, result: Buffer) => void) => void;
 // In Node since 22.15 and 23.8; the types of Node 20 do not know them.
-const { zstdCompress, zstdDecompress } = zlib as {
-  zstdCompress?: Zstd;
-  zstdDecompress?: Zstd;
-};
+const { zstdCompress, zstdDecompress } = zlib as { zstdCompress?: Zstd; zstdDecompress?: Zstd };
 
 /** Zstandard at its default level, off the main thread. `supported`: whether Node has it, as 22.15, 23.8 and later do. */
 export const zstdCompressor: Compressor & { readonly supported: boolean } = {
@@ -78,7 +71,6 @@ export interface CompressionOptions {
 export interface PackingOptions {
   /**
    * Compresses values. Values of the built-in algorithms are always readable. Default: none.
-   *
    * @example compression: { algorithm: 'brotli', threshold: 2048 }
    */
   readonly compression?: CompressionOptions['algorithm'] | CompressionOptions | (Compressor & { threshold: number }) | undefined;
@@ -101,13 +93,11 @@ export interface Packing {
 }
 
 const builtIn = { gzip: gzipCompressor, brotli: brotliCompressor, zstd: zstdCompressor };
-const mebibyte = 2 ** 20;
 
 /** @throws {OptionError} for a wrong option */
-export function createPacking({ compression, maxDecompressedSize: limit = 64 * mebibyte }: PackingOptions): Packing {
-  const maximum = constants.MAX_LENGTH;
-  const isLimit = Number.isInteger(limit) && limit >= 1 && limit <= maximum;
-  check('maxDecompressedSize', `an integer of bytes from 1 to ${maximum}`, limit, isLimit);
+export function createPacking({ compression, maxDecompressedSize: limit = 64 * 2 ** 20 }: PackingOptions): Packing {
+  const isLimit = Number.isInteger(limit) && limit >= 1 && limit <= constants.MAX_LENGTH;
+  check('maxDecompressedSize', `an integer of bytes from 1 to ${constants.MAX_LENGTH}`, limit, isLimit);
   const own = compression === undefined ? undefined : ownCompression(compression);
   const compressors = new Map<string, Compressor>(Object.entries(builtIn));
   if (own) compressors.set(own.name, own.compressor);
@@ -129,7 +119,7 @@ export function createPacking({ compression, maxDecompressedSize: limit = 64 * m
       // A larger value could not be read again.
       return size >= own.threshold && size <= limit;
     },
-    pack: (payload) => then((own as OwnCompression).compressor.compress(payload), asBuffer),
+    pack: (payload) => then((own as NonNullable<typeof own>).compressor.compress(payload), asBuffer),
     unpacker(name) {
       const compressor = compressors.get(name);
       if (!compressor) return undefined;
@@ -147,18 +137,11 @@ export function createPacking({ compression, maxDecompressedSize: limit = 64 * m
   };
 }
 
-interface OwnCompression {
-  readonly name: string;
-  readonly compressor: Compressor;
-  readonly threshold: number;
-}
-
-function ownCompression(option: NonNullable<PackingOptions['compression']>): OwnCompression {
+function ownCompression(option: NonNullable<PackingOptions['compression']>) {
   const { algorithm, threshold = 1024 } = normalized(option);
   const compressor = typeof algorithm === 'string' && Object.hasOwn(builtIn, algorithm) ? builtIn[algorithm] : (algorithm as Compressor);
-  if (typeof compressor?.compress !== 'function' || typeof compressor.decompress !== 'function') {
-    throw new OptionError(expected('compression', "'gzip', 'brotli', 'zstd' or an object with compress and decompress", algorithm));
-  }
+  const isCompressor = typeof compressor?.compress === 'function' && typeof compressor.decompress === 'function';
+  check('compression', "'gzip', 'brotli', 'zstd' or an object with compress and decompress", algorithm, isCompressor);
   check('compression.threshold', 'a number of bytes ≥ 0', threshold, typeof threshold === 'number' && threshold >= 0);
   if (compressor === zstdCompressor && !zstdCompressor.supported) {
     throw new OptionError(`expected \`compression\` to be 'gzip' or 'brotli': zstd needs Node 22.15 or later, this is ${process.version}`);

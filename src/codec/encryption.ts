@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createSecretKey, KeyObject, randomBytes } from 'node:crypto';
-import { isOptions, onlyKnown } from '../checks.js';
+import { checkUnshown, isOptions, onlyKnown } from '../checks.js';
 import { CodecError, OptionError } from '../errors.js';
 import { frame, isFramed, layerName, parseFrame, printable, type Stored } from './entry.js';
 import { type Codec, then } from './serializers.js';
@@ -39,7 +39,6 @@ interface Key {
 /**
  * Encrypts the whole output of a codec, so that serializer and compression are hidden. The key in Redis and the frame's header are
  * authenticated: changed bytes, or bytes copied from another key, do not decrypt.
- *
  * @throws {OptionError} for a wrong option, without showing it
  */
 export function encrypting(options: EncryptionOptions): (codec: Codec) => Codec {
@@ -59,7 +58,7 @@ export function encrypting(options: EncryptionOptions): (codec: Codec) => Codec 
 
   /** The plaintext and its key; no key if it was not encrypted. */
   function decrypt(stored: Stored, redisKey: string): { plain: Stored; key: Key | undefined } {
-    const parsed = typeof stored !== 'string' && isFramed(stored) ? parseFrame(stored) : undefined;
+    const parsed = isFramed(stored) ? parseFrame(stored as Buffer) : undefined;
     if (!parsed?.layers.startsWith(layer)) {
       if (!acceptPlaintext) throw new CodecError('the stored value is not encrypted, and `encryption.acceptPlaintext` is not set');
       return { plain: stored, key: undefined };
@@ -97,39 +96,32 @@ export function encrypting(options: EncryptionOptions): (codec: Codec) => Codec 
 
 function keyring(options: EncryptionOptions): Map<string, Key> {
   // No error here shows a value, because it may be a key.
-  if (!isOptions(options)) throw new OptionError('expected `encryption` to be an object with keys');
+  checkUnshown('encryption', 'an object with keys', isOptions(options));
   onlyKnown('encryption', options, { keys: true, acceptPlaintext: true } satisfies Record<keyof EncryptionOptions, true>);
   const { keys, acceptPlaintext } = options;
-  if (!Array.isArray(keys) || keys.length === 0) {
-    throw new OptionError('expected `encryption.keys` to be an array of at least one `{ id, key }`');
-  }
-  if (acceptPlaintext !== undefined && typeof acceptPlaintext !== 'boolean') {
-    throw new OptionError('expected `encryption.acceptPlaintext` to be true or false');
-  }
+  checkUnshown('encryption.keys', 'an array of at least one `{ id, key }`', Array.isArray(keys) && keys.length > 0);
+  checkUnshown('encryption.acceptPlaintext', 'true or false', ['undefined', 'boolean'].includes(typeof acceptPlaintext));
   const ring = new Map<string, Key>();
   for (const [i, each] of (keys as readonly EncryptionKey[]).entries()) {
-    if (!isOptions(each)) throw new OptionError(`expected \`encryption.keys[${i}]\` to be an object of id and key`);
-    onlyKnown(`encryption.keys[${i}]`, each, { id: true, key: true } satisfies Record<keyof EncryptionKey, true>);
+    const name = `encryption.keys[${i}]`;
+    checkUnshown(name, 'an object of id and key', isOptions(each));
+    onlyKnown(name, each, { id: true, key: true } satisfies Record<keyof EncryptionKey, true>);
     const { id } = each;
-    if (typeof id !== 'string' || !layerName.test(id)) {
-      throw new OptionError(`expected \`encryption.keys[${i}].id\` to be 1 to 32 letters, digits, \`.\`, \`_\` or \`-\``);
-    }
-    if (ring.has(id)) throw new OptionError(`expected \`encryption.keys[${i}].id\` to differ from the others`);
-    ring.set(id, { secret: secretOf(each.key, i), header: frame(layer + id, Buffer.alloc(0)) });
+    checkUnshown(`${name}.id`, '1 to 32 letters, digits, `.`, `_` or `-`', typeof id === 'string' && layerName.test(id));
+    if (ring.has(id)) throw new OptionError(`expected \`${name}.id\` to differ from the others`);
+    ring.set(id, { secret: secretOf(each.key, `${name}.key`), header: frame(layer + id, Buffer.alloc(0)) });
   }
   return ring;
 }
 
-function secretOf(key: unknown, i: number): KeyObject {
+function secretOf(key: unknown, name: string): KeyObject {
   if (key instanceof KeyObject) {
     if (key.type === 'secret' && key.symmetricKeySize === keyLength) return key;
   } else {
     const bytes = typeof key === 'string' ? decoded(key) : key;
     if (bytes instanceof Uint8Array && bytes.byteLength === keyLength) return createSecretKey(bytes);
   }
-  throw new OptionError(
-    `expected \`encryption.keys[${i}].key\` to be ${keyLength} bytes, as bytes, a secret KeyObject, base64 or hexadecimal text`,
-  );
+  throw new OptionError(`expected \`${name}\` to be ${keyLength} bytes, as bytes, a secret KeyObject, base64 or hexadecimal text`);
 }
 
 function decoded(text: string): Buffer | undefined {

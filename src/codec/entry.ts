@@ -10,8 +10,8 @@ export type Stored = string | Buffer;
  * serializer and the compression, if any, such as `v8` or `json+gzip`. An encrypted value has another frame around the bytes that it would
  * have without encryption: `aes256gcm:` and the id of the key.
  */
-export const binaryMarker = 0xc1;
-export const textMarker = 0xc0;
+const binaryMarker = 0xc1;
+const textMarker = 0xc0;
 
 /** The valid names of serializers and compressions. */
 export const layerName = /^[a-z0-9._-]{1,32}$/i;
@@ -25,12 +25,12 @@ export interface Frame {
 }
 
 /** Whether the bytes begin with a marker. */
-export function isFramed(stored: Buffer): boolean {
-  return stored[0] === binaryMarker || stored[0] === textMarker;
+export function isFramed(stored: Stored): boolean {
+  return typeof stored !== 'string' && (stored[0] === binaryMarker || stored[0] === textMarker);
 }
 
 /** Puts a payload into a frame. */
-export function frame(layers: string, payload: string | Buffer, text = typeof payload === 'string'): Buffer {
+export function frame(layers: string, payload: Stored, text = typeof payload === 'string'): Buffer {
   const header = Buffer.from(`?${layers}\0`, 'latin1');
   header[0] = text ? textMarker : binaryMarker;
   return Buffer.concat([header, typeof payload === 'string' ? Buffer.from(payload) : payload]);
@@ -40,11 +40,7 @@ export function frame(layers: string, payload: string | Buffer, text = typeof pa
 export function parseFrame(stored: Buffer): Frame | undefined {
   const end = stored.subarray(0, 2 + 2 * 33).indexOf(0);
   if (end < 2) return undefined;
-  return {
-    text: stored[0] === textMarker,
-    layers: stored.toString('latin1', 1, end),
-    payload: stored.subarray(end + 1),
-  };
+  return { text: stored[0] === textMarker, layers: stored.toString('latin1', 1, end), payload: stored.subarray(end + 1) };
 }
 
 /** The layers for a message: a damaged header may hold any byte. */
@@ -93,8 +89,7 @@ export const agingLayer = 'stale.';
 /** The second byte of a frame with tags, and of one with an age: `t` and `s`. */
 const tagsByte = 0x74;
 const agingByte = 0x73;
-const tagsStart = Buffer.from(`?${tagLayer}\0`, 'latin1');
-tagsStart[0] = binaryMarker;
+const tagsStart = frame(tagLayer, Buffer.alloc(0));
 /** Two numbers of at most 16 digits, and what surrounds them. */
 const maxAgingHeader = 48;
 
@@ -161,9 +156,7 @@ export function isSameEntry(one: ReadEntry, other: ReadEntry): boolean {
 
 /** The bytes of an entry that ages; `content`: its bytes without age, tags included. */
 export function withAging(content: Stored, { staleFor, cost }: Aging): Buffer {
-  const header = Buffer.from(`?${agingLayer}${staleFor}.${cost}\0`, 'latin1');
-  header[0] = binaryMarker;
-  return Buffer.concat([header, typeof content === 'string' ? Buffer.from(content) : content]);
+  return frame(`${agingLayer}${staleFor}.${cost}`, content, false);
 }
 
 /** The bytes of an entry with tags; `payload`: its bytes without them. */

@@ -34,10 +34,7 @@ export interface BinarySerializer {
 /** Turns values into text or bytes and back: the option `serializer`. */
 export type Serializer = TextSerializer | BinarySerializer;
 
-/**
- * Encodes values for Redis and decodes them, synchronously if its serializer and compression do. `redisKey` is the key that the bytes
- * belong to: encryption binds them to it.
- */
+/** Encodes and decodes values, synchronously if serializer and compression do. Encryption binds the bytes to `redisKey`. */
 export interface Codec {
   encode(value: unknown, redisKey: string): MaybePromise<Stored>;
   decode(stored: Stored, redisKey: string): MaybePromise<unknown>;
@@ -54,18 +51,10 @@ export interface MessagePack {
 }
 
 /** Native JSON, stored as plain JSON. Values come back as `JSON.parse(JSON.stringify(value))`. @example serializer: jsonSerializer */
-export const jsonSerializer = {
-  name: 'json',
-  stringify: JSON.stringify,
-  parse: JSON.parse,
-} as const satisfies TextSerializer;
+export const jsonSerializer = { name: 'json', stringify: JSON.stringify, parse: JSON.parse } as const satisfies TextSerializer;
 
 /** The default: the text of `@keyv/serialize`, which is JSON in which Buffers survive at any depth. */
-export const keyvSerializer = {
-  name: 'keyv',
-  stringify: keyvJson.stringify,
-  parse: keyvJson.parse,
-} as const satisfies TextSerializer;
+export const keyvSerializer = { name: 'keyv', stringify: keyvJson.stringify, parse: keyvJson.parse } as const satisfies TextSerializer;
 
 /** `node:v8` structured clone: Map, Set, Date, RegExp, BigInt, typed arrays, Errors and cycles survive. Only Node reads it. @example serializer: v8Serializer */
 export const v8Serializer = {
@@ -76,7 +65,6 @@ export const v8Serializer = {
 
 /**
  * MessagePack by the package msgpackr, which you install, or by a `Packr` with your own settings.
- *
  * @throws {OptionError} if the argument is not msgpackr
  * @example serializer: msgpackSerializer(await import('msgpackr'))
  */
@@ -86,11 +74,7 @@ export function msgpackSerializer(msgpackr: MessagePack): BinarySerializer {
       `expected the argument of \`msgpackSerializer\` to be the msgpackr module (npm install msgpackr; \`import * as msgpackr from 'msgpackr'\`), got \`${shown(msgpackr)}\``,
     );
   }
-  return {
-    name: 'msgpack',
-    serialize: (value) => msgpackr.pack(value),
-    deserialize: (bytes: Buffer) => msgpackr.unpack(bytes),
-  };
+  return { name: 'msgpack', serialize: (value) => msgpackr.pack(value), deserialize: (bytes: Buffer) => msgpackr.unpack(bytes) };
 }
 
 /** A serializer of any shape, as the codec calls it. */
@@ -128,34 +112,23 @@ export function readableFormats(own: readonly Format[]): ReadonlyMap<string, For
 function formatOf(serializer: Serializer): Format {
   const name = serializer?.name ?? 'custom';
   const isFree = typeof name === 'string' && layerName.test(name) && !reserved.includes(name) && !name.startsWith(agingLayer);
-  check(
-    'serializer.name',
-    `1 to 32 letters, digits, \`.\`, \`_\` or \`-\`, not ${reserved.join(', ')} or \`${agingLayer}…\``,
-    name,
-    isFree,
-  );
-  const isObject = (typeof serializer === 'object' || typeof serializer === 'function') && serializer !== null;
-  if (isObject && 'stringify' in serializer && typeof serializer.stringify === 'function' && typeof serializer.parse === 'function') {
-    return {
-      name,
-      encode: (value) => serializer.stringify(value),
-      decode: (payload) => serializer.parse(utf8(payload)),
-    };
+  const what = `1 to 32 letters, digits, \`.\`, \`_\` or \`-\`, not ${reserved.join(', ')} or \`${agingLayer}…\``;
+  check('serializer.name', what, name, isFree);
+  const own = serializer as TextSerializer & BinarySerializer;
+  if (typeof own?.stringify === 'function' && typeof own.parse === 'function') {
+    return { name, encode: (value) => own.stringify(value), decode: (payload) => own.parse(utf8(payload)) };
   }
-  if (isObject && 'serialize' in serializer && typeof serializer.serialize === 'function' && typeof serializer.deserialize === 'function') {
+  if (typeof own?.serialize === 'function' && typeof own.deserialize === 'function') {
     return {
       name,
-      encode: (value) => serializer.serialize(value),
-      decode: (payload, isText) => serializer.deserialize(isText ? utf8(payload) : payload),
+      encode: (value) => own.serialize(value),
+      decode: (payload, isText) => own.deserialize(isText ? utf8(payload) : payload),
     };
   }
   throw new OptionError(expected('serializer', 'an object with stringify and parse, or serialize and deserialize', serializer));
 }
 
-/**
- * Whether JSON.parse gives the value back. `@keyv/serialize` writes a colon in front of strings that begin with one, and bytes as
- * `:base64:…`; text without these is plain JSON.
- */
+/** Whether JSON.parse gives the value back. `@keyv/serialize` escapes strings that begin with a colon, and writes bytes as `:base64:…`. */
 export function isPlainJson(name: string, payload: string | Uint8Array): payload is string {
   if (typeof payload !== 'string') return false;
   return name === jsonSerializer.name || (name === keyvSerializer.name && !payload.includes('"::') && !payload.includes('":base64:'));

@@ -5,7 +5,6 @@ import { asBuffer } from './entry.js';
 
 /**
  * The value in a form that JSON can hold: views of bytes become Buffers, at any depth. Slow, because it visits every member.
- *
  * @throws {CodecError} for a part that JSON would silently change, such as a Map
  */
 export function storable(value: unknown): unknown {
@@ -77,7 +76,6 @@ function refused(name: string, how = 'as JSON'): CodecError {
 /**
  * The text of `@keyv/serialize`, by native JSON if that gives the same text and value, which is three times as fast. The two differ for
  * strings that begin with a colon, Buffers, objects with their own prototype or toJSON, holes, and functions and symbols in arrays.
- *
  * @throws {CodecError} for a value, or a part of one, that JSON would silently change, such as a Map
  */
 export function stringify(value: unknown): string {
@@ -89,10 +87,7 @@ export function parse(text: string): unknown {
   return colonString.test(text) ? defaultDeserialize(text) : JSON.parse(text);
 }
 
-/**
- * A string that begins with a colon: its quote follows a bracket, a comma, a colon, white space or nothing. Some keys match too, which only
- * costs time.
- */
+/** A string that begins with a colon. Some keys match too, which only costs time. */
 const colonString = /(?:^|[[{,:\s])":/;
 
 const colon = 58;
@@ -134,10 +129,7 @@ export function isPlain(value: unknown, depth = 0): boolean {
 /** A number in JSON, or a string, in which digits are text. */
 const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/**
- * Whether JavaScript holds every number of this JSON exactly. It does not hold `12345678901234567890`, `1e400` and `-0`: parsed and written
- * again they would change.
- */
+/** Whether JavaScript holds every number of this JSON exactly, unlike `12345678901234567890`, `1e400` and `-0`. */
 export function holdsExactNumbers(json: string): boolean {
   for (const [token] of json.matchAll(stringOrNumber)) {
     if (token.startsWith('"')) continue;

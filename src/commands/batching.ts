@@ -1,6 +1,4 @@
-import { isOptions, onlyKnown } from '../checks.js';
-import { OptionError } from '../errors.js';
-import { expected } from '../messages.js';
+import { check, checkInteger, isOptions, onlyKnown } from '../checks.js';
 import { nextTick } from '../time/clock.js';
 import { type Commands, wrapEach } from './commands.js';
 
@@ -11,10 +9,10 @@ export interface BatchOptions {
 
 /** @throws {OptionError} for an invalid option */
 export function checkBatch(options: BatchOptions | undefined = {}): void {
-  if (!isOptions(options)) throw new OptionError(expected('batch', 'false or an object', options));
+  check('batch', 'false or an object', options, isOptions(options));
   onlyKnown('batch', options, { max: true } satisfies Record<keyof BatchOptions, true>);
   const { max = 512 } = options;
-  if (!Number.isInteger(max) || max < 2) throw new OptionError(expected('batch.max', 'an integer ≥ 2', max));
+  checkInteger('batch.max', max, 2);
 }
 
 /** Which keys may share a command: all, or in a cluster those of one slot, so that a failure of one node fails only its keys. */

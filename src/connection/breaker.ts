@@ -1,6 +1,5 @@
-import { onlyKnown } from '../checks.js';
-import { BreakerOpenError, CommandError, ConnectionError, OptionError, TimeoutError, UnavailableError } from '../errors.js';
-import { expected } from '../messages.js';
+import { check, checkInteger, onlyKnown } from '../checks.js';
+import { BreakerOpenError, CommandError, ConnectionError, TimeoutError, UnavailableError } from '../errors.js';
 import type { BreakerState } from '../telemetry/events.js';
 import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
@@ -22,9 +21,7 @@ export interface BreakerOptions {
  * reply closes it, an error reply too.
  */
 export class Breaker {
-  readonly #threshold: number;
-  readonly #cooldown: Milliseconds;
-  readonly #maxCooldown: Milliseconds;
+  readonly #options: ReturnType<typeof withDefaults>;
   readonly #status: () => Status;
   readonly #onChange: (state: BreakerState) => void;
   readonly #now: () => Milliseconds;
@@ -43,11 +40,8 @@ export class Breaker {
     onChange: (state: BreakerState) => void = () => {},
     now: () => Milliseconds = () => performance.now(),
   ) {
-    const { threshold, cooldown, maxCooldown } = withDefaults(options);
-    this.#threshold = threshold;
-    this.#cooldown = cooldown;
-    this.#maxCooldown = maxCooldown;
-    this.#nextCooldown = cooldown;
+    this.#options = withDefaults(options);
+    this.#nextCooldown = this.#options.cooldown;
     this.#status = status;
     this.#onChange = onChange;
     this.#now = now;
@@ -76,7 +70,7 @@ export class Breaker {
   answered(): void {
     this.#failures = 0;
     if (this.#state === 'closed') return;
-    this.#nextCooldown = this.#cooldown;
+    this.#nextCooldown = this.#options.cooldown;
     this.#become('closed');
   }
 
@@ -91,16 +85,16 @@ export class Breaker {
     else if (this.#state === 'half-open' && lost && this.#status() === 'ready') this.#giveUpTrial();
     else if (this.#state === 'half-open' || (lost && this.#status() === 'reconnecting')) this.#open(error);
     // If other calls were answered meanwhile, a shard or this one command is in trouble, not Redis.
-    else if (silent && ++this.#failures >= this.#threshold) this.#open(error);
+    else if (silent && ++this.#failures >= this.#options.threshold) this.#open(error);
   }
 
   #open(cause: unknown): void {
     if (this.#state === 'open') return;
     // A trial that Redis refuses costs next to nothing, and only a trial shows when Redis can serve again.
     const reached = cause instanceof UnavailableError;
-    if (reached) this.#nextCooldown = this.#cooldown;
+    if (reached) this.#nextCooldown = this.#options.cooldown;
     this.#openUntil = this.#now() + this.#nextCooldown;
-    if (!reached) this.#nextCooldown = Math.min(this.#maxCooldown, this.#nextCooldown * 2);
+    if (!reached) this.#nextCooldown = Math.min(this.#options.maxCooldown, this.#nextCooldown * 2);
     this.#failures = 0;
     this.#wasReady = this.#status() === 'ready';
     this.#error = new BreakerOpenError(cause);
@@ -122,20 +116,16 @@ export class Breaker {
 
 const known: Record<keyof BreakerOptions, true> = { threshold: true, cooldown: true, maxCooldown: true };
 
-/** Checks the option `breaker`. @throws {OptionError} naming the option, the expected values and the value it got */
+/** Checks the option `breaker`. @throws {OptionError} */
 export function checkBreaker(options: BreakerOptions): void {
   onlyKnown('breaker', options, known);
   const { threshold, cooldown, maxCooldown } = withDefaults(options);
-  check('threshold', 'an integer ≥ 1', threshold, Number.isInteger(threshold) && threshold >= 1);
-  check('cooldown', 'a number of milliseconds > 0', cooldown, typeof cooldown === 'number' && cooldown > 0);
-  check('maxCooldown', 'a number of milliseconds ≥ `cooldown`', maxCooldown, typeof maxCooldown === 'number' && maxCooldown >= cooldown);
+  checkInteger('breaker.threshold', threshold);
+  check('breaker.cooldown', 'a number of milliseconds > 0', cooldown, typeof cooldown === 'number' && cooldown > 0);
+  const isMaximum = typeof maxCooldown === 'number' && maxCooldown >= cooldown;
+  check('breaker.maxCooldown', 'a number of milliseconds ≥ `cooldown`', maxCooldown, isMaximum);
 }
 
-function withDefaults(options: BreakerOptions): { threshold: number; cooldown: Milliseconds; maxCooldown: Milliseconds } {
-  const { threshold = 5, cooldown = 250, maxCooldown = Math.max(1000, cooldown) } = options;
+function withDefaults({ threshold = 5, cooldown = 250, maxCooldown = Math.max(1000, cooldown) }: BreakerOptions) {
   return { threshold, cooldown, maxCooldown };
-}
-
-function check(name: string, what: string, got: unknown, ok: boolean): void {
-  if (!ok) throw new OptionError(expected(`breaker.${name}`, what, got));
 }

@@ -12,20 +12,14 @@ export interface Bounds {
   readonly probe: boolean;
 }
 
-/** Records how calls end. */
+/** Records how calls end. A call may succeed or fail after its deadline, too. */
 export interface CallRecorder {
-  /** The call got its reply, perhaps after its deadline. */
   succeeded(call: Call): void;
-  /** The call failed, perhaps after its deadline. */
   failed(call: Call, error: unknown): void;
-  /** The deadline of the call has passed. */
   expired(call: Call, error: TimeoutError): void;
 }
 
-/**
- * One call under way. If its result is the reply of its first command, as for most calls, the promise of that reply is also the promise
- * of the call, and the deadline rejects it.
- */
+/** One call under way. If its result is the reply of its first command, as mostly, both are one promise, which the deadline rejects. */
 export class Call implements Receiver, Expiring {
   readonly bounds: Bounds;
   /** How many replies had come when the call began. */
@@ -112,10 +106,7 @@ export class Call implements Receiver, Expiring {
   }
 }
 
-/**
- * A connection for one call. Once the call has ended, because its deadline passed or its caller gave up, it sends nothing more: a caller
- * that was told that a write failed can rely on it not being sent later.
- */
+/** A connection for one call. Once the call has ended, it sends nothing more: a write reported as failed is not sent later. */
 export class BorrowedConnection implements Connection, Caller {
   readonly #connection: Connection;
   readonly #call: Call;

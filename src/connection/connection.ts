@@ -75,14 +75,12 @@ export interface Connection {
   send(args: readonly Argument[], route?: Route, caller?: Caller): Promise<Reply>;
   /**
    * Sends one command over a connection that is `ready`, and hands its reply to the receiver without a promise. Missing if the client makes
-   * one anyway.
-   * @internal
+   * one anyway. @internal
    */
   sendFor?(receiver: Receiver, args: readonly Argument[]): void;
   /**
    * Tracks all keys that are read over this connection, at the latest from its next start on. Missing if the connection cannot.
-   * Called once, before the first command.
-   * @internal
+   * Called once, before the first command. @internal
    */
   track?(listener: TrackingListener): Tracking;
   /** The sorted names of the nodes, if the keys are on several. A scan asks each of them. */

@@ -27,22 +27,6 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A pool whose calls are bounded. */
-export interface GuardedPool extends Pool {
-  readonly breaker: BreakerState;
-  /** How many calls are under way. */
-  readonly pending: number;
-  /**
-   * When Redis last failed, on the monotonic clock; `-Infinity` for never. It failed if nothing was answered during all the time of a
-   * call, if a connection was lost under a call, or if a node replied that it cannot serve.
-   */
-  readonly failedAt: Milliseconds;
-  /** Like `use`, but bypasses the breaker: a health check. */
-  probe<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
-  /** The same pool with other bounds for its calls. */
-  withBounds(options: CallOptions): Pool;
-}
-
 type Work<T> = (connection: Connection) => Promise<T>;
 
 /**
@@ -50,11 +34,7 @@ type Work<T> = (connection: Connection) => Promise<T>;
  * the breaker is open, and bounds how many are under way. Late replies are dropped. Closing waits for calls under way, and closes the pool
  * only if it is `owned`.
  */
-export function guard(pool: Pool, options: GuardOptions, owned = true): GuardedPool {
-  return new Guard(pool, options, owned);
-}
-
-class Guard implements GuardedPool, CallRecorder {
+export class GuardedPool implements Pool, CallRecorder {
   readonly #pool: Pool;
   readonly #options: GuardOptions;
   readonly #bounds: Bounds;
@@ -67,7 +47,7 @@ class Guard implements GuardedPool, CallRecorder {
   #onDrained: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(pool: Pool, options: GuardOptions, owned: boolean) {
+  constructor(pool: Pool, options: GuardOptions, owned = true) {
     this.#pool = pool;
     this.#options = options;
     this.#bounds = { timeout: options.timeout, signal: undefined, probe: false };
@@ -83,10 +63,15 @@ class Guard implements GuardedPool, CallRecorder {
     return this.#breaker?.state ?? 'closed';
   }
 
+  /** How many calls are under way. */
   get pending(): number {
     return this.#pending;
   }
 
+  /**
+   * When Redis last failed, on the monotonic clock; `-Infinity` for never. It failed if nothing was answered during all the time of a
+   * call, if a connection was lost under a call, or if a node replied that it cannot serve.
+   */
   get failedAt(): Milliseconds {
     return this.#failedAt;
   }
@@ -95,18 +80,24 @@ class Guard implements GuardedPool, CallRecorder {
     return this.#pool.client;
   }
 
-  use<T>(work: Work<T>): Promise<T> {
-    return this.#use(work, this.#bounds);
+  use<T>(work: Work<T>, bounds = this.#bounds): Promise<T> {
+    if (this.#closing) return Promise.reject(new ClosedError());
+    const { maxPending } = this.#options;
+    if (this.#pending >= maxPending) return Promise.reject(new OverloadedError(maxPending));
+    const open = this.#breaker?.check();
+    return open === undefined ? this.#run(work, bounds) : Promise.reject(open);
   }
 
+  /** Like `use`, but bypasses the breaker: a health check. */
   probe<T>(work: Work<T>): Promise<T> {
     return this.#closing ? Promise.reject(new ClosedError()) : this.#run(work, { ...this.#bounds, probe: true });
   }
 
+  /** The same pool with other bounds for its calls. */
   withBounds({ timeout = this.#options.timeout, signal }: CallOptions): Pool {
     const bounds = { timeout, signal, probe: false };
     return {
-      use: (work) => (signal ? abortable(signal, () => this.#use(work, bounds)) : this.#use(work, bounds)),
+      use: (work) => (signal ? abortable(signal, () => this.use(work, bounds)) : this.use(work, bounds)),
       close: async () => {},
     };
   }
@@ -140,14 +131,6 @@ class Guard implements GuardedPool, CallRecorder {
     // A shorter deadline than the store's proves nothing.
     if (timeout >= this.#options.timeout && silent) this.#failedAt = performance.now();
     this.#breaker?.failed(error, silent);
-  }
-
-  #use<T>(work: Work<T>, bounds: Bounds): Promise<T> {
-    if (this.#closing) return Promise.reject(new ClosedError());
-    const { maxPending } = this.#options;
-    if (this.#pending >= maxPending) return Promise.reject(new OverloadedError(maxPending));
-    const open = this.#breaker?.check();
-    return open === undefined ? this.#run(work, bounds) : Promise.reject(open);
   }
 
   #run<T>(work: Work<T>, bounds: Bounds): Promise<T> {

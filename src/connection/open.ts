@@ -1,24 +1,18 @@
 import { RESP_TYPES } from '@redis/client';
 import { ClosedError, ConnectionError } from '../errors.js';
-import type { BreakerState } from '../telemetry/events.js';
 import { maxLateness } from '../time/deadlines.js';
-import type { Milliseconds } from '../ttl.js';
 import type { BreakerOptions } from './breaker.js';
 import { ClientConnection } from './client/client.js';
 import type { Argument, Connection, OnError, Reply, Route, Status } from './connection.js';
 import { DirectConnection } from './direct/direct.js';
 import type { ParserClass } from './direct/parser.js';
-import { type GuardedPool, guard } from './guard.js';
+import { GuardedPool, type GuardOptions } from './guard.js';
 import { type Pool, type PoolClass, SharedConnection } from './pools.js';
 import { isReplyError, toConnectionError, toReplyError } from './reply-errors.js';
 import { slotOf, splitByNode } from './slots.js';
 import type { ExternalClient, Target } from './target.js';
 import { ClusterConnection } from './topology/cluster.js';
 import { SentinelConnection } from './topology/sentinel.js';
-
-interface Sender {
-  sendCommand(...args: unknown[]): Promise<Reply>;
-}
 
 interface ExternalCluster {
   readonly masters: readonly { readonly address: string }[];
@@ -34,15 +28,12 @@ export function kindOf(client: ExternalClient): 'client' | 'cluster' | 'sentinel
   return typeof client.isReady === 'boolean' ? 'client' : undefined;
 }
 
-/**
- * A connection over an external cluster, sentinel or client pool of node-redis: connects it if it is not connected yet, and never closes
- * it. node-redis finds the nodes and reconnects. Calls have the store's deadline all the same.
- */
-export class ExternalTopology implements Connection {
+/** A connection over an external cluster, sentinel or client pool of node-redis: connects it if need be, and never closes it. */
+class ExternalTopology implements Connection {
   readonly client: ExternalClient;
   readonly primaries: (() => Promise<readonly string[]>) | undefined;
   readonly #kind: 'cluster' | 'sentinel' | 'pool';
-  readonly #sender: Sender;
+  readonly #sender: { sendCommand(...args: unknown[]): Promise<Reply> };
   readonly #options = { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
   readonly #onClientError: (error: unknown) => void;
   #connecting: Promise<void> | undefined;
@@ -123,35 +114,29 @@ export class ExternalTopology implements Connection {
 }
 
 /** What a pool connects to, and the bounds of its calls. */
-export interface OpenPoolOptions {
+export interface OpenPoolOptions extends GuardOptions {
   /** Any target but `memory`. */
   readonly target: Target;
   /** A pool class with its arguments, or an external pool, which is not closed. Default: one shared connection. */
   readonly pool?: { readonly class: PoolClass; readonly kwargs: object } | Pool | undefined;
   /** The parser of a direct connection to one server. Default: a node-redis client. */
   readonly parser?: ParserClass | 'auto' | undefined;
-  /** The deadline of a call, in milliseconds. */
-  readonly timeout: Milliseconds;
-  readonly breaker: BreakerOptions | false;
-  /** How many calls may be under way. */
-  readonly maxPending: number;
   readonly onError: OnError;
-  readonly onBreaker?: ((state: BreakerState) => void) | undefined;
   /** Watches every connection, to track the keys that are read over it. */
   readonly tracker?: { watch(connection: Connection): void } | undefined;
 }
 
 /** Opens a guarded pool. Its connections connect on first use. */
 export function openPool(options: OpenPoolOptions): GuardedPool {
-  const { target, pool, timeout, breaker, maxPending, onBreaker, tracker } = options;
-  const bounds = { timeout, breaker: target.kind === 'cluster' ? forCluster(breaker) : breaker, maxPending, onBreaker };
-  if (pool && 'use' in pool) return guard(pool, bounds, false);
+  const { target, pool, breaker, tracker } = options;
+  const bounds = { ...options, breaker: target.kind === 'cluster' ? forCluster(breaker) : breaker };
+  if (pool && 'use' in pool) return new GuardedPool(pool, bounds, false);
   const open = (): Connection => {
     const connection = connectionTo(target, options);
     tracker?.watch(connection);
     return connection;
   };
-  return guard(pool ? new pool.class(open, pool.kwargs) : new SharedConnection(open), bounds);
+  return new GuardedPool(pool ? new pool.class(open, pool.kwargs) : new SharedConnection(open), bounds);
 }
 
 /** Whether the keys of the target are on several nodes. */

@@ -1,6 +1,5 @@
-import { onlyKnown } from '../checks.js';
-import { ClosedError, OptionError, PoolTimeoutError } from '../errors.js';
-import { expected } from '../messages.js';
+import { check, checkInteger, onlyKnown } from '../checks.js';
+import { ClosedError, PoolTimeoutError } from '../errors.js';
 import { clearTimeout, setTimeout } from '../time/clock.js';
 import { type Milliseconds, maxTimerDelay } from '../ttl.js';
 import type { Connection, OpenConnection, Status } from './connection.js';
@@ -81,7 +80,7 @@ export class RoundRobinPool implements Pool {
   constructor(open: OpenConnection, kwargs: RoundRobinOptions = {}) {
     onlyKnown('pool', kwargs, { size: true } satisfies Record<keyof RoundRobinOptions, true>);
     const { size = 4 } = kwargs;
-    atLeastOne('pool.size', size);
+    checkInteger('pool.size', size);
     this.#connections = Array.from({ length: size }, open);
   }
 
@@ -113,10 +112,8 @@ export interface BlockingOptions {
   readonly timeout?: Milliseconds | undefined;
 }
 
-interface Waiter {
-  give(connection: Connection): void;
-  fail(error: Error): void;
-}
+/** Takes a connection, or the failure of the wait. */
+type Waiter = (answer: Connection | Promise<never>) => void;
 
 /** Lends each connection to one caller at a time. For isolation, not for speed: see the documentation before choosing it. */
 export class BlockingPool implements Pool {
@@ -131,10 +128,9 @@ export class BlockingPool implements Pool {
   constructor(open: OpenConnection, kwargs: BlockingOptions = {}) {
     onlyKnown('pool', kwargs, { max: true, timeout: true } satisfies Record<keyof BlockingOptions, true>);
     const { max = 10, timeout = 500 } = kwargs;
-    atLeastOne('pool.max', max);
-    if (!(typeof timeout === 'number' && timeout >= 0 && timeout <= maxTimerDelay)) {
-      throw new OptionError(expected('pool.timeout', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, timeout));
-    }
+    checkInteger('pool.max', max);
+    const isDelay = typeof timeout === 'number' && timeout >= 0 && timeout <= maxTimerDelay;
+    check('pool.timeout', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, timeout, isDelay);
     this.#open = open;
     this.#max = max;
     this.#timeout = timeout;
@@ -155,7 +151,7 @@ export class BlockingPool implements Pool {
 
   async close(grace: Milliseconds): Promise<void> {
     this.#closed = true;
-    for (const waiter of this.#waiters) waiter.fail(new ClosedError());
+    for (const waiter of this.#waiters) waiter(Promise.reject(new ClosedError()));
     await Promise.all(this.#all.map((connection) => connection.close(grace)));
   }
 
@@ -171,33 +167,20 @@ export class BlockingPool implements Pool {
   }
 
   #wait(): Promise<Connection> {
-    return new Promise((resolve, reject) => {
-      const settle = (): void => {
+    return new Promise((resolve) => {
+      const waiter: Waiter = (answer) => {
         clearTimeout(timer);
         this.#waiters.delete(waiter);
+        resolve(answer);
       };
-      const waiter: Waiter = {
-        give(connection) {
-          settle();
-          resolve(connection);
-        },
-        fail(error) {
-          settle();
-          reject(error);
-        },
-      };
-      const timer = setTimeout(() => waiter.fail(new PoolTimeoutError(this.#timeout, this.#max)), this.#timeout);
+      const timer = setTimeout(() => waiter(Promise.reject(new PoolTimeoutError(this.#timeout, this.#max))), this.#timeout);
       this.#waiters.add(waiter);
     });
   }
 
   #giveBack(connection: Connection): void {
     const [next] = this.#waiters;
-    if (next) next.give(connection);
+    if (next) next(connection);
     else this.#idle.push(connection);
   }
-}
-
-function atLeastOne(name: string, value: unknown): void {
-  if (!Number.isInteger(value) || (value as number) < 1) throw new OptionError(expected(name, 'an integer ≥ 1', value));
 }

@@ -2,6 +2,7 @@ import { AuthenticationError, ConnectionError } from '../errors.js';
 import { clearInterval, performance, setImmediate, setInterval } from '../time/clock.js';
 import { maxLateness, tick } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
+import type { OnError } from './connection.js';
 import { toConnectionError } from './reply-errors.js';
 
 /** Minimum time between two replacements of a connection whose server is a replica: the store may be meant to read from one. */
@@ -20,12 +21,7 @@ export function reconnectStrategy(retries: number, cause?: unknown, random: () =
  * The delay before the next attempt, from the user's `reconnectStrategy` as node-redis interprets it, or from ours. `undefined`: give up.
  * As in node-redis, a strategy that throws or returns anything but `false`, an Error or a number is reported, and ours used.
  */
-export function retryIn(
-  strategy: unknown,
-  retries: number,
-  cause: unknown,
-  onError: (error: ConnectionError) => void,
-): Milliseconds | undefined {
+export function retryIn(strategy: unknown, retries: number, cause: unknown, onError: OnError): Milliseconds | undefined {
   if (strategy === undefined) return reconnectStrategy(retries, cause);
   try {
     const answer = typeof strategy === 'function' ? strategy(retries, cause) : strategy;
@@ -38,10 +34,7 @@ export function retryIn(
   }
 }
 
-/**
- * Detects a connection that commands are sent on and that shows no sign of life: a frozen server, a half-open socket. Costs two counters
- * for a command, and one coarse timer while any is in flight.
- */
+/** Detects a connection with commands in flight that shows no sign of life. Costs two counters for a command, and one coarse timer. */
 export class LivenessMonitor {
   readonly #timeout: Milliseconds;
   readonly #onDead: () => void;

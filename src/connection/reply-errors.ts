@@ -45,8 +45,7 @@ const byText: readonly (readonly [RegExp, ReplyErrorClass])[] = [
 export function toReplyError(error: Error): CacheError {
   const { message } = error;
   const word = /^[A-Z]+/.exec(message)?.[0] ?? '';
-  const Known =
-    (Object.hasOwn(byWord, word) ? byWord[word] : undefined) ?? byText.find(([text]) => text.test(message))?.[1] ?? CommandError;
+  const Known = byWord[word] ?? byText.find(([text]) => text.test(message))?.[1] ?? CommandError;
   return new Known(`Redis answered: ${message}`, { cause: error });
 }
 

@@ -5,23 +5,22 @@ import type { Argument, Connection, Reply } from './connection.js';
 /** The number of slots in a Redis Cluster. */
 export const slotCount = 16_384;
 
-/**
- * The slot of a key. The package and Redis disagree about keys whose first braces are empty, `{}`: Redis answers MOVED or CROSSSLOT,
- * and the connection follows.
- */
+/** The slot of a key. Redis disagrees about keys whose first braces are empty, `{}`, and answers MOVED or CROSSSLOT. */
 export const slotOf: (key: Argument) => number = calculateSlot;
 
-/** Groups the keys by slot. */
-export function bySlot(keys: readonly string[]): Iterable<readonly string[]> {
-  const slots = new Map<number, string[]>();
-  for (const key of keys) {
-    const slot = slotOf(key);
-    const group = slots.get(slot);
-    if (group) group.push(key);
-    else slots.set(slot, [key]);
+function grouped<T>(items: Iterable<T>, groupOf: (item: T) => number): T[][] {
+  const groups = new Map<number, T[]>();
+  for (const item of items) {
+    const name = groupOf(item);
+    const group = groups.get(name);
+    if (group) group.push(item);
+    else groups.set(name, [item]);
   }
-  return slots.values();
+  return [...groups.values()];
 }
+
+/** Groups the keys by slot. */
+export const bySlot = (keys: readonly string[]): readonly (readonly string[])[] => grouped(keys, slotOf);
 
 /** A range of slots and the nodes that serve it, as `host:port`. */
 export interface SlotRange {
@@ -49,10 +48,7 @@ export function primariesOf(ranges: readonly SlotRange[]): string {
   return lines.sort().join();
 }
 
-/**
- * Which primary serves which slots, by CLUSTER NODES; `undefined` if the nodes disagree or a slot is moving. While a slot moves, its
- * new keys are created at its new node, and the old one does not announce them.
- */
+/** Which primary serves which slots; `undefined` if nodes disagree, or a slot moves, whose new keys its old node does not announce. */
 export async function agreedSlots(nodes: readonly Connection[]): Promise<string | undefined> {
   const tables = await Promise.all(nodes.map(async (node) => slotTable(String(await node.send(['CLUSTER', 'NODES'])))));
   return tables.every((table) => table === tables[0]) ? tables[0] : undefined;
@@ -69,23 +65,13 @@ function slotTable(lines: string): string | undefined {
     .join('\n');
 }
 
-/**
- * Splits a command whose arguments are all keys by `partOf`, sends the parts at the same time, and joins the replies: lists in the
- * order of the keys, counts as their sum.
- */
+/** Splits a command whose arguments are all keys, sends the parts together, and joins the replies: lists in order, counts as a sum. */
 export async function splitByNode(
   [command, ...keys]: readonly Argument[],
   partOf: (key: Argument, index: number) => number,
   send: (args: readonly Argument[]) => Promise<Reply>,
 ): Promise<Reply> {
-  const parts = new Map<number, number[]>();
-  for (const [i, key] of keys.entries()) {
-    const part = partOf(key, i);
-    const positions = parts.get(part);
-    if (positions) positions.push(i);
-    else parts.set(part, [i]);
-  }
-  const positions = [...parts.values()];
+  const positions = grouped(keys.keys(), (i) => partOf(keys[i] as Argument, i));
   const replies = await Promise.all(positions.map((part) => send([command as Argument, ...part.map((i) => keys[i] as Argument)])));
   if (!Array.isArray(replies[0])) return replies.reduce<number>((sum, count) => sum + Number(count), 0);
   const whole = new Array<Reply>(keys.length);

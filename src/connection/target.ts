@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import { RedisClient, type RedisClusterOptions, type RedisSentinelOptions } from '@redis/client';
-import { isOptions, type Names, onlyKnown } from '../checks.js';
+import { check, checkInteger, checkUnshown, isOptions, type Names, onlyKnown } from '../checks.js';
 import { OptionError } from '../errors.js';
-import { expected, shown } from '../messages.js';
+import { shown } from '../messages.js';
 import { maxTimerDelay } from '../ttl.js';
 import { type ClientOptions, checkClientOptions, clientOptions, type SocketOptions } from './client/client-options.js';
 
@@ -29,28 +29,16 @@ export interface ExternalClient extends Pick<EventEmitter, 'on' | 'off' | 'getMa
 
 const forms = "'host', 'host:port', 'redis://…', 'rediss://…', 'unix:///path', an absolute path to a unix socket, or 'memory:'";
 
-/**
- * The target that `location` names, as node-redis's options.
- *
- * @throws {OptionError} listing the accepted forms
- */
+/** The target that `location` names, as node-redis's options. @throws {OptionError} listing the accepted forms */
 export function parseLocation(location: string): { kind: 'memory' } | { kind: 'server'; options: ClientOptions } {
   if (typeof location !== 'string') throw unclear(location);
   if (location === 'memory:') return { kind: 'memory' };
-  if (location.startsWith('/'))
-    return {
-      kind: 'server',
-      options: { socket: { path: location, tls: false } },
-    };
+  if (location.startsWith('/')) return { kind: 'server', options: { socket: { path: location, tls: false } } };
   if (/^(rediss?|unix):\/\//.test(location)) return { kind: 'server', options: parseUrl(location) };
-
   const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/i.exec(location);
   const port = Number(match?.[3] ?? 6379);
   if (!match || port < 1 || port > 65_535) throw unclear(location);
-  return {
-    kind: 'server',
-    options: { socket: { host: (match[1] ?? match[2]) as string, port } },
-  };
+  return { kind: 'server', options: { socket: { host: (match[1] ?? match[2]) as string, port } } };
 }
 
 function parseUrl(url: string): ClientOptions {
@@ -96,28 +84,20 @@ export interface ClusterPlan {
 }
 
 /** A primary and its replicas, monitored by sentinels, normalised. */
-export interface SentinelPlan {
+export interface SentinelPlan extends Omit<ClusterPlan, 'redirections'> {
   readonly name: string;
-  readonly seeds: readonly ClientOptions[];
-  /** How to connect to a sentinel and to a node, apart from host and port. */
+  /** How to connect to a sentinel that is not a seed, apart from host and port. */
   readonly sentinel: ClientOptions;
-  readonly node: ClientOptions;
-  readonly addresses: AddressMap;
-  readonly readReplicas: boolean;
   /** Milliseconds between two questions to the sentinels; 0 for never. */
   readonly scanInterval: number;
 }
 
-/**
- * Normalises the option `cluster`. `options` are the client options beside it: defaults of `cluster.defaults`, for every node.
- *
- * @throws {OptionError} naming the option
- */
+/** Normalises the option `cluster`. `options`: the client options beside it, defaults of `cluster.defaults`. @throws {OptionError} */
 export function clusterPlan(cluster: ClusterOptions, options: ClientOptions, readReplicas: boolean): ClusterPlan {
   checkOptions('cluster', cluster, clusterNames);
   const { rootNodes, defaults, nodeAddressMap, maxCommandRedirections = 16, useReplicas = false } = cluster;
-  whole('cluster.maxCommandRedirections', maxCommandRedirections);
-  if (typeof useReplicas !== 'boolean') throw new OptionError(expected('cluster.useReplicas', 'a boolean', useReplicas));
+  checkInteger('cluster.maxCommandRedirections', maxCommandRedirections, 0);
+  check('cluster.useReplicas', 'a boolean', useReplicas, typeof useReplicas === 'boolean');
   if (defaults !== undefined) checkNode('cluster.defaults', defaults);
   const listed = nodes('cluster.rootNodes', rootNodes);
   for (const [i, root] of listed.entries()) checkNode(`cluster.rootNodes[${i}]`, root);
@@ -134,22 +114,17 @@ export function clusterPlan(cluster: ClusterOptions, options: ClientOptions, rea
   };
 }
 
-/**
- * Normalises the option `sentinel`. `options` are the client options beside it, for primary and replicas, not for the sentinels.
- *
- * @throws {OptionError} naming the option
- */
+/** Normalises the option `sentinel`. `options`: the client options beside it, not for the sentinels. @throws {OptionError} */
 export function sentinelPlan(sentinel: SentinelOptions, options: ClientOptions, readReplicas: boolean): SentinelPlan {
   checkOptions('sentinel', sentinel, sentinelNames);
   const { name, sentinelRootNodes, nodeClientOptions, sentinelClientOptions = {}, nodeAddressMap } = sentinel;
   const { scanInterval = 10_000, replicaPoolSize = 0 } = sentinel;
-  if (!(typeof scanInterval === 'number' && scanInterval >= 0 && scanInterval <= maxTimerDelay)) {
-    throw new OptionError(expected('sentinel.scanInterval', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, scanInterval));
-  }
-  whole('sentinel.replicaPoolSize', replicaPoolSize);
+  const isDelay = typeof scanInterval === 'number' && scanInterval >= 0 && scanInterval <= maxTimerDelay;
+  check('sentinel.scanInterval', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, scanInterval, isDelay);
+  checkInteger('sentinel.replicaPoolSize', replicaPoolSize, 0);
   if (nodeClientOptions !== undefined) checkNode('sentinel.nodeClientOptions', nodeClientOptions);
   checkNode('sentinel.sentinelClientOptions', sentinelClientOptions);
-  if (typeof name !== 'string' || name === '') throw new OptionError(expected('sentinel.name', 'the name of a primary', name));
+  check('sentinel.name', 'the name of a primary', name, typeof name === 'string' && name !== '');
   const roots = nodes('sentinel.sentinelRootNodes', sentinelRootNodes);
   for (const [i, root] of roots.entries()) checkOptions(`sentinel.sentinelRootNodes[${i}]`, root, { host: true, port: true });
   const own = sentinelClientOptions as ClientOptions;
@@ -196,8 +171,8 @@ function resolved({ url, ...options }: ClientOptions): ClientOptions {
 }
 
 function nodes<T>(name: string, list: readonly T[]): readonly T[] {
-  if (Array.isArray(list) && list.length > 0) return list;
-  throw new OptionError(expected(name, 'a list of one node or more', list));
+  check(name, 'a list of one node or more', list, Array.isArray(list) && list.length > 0);
+  return list;
 }
 
 const clusterNames: Record<keyof ClusterOptions, true> = {
@@ -219,8 +194,8 @@ const sentinelNames: Record<keyof SentinelOptions, true> = {
 
 /** Its errors show no value: it may be a URL with a password. */
 function checkOptions(where: string, options: unknown, names: Names): void {
-  if (!isOptions(options)) throw new OptionError(`expected \`${where}\` to be an object`);
-  onlyKnown(where, options, names);
+  checkUnshown(where, 'an object', isOptions(options));
+  onlyKnown(where, options as object, names);
 }
 
 /** node-redis's options for one node. */
@@ -229,15 +204,9 @@ function checkNode(where: string, options: unknown): void {
   checkClientOptions(options as ClientOptions, `${where}.`);
 }
 
-function whole(name: string, value: unknown): void {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new OptionError(expected(name, 'an integer ≥ 0', value));
-}
-
 function addressMap(where: string, map: ClusterOptions['nodeAddressMap']): AddressMap {
   if (map === undefined) return (address) => address;
-  if (typeof map !== 'function' && !isOptions(map)) {
-    throw new OptionError(expected(`${where}.nodeAddressMap`, 'an object or a function', map));
-  }
+  check(`${where}.nodeAddressMap`, 'an object or a function', map, typeof map === 'function' || isOptions(map));
   return (address) => {
     const mapped = typeof map === 'function' ? map(address) : map[address];
     return mapped ? `${mapped.host}:${mapped.port}` : address;

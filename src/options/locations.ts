@@ -1,7 +1,7 @@
-import { check } from '../checks.js';
+import { check, checkUnshown } from '../checks.js';
 import { type ClientOptions, checkClientOptions, clientOptions } from '../connection/client/client-options.js';
-import { kindOf } from '../connection/open.js';
-import type { Pool, PoolClass, PoolOptions } from '../connection/pools.js';
+import { kindOf, type OpenPoolOptions } from '../connection/open.js';
+import type { Pool, PoolOptions } from '../connection/pools.js';
 import { type ClusterOptions, clusterPlan, type ExternalClient, parseLocation, sentinelPlan, type Target } from '../connection/target.js';
 import { OptionError } from '../errors.js';
 import { expected, shown } from '../messages.js';
@@ -34,23 +34,17 @@ export function parseTarget(options: ConnectionOptions): Target {
   // `socket` alone names the server: it must not contradict the default location.
   if (location === undefined && url === undefined && own.socket) return { kind: 'server', options: own };
   refuseContradictions(own, parsed.options);
-  return {
-    kind: 'server',
-    options: {
-      ...own,
-      ...parsed.options,
-      socket: { ...own.socket, ...parsed.options.socket } as NonNullable<ClientOptions['socket']>,
-    },
-  };
+  const socket = { ...own.socket, ...parsed.options.socket } as NonNullable<ClientOptions['socket']>;
+  return { kind: 'server', options: { ...own, ...parsed.options, socket } };
 }
 
 type Address = { readonly host?: unknown; readonly port?: unknown; readonly path?: unknown };
 
-/** Refuses options that contradict the location. Shows no value: it may be secret. */
+/** Refuses options that contradict the location. */
 function refuseContradictions(own: ClientOptions, named: ClientOptions): void {
   const differs = (name: string, one: unknown, other: unknown, excluded = false): void => {
-    if (one === undefined || (other === undefined ? !excluded : one === other)) return;
-    throw new OptionError(`expected \`${name}\` to be left out, or as the location says`);
+    const isConsistent = one === undefined || (other === undefined ? !excluded : one === other);
+    checkUnshown(name, 'left out, or as the location says', isConsistent);
   };
   for (const name of ['username', 'password', 'database'] as const) differs(name, own[name], named[name]);
   const [socket, there] = [(own.socket ?? {}) as Address, (named.socket ?? {}) as Address];
@@ -79,29 +73,26 @@ function refuseWithoutEffect({ parser, near }: StoreOptions, own: ClientOptions)
   const { RESP = 3, credentialsProvider, maintNotifications } = own;
   if (parser !== undefined) {
     for (const name of Object.keys(own)) {
-      if (!directOptions.includes(name)) throw leftOut(name, '`parser`, whose connection does not use node-redis');
+      leaveOut(name, '`parser`, whose connection does not use node-redis', directOptions.includes(name));
     }
     check('RESP', '2 beside `parser`', own.RESP, own.RESP === undefined || own.RESP === 2);
-    if (credentialsProvider?.type === 'streaming-credentials-provider') {
-      throw new OptionError("expected `credentialsProvider.type` to be 'async-credentials-provider' beside `parser`");
-    }
+    const isStreaming = credentialsProvider?.type === 'streaming-credentials-provider';
+    checkUnshown('credentialsProvider.type', "'async-credentials-provider' beside `parser`", !isStreaming);
   }
   if (credentialsProvider !== undefined) {
-    for (const name of ['username', 'password'] as const) if (own[name] !== undefined) throw leftOut(name, '`credentialsProvider`');
+    for (const name of ['username', 'password'] as const) leaveOut(name, '`credentialsProvider`', own[name] === undefined);
   }
   const disabledBy = near ? '`near`' : RESP === 2 ? '`RESP: 2`' : undefined;
-  if (disabledBy !== undefined && maintNotifications !== undefined && maintNotifications !== 'disabled') {
-    throw new OptionError(`expected \`maintNotifications\` to be 'disabled' or left out beside ${disabledBy}`);
-  }
+  const isDisabled = maintNotifications === undefined || maintNotifications === 'disabled';
+  checkUnshown('maintNotifications', `'disabled' or left out beside ${disabledBy}`, disabledBy === undefined || isDisabled);
   const off = maintNotifications === 'disabled' ? "`maintNotifications: 'disabled'`" : disabledBy;
   for (const name of ['maintEndpointType', 'maintRelaxedCommandTimeout', 'maintRelaxedSocketTimeout'] as const) {
-    if (off !== undefined && own[name] !== undefined) throw leftOut(name, off);
+    if (off !== undefined) leaveOut(name, off, own[name] === undefined);
   }
 }
 
-/** Shows no value: it may be secret. */
-function leftOut(name: string, other: string): OptionError {
-  return new OptionError(`expected \`${name}\` to be left out beside ${other}`);
+function leaveOut(name: string, other: string, ok: boolean): void {
+  checkUnshown(name, `left out beside ${other}`, ok);
 }
 
 /** The options of node-redis among these. */
@@ -112,19 +103,15 @@ function clientOptionsOf(options: ConnectionOptions): ClientOptions {
 
 /** Refuses options that would have no effect, because the option `by` names the place of the entries. */
 function refuse<T extends object>(by: string, options: T, names: readonly (string & keyof T)[], path = ''): void {
-  const first = names.find((name) => options[name] !== undefined);
-  if (first !== undefined) throw leftOut(`${path}${first}`, `\`${by}\`, which names the server`);
+  for (const name of names) leaveOut(`${path}${name}`, `\`${by}\`, which names the server`, options[name] === undefined);
 }
 
 function refuseBeside(by: string, options: ConnectionOptions, more: readonly (keyof ConnectionOptions)[]): void {
   refuse(by, options, [...more, ...(Object.keys(clientOptions) as (keyof ConnectionOptions)[])]);
 }
 
-/** A pool, or the class of one with its arguments. */
-export type PoolSetting = { readonly class: PoolClass; readonly kwargs: object } | Pool | undefined;
-
 /** @throws {OptionError} for anything but a pool or an object with a pool class */
-export function parsePool({ pool }: ConnectionOptions): PoolSetting {
+export function parsePool({ pool }: ConnectionOptions): OpenPoolOptions['pool'] {
   if (pool === undefined) return undefined;
   if (typeof pool === 'object' && pool !== null) {
     if (typeof (pool as Pool).use === 'function' && typeof (pool as Pool).close === 'function') return pool as Pool;
@@ -137,7 +124,7 @@ export function parsePool({ pool }: ConnectionOptions): PoolSetting {
 /** Describes the store to observers. Without user and password. */
 export function sourceOf(
   face: Source['face'],
-  { prefix, target, pool }: { readonly prefix: string; readonly target: Target; readonly pool: PoolSetting },
+  { prefix, target, pool }: Pick<OpenPoolOptions, 'target' | 'pool'> & { readonly prefix: string },
 ): Source {
   if (target.kind !== 'server' || (pool && 'use' in pool)) return { face, prefix };
   const { socket, database = 0 } = target.options;
@@ -151,9 +138,7 @@ export type Connect<Options> = string | ExternalClient | Options;
 /**
  * One options object of the arguments `(url, options)`, `(client, options)` or `(options)`. The first may also be the options of
  * node-redis's `createCluster` or `createSentinel`, as for `@keyv/redis`.
- *
- * @param name the function, as an error names it
- * @throws {OptionError} for anything else
+ * `name`: the function, as an error names it. @throws {OptionError} for anything else
  */
 export function optionsOf<Options extends StoreOptions>(name: string, connect: unknown, more: unknown): Options {
   const first = connectOptions(name, connect);

@@ -97,7 +97,6 @@ const foreignNames: Readonly<Record<string, string>> = {
   auth: 'use `username` and `password`',
   redis: 'use `client` for a client of your own, or `location`',
   redisInstance: 'use `client`',
-
   // @keyv/redis and Keyv.
   namespace: 'use `prefix` (`namespace` is an option of Keyv)',
   keyPrefixSeparator: 'use `keyFunction` and `parseKey` (the separator is fixed)',
@@ -109,7 +108,6 @@ const foreignNames: Readonly<Record<string, string>> = {
   throwOnErrors: "use `onFailure: 'throw'`",
   connectionTimeout: 'use `timeout`, which includes connecting, or `socket: { connectTimeout }`',
   connectTimeout: 'use `timeout`, which includes connecting, or `socket: { connectTimeout }`',
-
   // cache-manager-redis-yet and its predecessors.
   isCacheableValue: 'use `isCacheable`',
   createOptions: 'put its members beside the other options',
@@ -117,7 +115,6 @@ const foreignNames: Readonly<Record<string, string>> = {
   clusterConfig: 'use `cluster: { rootNodes }`',
   rootNodes: 'use `cluster: { rootNodes }`',
   defaults: 'use `cluster: { rootNodes, defaults }`',
-
   // ioredis.
   nodes: 'use `cluster: { rootNodes }`',
   retryStrategy: 'use `socket: { reconnectStrategy }`',
@@ -139,7 +136,6 @@ const foreignNames: Readonly<Record<string, string>> = {
   sentinelUsername: 'use `sentinel: { sentinelClientOptions: { username } }`',
   sentinelRootNodes: 'use `sentinel: { name, sentinelRootNodes }`',
   scaleReads: 'use `readFrom`',
-
   // Caches in the process.
   maxSize: 'use `max` for `memory:`, or `near: { max }`',
   maxAge: 'use `ttl`, in milliseconds',

@@ -15,7 +15,6 @@ export interface ConnectionOptions extends NodeRedisOptions {
    * The address of Redis: `host:port`, `redis://`, `rediss://`, `unix://`, an absolute path to a unix socket; or `memory:` for an engine
    * inside the process, which ignores the other options of the connection. Default `'localhost:6379'`. `socket.host`, `username`, `password`,
    * `database` and the like must not contradict it.
-   *
    * @example location: 'rediss://user:password@cache.example.com:6380/1'
    */
   readonly location?: string | undefined;
@@ -40,7 +39,6 @@ export interface ConnectionOptions extends NodeRedisOptions {
   /**
    * A pool class with its arguments, or a pool of `createPool` that several stores share. Stores never close a shared pool. Default: one
    * connection for all calls.
-   *
    * @example pool: { class: RoundRobinPool, size: 4 }
    */
   readonly pool?: PoolOptions | Pool | undefined;

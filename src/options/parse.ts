@@ -1,30 +1,23 @@
 import type { TagsOf } from '../cache/call-options.js';
 import type { OnFailure } from '../cache/failure.js';
 import type { TagSettings } from '../cache/tags.js';
-import { check, functionFailed, isOptions, onlyKnown } from '../checks.js';
+import { check, checkInteger, functionFailed, isOptions, onlyKnown } from '../checks.js';
 import { checkBatch } from '../commands/batching.js';
-import { type BreakerOptions, checkBreaker } from '../connection/breaker.js';
-import type { ParserClass } from '../connection/direct/parser.js';
-import { kindOf } from '../connection/open.js';
-import type { ExternalClient, Target } from '../connection/target.js';
+import { checkBreaker } from '../connection/breaker.js';
+import { kindOf, type OpenPoolOptions } from '../connection/open.js';
+import type { ExternalClient } from '../connection/target.js';
 import { OptionError } from '../errors.js';
 import { customKeySpace, plainKeys } from '../keys/custom-keys.js';
 import { isVersion, type KeySpace, keySpace, versions } from '../keys/keyspace.js';
 import type { NearSettings } from '../near/entry.js';
 import type { Source } from '../telemetry/events.js';
-import { type Milliseconds, maxTimerDelay } from '../ttl.js';
-import { type PoolSetting, parsePool, parseTarget } from './locations.js';
+import { maxTimerDelay } from '../ttl.js';
+import { parsePool, parseTarget } from './locations.js';
 import { checkNames, checkPoolNames } from './names.js';
 import type { ConnectionOptions, NearOptions, StoreOptions } from './options.js';
 
 /** The checked options. */
-export interface Settings {
-  readonly target: Target;
-  readonly pool: PoolSetting;
-  readonly parser: ParserClass | 'auto' | undefined;
-  readonly timeout: Milliseconds;
-  readonly breaker: BreakerOptions | false;
-  readonly maxPending: number;
+export interface Settings extends Omit<OpenPoolOptions, 'onError' | 'onBreaker' | 'tracker'> {
   readonly prefix: string;
   readonly version: string | undefined;
   readonly onFailure: OnFailure;
@@ -56,7 +49,7 @@ function checkObject(options: unknown): void {
 }
 
 function parse(options: StoreOptions, standardPrefix: string): Settings {
-  const { keyPrefix, max, tags } = options;
+  const { keyPrefix, max, tags, parser, invalidations, refreshThreshold } = options;
   const {
     prefix = keyPrefix ?? standardPrefix,
     version,
@@ -70,44 +63,31 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
   check('prefix', 'a string without lone surrogates', prefix, typeof prefix === 'string' && prefix.isWellFormed());
   check('keyPrefix', 'the same as `prefix`', keyPrefix, keyPrefix === undefined || keyPrefix === prefix);
   check('version', versions, version, version === undefined || isVersion(version));
-  check(
-    'timeout',
-    `a number of milliseconds > 0 and ≤ ${maxTimerDelay}`,
-    timeout,
-    typeof timeout === 'number' && timeout > 0 && timeout <= maxTimerDelay,
-  );
+  const isTimeout = typeof timeout === 'number' && timeout > 0 && timeout <= maxTimerDelay;
+  check('timeout', `a number of milliseconds > 0 and ≤ ${maxTimerDelay}`, timeout, isTimeout);
   check('breaker', 'false or an object', breaker, breaker === false || isOptions(breaker));
   if (breaker) checkBreaker(breaker);
-  check('maxPending', 'an integer ≥ 1', maxPending, Number.isInteger(maxPending) && maxPending >= 1);
+  checkInteger('maxPending', maxPending);
   check('onFailure', "'miss' or 'throw'", onFailure, onFailure === 'miss' || onFailure === 'throw');
-  check(
-    'parser',
-    "'auto' or a parser class",
-    options.parser,
-    [undefined, 'auto'].includes(options.parser as never) || typeof options.parser === 'function',
-  );
+  check('parser', "'auto' or a parser class", parser, parser === undefined || parser === 'auto' || typeof parser === 'function');
   if (options.batch !== false) checkBatch(options.batch);
-  check('invalidations', "'reject' or 'queue'", options.invalidations, [undefined, 'reject', 'queue'].includes(options.invalidations));
+  check('invalidations', "'reject' or 'queue'", invalidations, [undefined, 'reject', 'queue'].includes(invalidations));
   check('tags', 'true or a function', tags, tags === undefined || tags === true || typeof tags === 'function');
   check('lazyClear', 'a boolean', lazyClear, typeof lazyClear === 'boolean');
-  check(
-    'refreshThreshold',
-    'a number of milliseconds or a function',
-    options.refreshThreshold,
-    [undefined, 'number', 'function'].includes(options.refreshThreshold === undefined ? undefined : typeof options.refreshThreshold),
-  );
-  for (const name of ['isCacheable', 'onBackgroundRefreshError'] as const) {
+  const isThreshold = ['undefined', 'number', 'function'].includes(typeof refreshThreshold);
+  check('refreshThreshold', 'a number of milliseconds or a function', refreshThreshold, isThreshold);
+  for (const name of ['isCacheable', 'onBackgroundRefreshError', 'keyFunction', 'parseKey'] as const) {
     check(name, 'a function', options[name], options[name] === undefined || typeof options[name] === 'function');
   }
   checkKeys(options);
   const target = parseTarget(options);
-  check('max', 'an integer ≥ 1', max, max === undefined || (Number.isInteger(max) && max >= 1));
+  if (max !== undefined) checkInteger('max', max);
   const isBounded = max === undefined || target.kind === 'memory';
   check('max', "left out without `location: 'memory:'` (the near tier has `near: { max }`)", max, isBounded);
   return {
     target,
     pool: parsePool(options),
-    parser: options.parser,
+    parser,
     timeout,
     breaker,
     maxPending,
@@ -123,8 +103,6 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
 
 /** Checks the options for keys. `parseKey` and `keyPattern` have no effect without `keyFunction`, and `hashLongKeys` has none beside it. */
 function checkKeys({ keyFunction, parseKey, keyPattern, hashLongKeys }: StoreOptions): void {
-  check('keyFunction', 'a function', keyFunction, keyFunction === undefined || typeof keyFunction === 'function');
-  check('parseKey', 'a function', parseKey, parseKey === undefined || typeof parseKey === 'function');
   check('keyPattern', 'a string', keyPattern, keyPattern === undefined || typeof keyPattern === 'string');
   check('hashLongKeys', 'a boolean', hashLongKeys, hashLongKeys === undefined || typeof hashLongKeys === 'boolean');
   check('parseKey', 'given together with `keyFunction`', parseKey, !parseKey || keyFunction !== undefined);
@@ -149,20 +127,8 @@ export interface KeyOptions extends StoreOptions {
   readonly keyPrefixSeparator?: string | undefined;
 }
 
-/** The key spaces of a store. */
-export interface KeySpaces {
-  /** The keys of the store itself. */
-  readonly keys: KeySpace;
-  /** The keys under another version, or `undefined` if `keyFunction` makes the keys. */
-  readonly keysOf: ((version: string | undefined) => KeySpace) | undefined;
-  /** Whether keys in Redis can be turned back into the caller's. */
-  readonly isReversible: boolean;
-  /** The keys of a Keyv namespace. */
-  readonly namespace: (name: string) => KeySpace;
-}
-
-/** @throws {OptionError} for a wrong separator, and for `tags` or `lazyClear` beside keys that leave no place for tags */
-export function parseKeySpace(options: KeyOptions, { prefix, version, tagging }: Settings, face: Source['face']): KeySpaces {
+/** The key spaces of a store. @throws {OptionError} for a wrong separator, and for tags beside keys that leave no place for them */
+export function parseKeySpace(options: KeyOptions, { prefix, version, tagging }: Settings, face: Source['face']) {
   const { hashLongKeys, keyFunction, parseKey, keyPattern } = face === 'store' ? literalPrefix(options) : options;
   const separator = face === 'keyv' ? keyvSeparator(options) : ':';
   const spaceOf = (prefix: string, version: string | undefined): KeySpace => keySpace({ prefix, version, hashLongKeys, separator });
@@ -172,9 +138,12 @@ export function parseKeySpace(options: KeyOptions, { prefix, version, tagging }:
   check(name, 'left out beside `keyFunction` and a literal `keyPrefix`', true, !tagging.strict || keys.tags !== undefined);
   return {
     keys,
+    /** The keys under another version. */
     keysOf: keyFunction ? undefined : keysOf,
+    /** Whether keys in Redis can be turned back into the caller's. */
     isReversible: !keyFunction || parseKey !== undefined,
-    namespace: (name) => spaceOf(name, version),
+    /** The keys of a Keyv namespace. */
+    namespace: (name: string): KeySpace => spaceOf(name, version),
   };
 }
 
@@ -202,8 +171,8 @@ function parseNear(options: NearOptions | false | undefined): NearSettings | und
   check('near', 'an object or false', options, isOptions(options));
   onlyKnown('near', options, nearOptions);
   const { max = 10_000, maxBytes = 64 * 2 ** 20, ttl = Number.POSITIVE_INFINITY, freeze = false, maxStaleness = 0 } = options;
-  check('near.max', 'an integer ≥ 1', max, Number.isSafeInteger(max) && max >= 1);
-  check('near.maxBytes', 'an integer ≥ 1', maxBytes, Number.isSafeInteger(maxBytes) && maxBytes >= 1);
+  checkInteger('near.max', max);
+  checkInteger('near.maxBytes', maxBytes);
   check('near.ttl', 'a number of milliseconds > 0', ttl, typeof ttl === 'number' && ttl > 0);
   check('near.freeze', 'a boolean', freeze, typeof freeze === 'boolean');
   check('near.maxStaleness', 'a number of milliseconds ≥ 0', maxStaleness, Number.isFinite(maxStaleness) && maxStaleness >= 0);

@@ -44,18 +44,8 @@ export interface EntryEvent {
 /** An emitter that needs no listener for `error`, and whose listeners cannot break the operation that emits. */
 export class Events {
   readonly #emitter = new EventEmitter<StoreEvents>();
-  /**
-   * Whether an event has listeners. Callers check it before they build a payload. One property per event, because asking the emitter would
-   * take longer than the rest of a read without listeners.
-   */
-  readonly heard: Record<keyof StoreEvents, boolean> = {
-    error: false,
-    breaker: false,
-    hit: false,
-    miss: false,
-    set: false,
-    delete: false,
-  };
+  /** Whether an event has listeners, for callers to check before they build a payload. To ask the emitter would cost more than a read. */
+  readonly heard: Record<keyof StoreEvents, boolean> = { error: false, breaker: false, hit: false, miss: false, set: false, delete: false };
   #warned = false;
 
   on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): void {
@@ -138,10 +128,9 @@ export const loadChannel = 'redis-tier:load';
 
 const commands = tracingChannel<string, CommandTrace>(commandChannel);
 const loads = tracingChannel<string, LoadTrace>(loadChannel);
-type Channels = typeof commands | typeof loads;
 
 /** Before Node 20.13 a tracing channel does not know whether it has subscribers. */
-function hasSubscribers({ start, end, asyncStart, asyncEnd, error }: Channels): boolean {
+function hasSubscribers({ start, end, asyncStart, asyncEnd, error }: typeof commands | typeof loads): boolean {
   return start.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers;
 }
 

@@ -22,9 +22,7 @@ export interface TierStats {
 
 /** The numbers of a store since its construction or last reset. */
 export interface StoreStats extends TierStats {
-  /**
-   * The share of the near tier in `hits` and `misses`, and its content now, which is not reset. Zeros without a near tier.
-   */
+  /** The share of the near tier in `hits` and `misses`, and its content now, which is not reset. Zeros without a near tier. */
   readonly near: TierStats & NearHolding;
   /** The share of Redis in `hits` and `misses`. */
   readonly redis: TierStats;
@@ -90,32 +88,23 @@ export function readStats(
   };
 }
 
-/** The counters of a store: plain numbers, incremented at the event, so that counting is nearly free. */
+/** The counters of {@link StoreStats}: plain numbers, incremented at the event, so that counting is nearly free. */
 export class Counters {
-  /** Reads that found a value and reads that found none, of all tiers. */
   hits = 0;
   misses = 0;
-  /** The share of the near tier. */
   nearHits = 0;
   nearMisses = 0;
-  /** Attempted writes, in entries. */
   writes = 0;
-  /** Attempted deletions, in keys. */
   deletes = 0;
-  /** Bytes of values as stored, which may be fractional estimates. */
+  /** These bytes may be fractional estimates. */
   bytesRead = 0;
   bytesWritten = 0;
-  /** Failed operations; those past their deadline; those that were not sent. */
   failures = 0;
   timeouts = 0;
   refused = 0;
-  /** Calls of `getOrSet` functions. */
   loads = 0;
-  /** Stale values served. */
   staleServed = 0;
-  /** Callers that waited for the lease of another process. */
   leaseWaits = 0;
-  /** How often the breaker opened from closed. */
   opened = 0;
   #sizes = new Sizes();
 
@@ -127,13 +116,11 @@ export class Counters {
     return size;
   }
 
-  /** A read found none. */
   miss(tier: Tier): void {
     this.misses++;
     if (tier === 'near') this.nearMisses++;
   }
 
-  /** Counts a write. */
   write(stored: Stored): void {
     this.writes++;
     this.bytesWritten += this.#sizes.of(stored);
@@ -154,10 +141,7 @@ export class Counters {
 /** One in so many texts is measured, after as many at the start. A prime, so that it does not align with patterns of the caller. */
 const sampling = 61;
 
-/**
- * Estimates the size of stored values. To measure a text takes longer than all other counting, so only a sample is measured; the others are
- * assumed to have as many bytes per character, which is exact for ASCII.
- */
+/** Estimates the size of values from a sample: measuring each text would take longer than all other counting. Exact for ASCII. */
 export class Sizes {
   #texts = 0;
   #characters = 0;

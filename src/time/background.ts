@@ -22,11 +22,7 @@ export class Background {
 
   /** Adds work that is under way. */
   add(work: Promise<unknown>): void {
-    const running: Promise<unknown> = work
-      .catch(() => {})
-      .finally(() => {
-        this.#running.delete(running);
-      });
+    const running: Promise<unknown> = work.catch(() => {}).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 

@@ -108,13 +108,11 @@ export class TimeBudget {
   }
 
   /** Waits for work that does not reject, as long as time is left. @returns whether it has settled */
-  async settlesInTime(work: Promise<unknown>): Promise<boolean> {
-    try {
-      await this.run(work);
-      return true;
-    } catch {
-      return false;
-    }
+  settlesInTime(work: Promise<unknown>): Promise<boolean> {
+    return this.run(work).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** The time left for commands. */

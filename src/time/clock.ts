@@ -1,7 +1,4 @@
-/**
- * The timers of Node, as they are when this module loads. A test may install fake timers later: with these, no call hangs while the clock
- * of the test stands still.
- */
+/** Node's timers, as they are when this module loads. No call hangs when a test installs fake timers later. */
 export const { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = globalThis;
 
 /** `process.nextTick` of Node. */

@@ -132,17 +132,13 @@ export type CheckDeadline = () => void;
 /** Gives work of several steps one deadline. The first step may be no command at all; commands not sent by then are not sent. */
 export function withDeadline<T>(timeout: Milliseconds, work: (checkDeadline: CheckDeadline) => Promise<T>): Promise<T> {
   let over = false;
+  const end = (): void => {
+    over = true;
+  };
   const steps = work(() => {
     if (over) throw new TimeoutError(timeout);
   });
-  return race(
-    steps,
-    timeout,
-    (_, reject) => reject(new TimeoutError(timeout)),
-    () => {
-      over = true;
-    },
-  );
+  return race(steps, timeout, (_, reject) => reject(new TimeoutError(timeout)), end);
 }
 
 /** Waits for the work, at most for `time`. Rejects only if the work does so in time. */
@@ -167,14 +163,14 @@ function race<T>(
   onEnd?: () => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = after(time, () => {
-      onEnd?.();
-      onTimeout(resolve, reject);
-    });
     const end = (): void => {
       cancel();
       onEnd?.();
     };
+    const cancel = after(time, () => {
+      end();
+      onTimeout(resolve, reject);
+    });
     work.then(
       (value) => {
         end();

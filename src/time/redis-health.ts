@@ -1,10 +1,7 @@
 import type { Milliseconds } from '../ttl.js';
 import { after } from './deadlines.js';
 
-/**
- * How long after a Redis failure other processes' leases are distrusted: a process that was cut off by the same failure has usually
- * reconnected by then, and released its leases.
- */
+/** How long after a Redis failure other processes' leases are distrusted. By then those cut off too have usually reconnected. */
 const distrustTime: Milliseconds = 3000;
 
 /** How well Redis serves one call: whether it failed this process lately, and how slowly it answers. */
@@ -34,11 +31,7 @@ export class RedisHealth {
     this.#slowness += slowness;
   }
 
-  /**
-   * Starts to time a command that was just sent. Time in which this process did not run does not count.
-   *
-   * @returns a function that stops it and returns the slowness so far
-   */
+  /** Times a command, without time in which this process did not run. @returns a function that stops and returns the slowness */
   time(): () => number {
     let slowness = 0;
     const count = (): void => {

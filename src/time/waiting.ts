@@ -33,10 +33,7 @@ function onAbort(this: AbortSignal): void {
   pendingCalls.delete(this);
 }
 
-/**
- * Marks the rejection of a promise as handled, so that it cannot end the process. Callers that await the promise still see it; for the
- * others the `error` event reports it.
- */
+/** Marks a rejection as handled, so that it cannot end the process: callers see it, or the `error` event reports it. */
 export function unawaited<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

@@ -1,7 +1,7 @@
 import type { RedisClientOptions, RedisFunctions, RedisModules, RedisScripts, RespVersions } from '@redis/client';
 import { isOptions, similar } from '../../checks.js';
 import { OptionError } from '../../errors.js';
-import { expected } from '../../messages.js';
+import { expected, shown } from '../../messages.js';
 import type { Milliseconds } from '../../ttl.js';
 
 /** node-redis's `createClient` options, of either protocol version. */
@@ -72,12 +72,7 @@ export const clientOptions: Record<keyof Omit<ClientOptions, 'keyPrefix' | 'himp
   username: secret,
 };
 
-/**
- * Checks the values of node-redis's options. Their names are checked elsewhere.
- *
- * @param where prefix of the option names in errors, such as `cluster.defaults.`
- * @throws {OptionError} naming the option, the expected values and the value it got
- */
+/** Checks the values of node-redis's options, not their names. `where`: prefix of the names in errors. @throws {OptionError} */
 export function checkClientOptions(options: object, where = ''): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || !Object.hasOwn(clientOptions, name)) continue;
@@ -95,9 +90,7 @@ function wrong(name: string, { what, secret: hidden }: Kind, value: unknown): Op
 
 /** The type of a value, without its content. */
 function typeName(value: unknown): string {
-  if (value === null) return 'null';
-  if (typeof value !== 'object') return `a ${typeof value}`;
-  return Array.isArray(value) ? 'an array' : 'an object';
+  return typeof value === 'object' ? shown(value) : `a ${typeof value}`;
 }
 
 type NamesOfAny<T> = T extends unknown ? keyof T : never;
@@ -116,10 +109,8 @@ const names: readonly NamesOfAny<NonNullable<ClientOptions['socket']>>[] = [
 /**
  * Checks the options that decide where a connection goes and whether it is encrypted. Node may have options that these types lack, so
  * a name is refused only if it looks misspelt: `tsl: true` would send the password in clear text.
- *
- * @throws {OptionError} for a name that looks misspelt and for a wrong value
  */
-export function checkSocketOptions(socket: object, where: string): void {
+function checkSocketOptions(socket: object, where: string): void {
   const present = Object.entries(socket).filter(([, value]) => value !== undefined);
   for (const [name] of present) {
     const meant = (names as readonly string[]).includes(name) ? undefined : similar(name, names);

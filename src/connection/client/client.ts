@@ -73,9 +73,8 @@ export class ClientConnection implements Connection {
 
   ready(): Promise<void> {
     if (this.#status === 'closed') return Promise.reject(new ClosedError());
-    if (this.#status === 'reconnecting' || (this.#status === 'ready' && !this.#client.isReady))
-      return Promise.reject(toConnectionError(this.#lastError));
-    if (this.#status === 'ready') return Promise.resolve();
+    if (this.#status === 'ready' && this.#client.isReady) return Promise.resolve();
+    if (this.#status === 'ready' || this.#status === 'reconnecting') return Promise.reject(toConnectionError(this.#lastError));
     this.#connecting ??= this.#connect();
     return this.#connecting;
   }

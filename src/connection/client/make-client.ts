@@ -10,13 +10,12 @@ type OwnClient = ReturnType<typeof createClient>;
 
 const factories = new Map<ClientOptions['RESP'], (options: object) => unknown>();
 
-/**
- * Creates a node-redis client. node-redis builds a class with all of its commands for each new set of options, which blocks the process
- * for tens of milliseconds. Here one class is kept for each protocol version.
- */
+/** Creates a node-redis client. Its class is kept for each protocol version: to build one blocks the process for tens of milliseconds. */
 export function makeClient(options: ClientOptions): OwnClient {
-  const own = withOwnLookup(options);
-  const { RESP, modules, functions, scripts } = own;
+  const { RESP, modules, functions, scripts, maintNotifications } = options;
+  const { lookup } = (options.socket ?? {}) as { lookup?: unknown };
+  // Maintenance notifications resolve the host without `socket.lookup`. Only that function may know the host.
+  const own = lookup && maintNotifications === undefined ? { ...options, maintNotifications: 'disabled' } : options;
   if (modules || functions || scripts) return createClient(own as object);
   let create = factories.get(RESP);
   if (!create) {
@@ -26,20 +25,7 @@ export function makeClient(options: ClientOptions): OwnClient {
   return create(own) as OwnClient;
 }
 
-/**
- * `maintNotifications` resolves the host in every handshake without `socket.lookup`: a host that only this function knows could not be
- * connected to.
- */
-function withOwnLookup(options: ClientOptions): ClientOptions {
-  const { lookup } = (options.socket ?? {}) as { lookup?: unknown };
-  if (lookup === undefined || options.maintNotifications !== undefined) return options;
-  return { ...options, maintNotifications: 'disabled' };
-}
-
-/**
- * Bytes that a socket takes before node-redis waits for it to drain. With Node's default, 16 KiB in Node 20, the sets of one tick
- * leave in many writes, one turn of the event loop each.
- */
+/** Bytes that a socket takes before it has to drain. With Node's 16 KiB the sets of one tick leave in many writes, each in its own turn. */
 const writableHighWaterMark = 2 ** 20;
 
 /** A factory of clients that reconnect for ever with our backoff. `tracked`: clients that can be tracked. */
@@ -54,10 +40,7 @@ export function clientFactory(options: ClientOptions, connectTimeout: Millisecon
   return () => (tracked ? trackable(own, makeClient) : makeClient(own)) as ExternalClient;
 }
 
-/**
- * Destroys a client of our own for good. node-redis forgets a socket that is still connecting, and would hold it for ever once it is
- * connected. The end of its last attempt to connect may still be reported, which without a listener would crash the process.
- */
+/** Destroys a client of our own for good, also a socket that is still connecting. Errors that it reports later must find a listener. */
 export function endClient(client: Pick<ExternalClient, 'on' | 'destroy'>): void {
   client.on('error', () => {});
   client.on('connect', () => client.destroy());
@@ -78,11 +61,8 @@ export class StandbyClients {
     const giveUp = (): void => this.#end(client);
     this.#clients.add(client);
     client.on('error', giveUp);
-    let connected = false;
-    const connecting = client.connect().then(() => {
-      connected = true;
-    });
-    await waitAtMost(connecting, this.#timeout).catch(() => {});
+    const connecting = client.connect().then(() => true);
+    const connected = await waitAtMost(connecting, this.#timeout).catch(() => false);
     client.off('error', giveUp);
     if (connected && this.#clients.delete(client)) return true;
     this.#end(client);

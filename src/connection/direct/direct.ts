@@ -8,15 +8,12 @@ import { type ClientOptions, handshakeCommands, type SocketOptions } from '../cl
 import type { Argument, Caller, Connection, OnError, Receiver, Reply, Route, Status } from '../connection.js';
 import { LivenessMonitor, replacementInterval, retryIn } from '../reconnect.js';
 import { toConnectionError, toReplyError } from '../reply-errors.js';
-import { executor, type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
+import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
 
 /** Takes the reply of a command that was sent. */
 type Pending = Pick<Receiver, 'resolve' | 'reject'>;
 
-/**
- * A lean connection of our own to one server (TCP, TLS or unix socket; RESP 2), with a parser of the user's choice. Commands of
- * one tick leave in one write. Replies are matched in order. It reconnects by itself, as node-redis does.
- */
+/** A lean connection of our own to one server, in RESP 2. Commands of one tick leave in one write. Reconnects by itself, as node-redis does. */
 export class DirectConnection implements Connection {
   readonly #options: ClientOptions;
   readonly #Parser: ParserClass;
@@ -130,8 +127,16 @@ export class DirectConnection implements Connection {
   async #connect(): Promise<void> {
     try {
       const socket = await this.#openSocket();
-      const execute = executor(this.#Parser, this.#replyHandlers(socket));
-      socket.on('data', execute).on('close', () => this.#onClose(socket));
+      const handlers = this.#replyHandlers(socket);
+      const parser = new this.#Parser(handlers);
+      socket.on('close', () => this.#onClose(socket));
+      socket.on('data', (chunk: Buffer) => {
+        try {
+          parser.execute(chunk);
+        } catch (error) {
+          handlers.returnFatalError(error as Error);
+        }
+      });
       const handshake = await withTimeout(handshakeCommands(this.#options), this.#livenessTimeout);
       await Promise.all(handshake.map((args) => this.#enqueue(args)));
       if (this.#status === 'closed') throw new ClosedError();

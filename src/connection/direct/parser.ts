@@ -22,32 +22,15 @@ export interface Parser {
 // biome-ignore lint/suspicious/noExplicitAny: redis-parser has no types of its own, and its option types are wider
 export type ParserClass = new (options: any) => Parser;
 
-/** Creates a parser. A parser that throws ends the connection, like bytes that are no reply. @returns its `execute` */
-export function executor(Parser: ParserClass, options: ParserOptions): (chunk: Buffer) => void {
-  const parser = new Parser(options);
-  return (chunk) => {
-    try {
-      parser.execute(chunk);
-    } catch (error) {
-      options.returnFatalError(error as Error);
-    }
-  };
-}
-
 const CR = 13;
 const LF = 10;
 const [status, failure, number, bulk, array] = [...Buffer.from('+-:$*')] as [number, number, number, number, number];
-
-interface OpenArray {
-  readonly items: Reply[];
-  readonly size: number;
-}
 
 /** The parser of `parser: 'auto'`. Hands on each reply as soon as it is complete, and scans the bytes of an incomplete one once. */
 export class ReplyParser implements Parser {
   readonly #options: ParserOptions;
   /** Incomplete arrays, the innermost last. */
-  readonly #open: OpenArray[] = [];
+  readonly #open: { readonly items: Reply[]; readonly size: number }[] = [];
   /** Bytes of an incomplete reply, and how many it takes to go on. */
   #held: Buffer[] = [];
   #heldSize = 0;

@@ -39,10 +39,7 @@ const keepAskedFor: Milliseconds = 5000;
 /** Delays before a command is sent again that a node did not execute because it cannot at the moment. */
 const retryDelays: readonly Milliseconds[] = [20, 50, 100, 200];
 
-/**
- * A connection to a Redis Cluster: a node-redis client for each node, the table of slots, and redirections. A node that is down fails the
- * calls for its own slots only, and at once.
- */
+/** A connection to a Redis Cluster: a node-redis client for each node. A node that is down fails the calls for its slots only, at once. */
 export class ClusterConnection implements Connection, Nodes {
   readonly #plan: ClusterPlan;
   readonly #options: TopologyOptions;
@@ -199,11 +196,10 @@ export class ClusterConnection implements Connection, Nodes {
     const asked = connected.map(({ address, connection }) => askSlots(connection, hostAndPort(address).host));
     const reply = asked.length > 0 ? await firstAnswer(asked, livenessTimeout).catch(() => undefined) : undefined;
     if (reply) return reply;
-    const seeds = [
-      ...this.#plan.seeds,
-      ...[...this.#nodes.keys()].map((address) => placedAt(this.#plan.addresses(address), this.#plan.node)),
-    ];
-    const asking = seeds.map((seed) => askOnce(seed, livenessTimeout, (connection) => askSlots(connection, hostOf(seed))));
+    const known = Array.from(this.#nodes.keys(), (address) => placedAt(this.#plan.addresses(address), this.#plan.node));
+    const asking = [...this.#plan.seeds, ...known].map((seed) =>
+      askOnce(seed, livenessTimeout, (connection) => askSlots(connection, hostOf(seed))),
+    );
     return firstAnswer(asking, livenessTimeout);
   }
 

@@ -14,10 +14,7 @@ interface Node {
   readonly connection: Connection;
 }
 
-/**
- * A connection to the primary that sentinels monitor, and to its replicas if they are read: a node-redis client for each. The sentinels
- * are asked while the topology is degraded, after a failover event, and every `scanInterval`.
- */
+/** A connection to the primary that sentinels monitor, and to its replicas if they are read: a node-redis client for each. */
 export class SentinelConnection implements Connection, Nodes {
   readonly #plan: SentinelPlan;
   readonly #options: TopologyOptions;

@@ -1,6 +1,6 @@
 import { ClosedError, ConnectionError } from '../../errors.js';
-import { clearTimeout, setTimeout } from '../../time/clock.js';
 import { firstAnswer } from '../../time/deadlines.js';
+import { pause } from '../../time/waiting.js';
 import type { Milliseconds } from '../../ttl.js';
 import { ClientConnection } from '../client/client.js';
 import type { ClientOptions } from '../client/client-options.js';
@@ -30,10 +30,7 @@ export interface Nodes {
   allConnections(): readonly Connection[];
 }
 
-/**
- * Discovers the nodes of a topology on first use. While the topology is degraded, discovers them again in the background, with backoff.
- * Each node's connection reconnects by itself.
- */
+/** Discovers the nodes of a topology on first use, and again in the background, with backoff, while the topology is degraded. */
 export class Discovery {
   readonly #nodes: Nodes;
   readonly #onError: OnError;
@@ -45,7 +42,7 @@ export class Discovery {
   #rediscovering: Promise<void> | undefined;
   #degraded = false;
   #urgent = false;
-  #endPause: (() => void) | undefined;
+  #pause: AbortController | undefined;
   #lastError: unknown;
 
   /** `node`: how to connect to a node, whose reconnect strategy gives the backoff. */
@@ -86,7 +83,7 @@ export class Discovery {
   /** Stops discovering, and closes the connection to every node. */
   async close(grace: Milliseconds): Promise<void> {
     this.#closed = true;
-    this.#endPause?.();
+    this.#pause?.abort();
     await Promise.all(this.#nodes.allConnections().map((connection) => connection.close(grace)));
   }
 
@@ -95,7 +92,7 @@ export class Discovery {
     this.#degraded = true;
     if (urgent) {
       this.#urgent = true;
-      this.#endPause?.();
+      this.#pause?.abort();
     }
     if (!this.#tried || this.#closed) return;
     this.#rediscovering ??= this.#rediscoverUntilHealthy().finally(() => {
@@ -136,7 +133,8 @@ export class Discovery {
     for (let attempt = 0; ; attempt++) {
       const delay = this.#delay(attempt, cause);
       if (delay === undefined) break;
-      if (!this.#urgent) await this.#pause(delay);
+      this.#pause = new AbortController();
+      if (!this.#urgent) await pause(delay, { signal: this.#pause.signal });
       if (this.#closed) return;
       this.#degraded = false;
       this.#urgent = false;
@@ -164,17 +162,6 @@ export class Discovery {
   #delay(attempt: number, cause: unknown): Milliseconds | undefined {
     const delay = retryIn(this.#strategy, attempt, cause ?? this.#lastError, this.#onError);
     return delay !== undefined && this.status === 'ready' ? Math.min(delay, maxDelayIfPartlyUp) : delay;
-  }
-
-  async #pause(time: Milliseconds): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, time);
-      this.#endPause = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#endPause = undefined;
   }
 }
 

@@ -53,7 +53,7 @@ export class NodesTracking implements Tracking {
       node.refusedWith = refusedWith;
       if (!this.#serving.includes(connection)) return;
       this.#stop();
-      if (refusedWith) this.#refuse(refusedWith);
+      this.#refuse(refusedWith);
       this.#startIfAllTrack();
     };
     node.tracking = connection.track?.({
@@ -70,8 +70,7 @@ export class NodesTracking implements Tracking {
     this.#serving = [...new Set(connections)];
     this.#stop();
     // A refusal of a node matters only once reads go to it.
-    const refusedWith = this.#serving.map((connection) => this.#nodes.get(connection)?.refusedWith).find(Boolean);
-    if (refusedWith) this.#refuse(refusedWith);
+    this.#refuse(this.#serving.map((connection) => this.#nodes.get(connection)?.refusedWith).find(Boolean));
     this.#startIfAllTrack();
   }
 
@@ -109,8 +108,8 @@ export class NodesTracking implements Tracking {
     return view;
   }
 
-  #refuse(reason: Error): void {
-    if (!this.#closed) this.#listener.refused(reason);
+  #refuse(reason: Error | undefined): void {
+    if (reason && !this.#closed) this.#listener.refused(reason);
   }
 
   #stop(): void {
