@@ -18,7 +18,7 @@ export interface TagSettings {
   readonly strict: boolean;
 }
 
-export interface TagContext {
+interface TagContext {
   readonly commands: OrderedCommands;
   readonly keys: KeySpace;
   readonly tagging: TagSettings;

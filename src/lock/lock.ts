@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Cache } from '../cache/cache.js';
 import { callOptions } from '../checks.js';
-import type { OrderedCommands } from '../commands/commands.js';
-import type { ReleaseQueue } from '../commands/release-queue.js';
 import { AbortedError, ArgumentError, LockError, UnsupportedError } from '../errors.js';
 import { expected } from '../messages.js';
-import type { Background } from '../time/background.js';
 import { clearTimeout, performance, setTimeout } from '../time/clock.js';
 import { backoff, pause, unawaitedIfOurs } from '../time/waiting.js';
 import { type Milliseconds, maxTimerDelay } from '../ttl.js';
@@ -22,25 +19,17 @@ export interface LockOptions {
   readonly renew?: boolean | undefined;
 }
 
-/** What locks need of the store. */
-export interface LockContext {
-  readonly cache: Cache;
-  readonly commands: OrderedCommands;
-  readonly background: Background;
-  readonly releases: ReleaseQueue;
-}
-
 /** The locks of a store: each is a key in Redis that holds a token until it expires. */
 export class Locks {
-  readonly #context: LockContext;
+  readonly #cache: Cache;
 
-  constructor(context: LockContext) {
-    this.#context = context;
+  constructor(cache: Cache) {
+    this.#cache = cache;
   }
 
   /** @throws {LockError} if another caller holds it for longer than `wait` */
   lock(key: string, options?: LockOptions): Promise<Lock> {
-    return this.#context.cache.policy.failLoud({ name: 'lock', key }, () => this.#acquire(key, options));
+    return this.#cache.policy.failLoud({ name: 'lock', key }, () => this.#acquire(key, options));
   }
 
   withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
@@ -63,12 +52,12 @@ export class Locks {
 
   async #acquire(key: string, options?: LockOptions): Promise<Lock> {
     // A lock is the same in all versions of the prefix.
-    const space = this.#context.cache.context.keysOf?.(undefined);
+    const space = this.#cache.context.keysOf?.(undefined);
     if (!space?.siblingKey) throw new UnsupportedError('locks have no place beside the keys of a `keyFunction` or a `keyPrefix` with `:`');
     const redisKey = space.toRedisKey(key);
     const [lockKey, fenceKey] = [space.siblingKey(redisKey, 'lock'), space.siblingKey(redisKey, 'fence')];
     const { ttl, wait, signal, renew } = parseLockOptions(options);
-    const { commands, background, releases } = this.#context;
+    const { commands, background, releases } = this.#cache.context;
     const token = randomBytes(16).toString('base64url');
     const deadline = performance.now() + wait;
     const held = { key: lockKey, token, time: ttl };
@@ -87,7 +76,7 @@ export class Locks {
         if (fence !== undefined) background.add(releases.add(held));
         throw new AbortedError(signal.reason);
       }
-      if (fence !== undefined) return new Lock(this.#context, key, lockKey, { token, fence, ttl, asked, renew });
+      if (fence !== undefined) return new Lock(this.#cache, key, lockKey, { token, fence, ttl, asked, renew });
       const left = deadline - performance.now();
       if (left <= 0) break;
       await pause(Math.min(delay, left), { signal });
@@ -123,7 +112,7 @@ export class Lock {
   readonly key: string;
   /** Rises with every holder of this lock. Send it along with writes to another system, which refuses a lower one than it has seen. */
   readonly fence: number;
-  readonly #context: LockContext;
+  readonly #cache: Cache;
   readonly #lockKey: string;
   readonly #token: string;
   readonly #ttl: Milliseconds;
@@ -133,10 +122,10 @@ export class Lock {
   #released: Promise<void> | undefined;
 
   /** @internal Use `store.lock`. */
-  constructor(context: LockContext, key: string, lockKey: string, { token, fence, ttl, asked, renew }: Acquired) {
+  constructor(cache: Cache, key: string, lockKey: string, { token, fence, ttl, asked, renew }: Acquired) {
     this.key = key;
     this.fence = fence;
-    this.#context = context;
+    this.#cache = cache;
     this.#lockKey = lockKey;
     this.#token = token;
     this.#ttl = ttl;
@@ -163,7 +152,7 @@ export class Lock {
   release(): Promise<void> {
     this.#released ??= this.#failLoud('release', async () => {
       clearTimeout(this.#timer);
-      const { commands, background, releases } = this.#context;
+      const { commands, background, releases } = this.#cache.context;
       if (this.#lost.signal.aborted) throw new LockError('lost');
       let ours: boolean;
       try {
@@ -183,13 +172,13 @@ export class Lock {
   }
 
   #failLoud<T>(name: string, work: () => Promise<T>): Promise<T> {
-    return this.#context.cache.policy.failLoud({ name, key: this.key }, work);
+    return this.#cache.policy.failLoud({ name, key: this.key }, work);
   }
 
   async #renew(): Promise<void> {
     if (this.#lost.signal.aborted || this.#released) throw new LockError('lost');
     const asked = performance.now();
-    const { commands } = this.#context;
+    const { commands } = this.#cache.context;
     if (!(await commands.renew(this.#lockKey, this.#token, this.#ttl))) throw this.#lose();
     this.#until = asked + this.#ttl;
   }

@@ -96,9 +96,8 @@ export interface RedisStore extends StoreMethods {
 function methodsOf(parts: StoreParts, name: string): StoreMethods & Pick<RedisStore, 'with'> {
   const { cache, flights, lifecycle } = parts;
   const { reader, writer, updates, scans, policy, context } = cache;
-  const room = { ...context, cache, flights };
-  const loader = new Loader(room);
-  const locks = new Locks(room);
+  const loader = new Loader(cache, flights);
+  const locks = new Locks(cache);
 
   async function mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void> {
     const pairs = policy.parsed({ name: 'mset' }, () => toPairs(entries, how));

@@ -33,6 +33,15 @@ function onAbort(this: AbortSignal): void {
   pendingCalls.delete(this);
 }
 
+/** Begins the work. What it throws at once rejects. */
+export function attempt<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 /**
  * Marks the rejection of a promise as handled, so that it cannot end the process. Callers that await the promise still see it; for the
  * others the `error` event reports it.
