@@ -3,13 +3,14 @@ import { type Commands, missing, type OrderedCommands, wrapEach } from '../comma
 import { inOrder } from '../commands/in-order.js';
 import { nullCommands } from '../commands/local.js';
 import { CommandError, RedirectError, UnavailableError, UnsupportedError } from '../errors.js';
+import { attempt } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import type { NearSettings } from './entry.js';
-import { isReadable, type NearEntry } from './entry.js';
+import { isReadable } from './entry.js';
 import { type Fill, NearTier } from './tier.js';
 
 /** Reads over the connection that tracks: the tier keeps their answers. */
-export type TrackingSource = Pick<Commands, 'get' | 'getMany' | 'getWithTtl' | 'has' | 'pttl' | 'pttlMany'>;
+type TrackingSource = Pick<Commands, 'get' | 'getMany' | 'getWithTtl' | 'has' | 'pttl' | 'pttlMany'>;
 
 export interface NearContext {
   readonly tier: NearTier;
@@ -32,13 +33,7 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
     const done = (): void => {
       for (const key of names) tier.writeEnded(key);
     };
-    let answer: Promise<T>;
-    try {
-      answer = write();
-    } catch (error) {
-      done();
-      throw error;
-    }
+    const answer = attempt(write);
     answer.then(done, done);
     return answer;
   }
@@ -57,9 +52,9 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
     tier.refused(error);
   }
 
-  async function fill(key: string, begun: Fill): Promise<ReadEntry> {
+  async function fill(begun: Fill, answer?: Promise<ReadEntry>): Promise<ReadEntry> {
     try {
-      const [entry, left] = await Promise.all([source.get(key), source.pttl(key).catch(refused)]);
+      const [entry, left] = await Promise.all([answer ?? source.get(begun.key), source.pttl(begun.key).catch(refused)]);
       if (left !== undefined) tier.complete(begun, entry, left);
       return entry;
     } finally {
@@ -67,28 +62,17 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
     }
   }
 
-  /** For a load, which rarely finds an entry: PTTL is sent only for one that exists. */
-  async function fillFound(key: string, begun: Fill): Promise<ReadEntry> {
-    let entry: ReadEntry;
+  /** For a load, which rarely finds an entry: PTTL is sent only for one that exists, after the caller was answered. */
+  async function fillFound(begun: Fill): Promise<ReadEntry> {
     try {
-      entry = await source.get(key);
+      const answer = source.get(begun.key);
+      const entry = await answer;
+      if (entry.found) fill(begun, answer).catch(() => {});
+      else tier.complete(begun, entry, missing);
+      return entry;
     } catch (error) {
       tier.abandon(begun);
       throw error;
-    }
-    if (entry.found) void keep(begun, entry);
-    else tier.complete(begun, entry, missing);
-    return entry;
-  }
-
-  /** Runs after the caller was answered. Never rejects: the answer is good, whether it can be kept or not. */
-  async function keep(begun: Fill, entry: ReadEntry): Promise<void> {
-    try {
-      const left = await source.pttl(begun.key).catch(refused);
-      if (left !== undefined) tier.complete(begun, entry, left);
-    } catch {
-    } finally {
-      tier.abandon(begun);
     }
   }
 
@@ -107,7 +91,18 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
     }
   }
 
-  async function fillExistence(key: string, begun: Fill): Promise<boolean> {
+  function getting(key: string, fillWith: (begun: Fill) => Promise<ReadEntry>): Promise<ReadEntry> {
+    const near = tier.find(key);
+    if (isReadable(near)) return Promise.resolve(near.entry);
+    const begun = begin(key);
+    return begun ? fillWith(begun) : sourceOf([key]).get(key);
+  }
+
+  async function has(key: string): Promise<boolean> {
+    const near = tier.find(key);
+    if (near) return near.entry?.found ?? true;
+    const begun = begin(key);
+    if (!begun) return sourceOf([key]).has(key);
     try {
       const left = await source.pttl(key);
       tier.complete(begun, undefined, left);
@@ -115,20 +110,6 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
     } finally {
       tier.abandon(begun);
     }
-  }
-
-  function getting(key: string, filling: typeof fill): Promise<ReadEntry> {
-    const near = tier.find(key);
-    if (isReadable(near)) return Promise.resolve(near.entry);
-    const begun = begin(key);
-    return begun ? filling(key, begun) : sourceOf([key]).get(key);
-  }
-
-  function has(key: string): Promise<boolean> {
-    const near = tier.find(key);
-    if (near) return Promise.resolve(exists(near));
-    const begun = begin(key);
-    return begun ? fillExistence(key, begun) : sourceOf([key]).has(key);
   }
 
   async function getMany(keys: readonly string[]): Promise<ReadEntry[]> {
@@ -176,10 +157,6 @@ export function nearOnlyCommands(tier: NearTier): OrderedCommands {
     getMany: (keys) => Promise.all(keys.map(get)),
     hasMany: (keys) => Promise.all(keys.map(has)),
   };
-}
-
-function exists({ entry }: NearEntry): boolean {
-  return entry?.found ?? true;
 }
 
 /** A near tier, unless the pool is the user's: it does not say which of its connections read an entry. */
