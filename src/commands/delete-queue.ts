@@ -1,6 +1,6 @@
 import { clearTimeout, performance, setTimeout } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import { type Call, type Commands, type Leases, type NewEntry, verbTable, wrapEach } from './commands.js';
+import { type Call, type Commands, type Leases, verbTable, wrapEach } from './commands.js';
 import { type Clear, isRetryable, PendingClears, PendingDeletions } from './pending-deletions.js';
 
 /** How often Redis is tried while something waits for it. */
@@ -75,12 +75,16 @@ export class DeleteQueue {
         return commands.unlinkUnderLease(key, claim, mark);
       },
       set: (key, value, ttl) => {
-        if (this.#deletions.size > 0) return this.#write(key, () => commands.set(key, value, ttl));
         const sent = commands.set(key, value, ttl);
+        if (this.#deletions.size > 0) return this.#write([key], () => Promise.allSettled([sent])).then(() => sent);
         sent.catch((error: unknown) => this.#becomeDeletion(error, key));
         return sent;
       },
-      setMany: (entries) => this.#writeMany(entries, () => commands.setMany(entries)),
+      setMany: (entries) =>
+        this.#write(
+          entries.map(({ key }) => key),
+          () => commands.setMany(entries),
+        ),
       unlink: async (keys, options) => {
         if (options?.scanned) return commands.unlink(keys, options);
         try {
@@ -177,29 +181,14 @@ export class DeleteQueue {
     };
   }
 
-  /** A write of the whole value. Once it arrived, the deletion before it no longer matters. */
-  async #write<R>(key: string, attempt: () => Promise<R>): Promise<R> {
-    const pending = this.#deletions.get(key);
-    if (pending) pending.writes++;
-    try {
-      const result = await attempt();
-      this.#deletions.settle(key, pending);
-      return result;
-    } catch (error) {
-      this.#becomeDeletion(error, key);
-      throw error;
-    } finally {
-      if (pending) pending.writes--;
-    }
-  }
-
-  async #writeMany(entries: readonly NewEntry[], attempt: () => ReturnType<Commands['setMany']>): ReturnType<Commands['setMany']> {
-    const pending = entries.map(({ key }) => this.#deletions.get(key));
+  /** Writes whole values. The deletion before one that arrived no longer matters. */
+  async #write(keys: readonly string[], attempt: () => Promise<PromiseSettledResult<unknown>[]>): Promise<PromiseSettledResult<unknown>[]> {
+    const pending = keys.map((key) => this.#deletions.get(key));
     for (const each of pending) if (each) each.writes++;
     try {
       const results = await attempt();
       for (const [i, result] of results.entries()) {
-        const { key } = entries[i] as NewEntry;
+        const key = keys[i] as string;
         if (result.status === 'rejected') this.#becomeDeletion(result.reason, key);
         else this.#deletions.settle(key, pending[i]);
       }
