@@ -1,6 +1,6 @@
 import { missingInRedis, type ReadEntry } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
-import { batchSize, missing, type StoredWithTtl } from '../commands/commands.js';
+import { batchSize, missing, type OrderedCommands, type StoredWithTtl } from '../commands/commands.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { unawaited } from '../time/waiting.js';
@@ -106,15 +106,20 @@ export class Reader {
   }
 
   has(key: string): Promise<boolean> {
-    const { keys, commands } = this.#cache.context;
-    return this.#cache.policy.failOpen(
-      { name: 'has', key },
-      () => {
-        const redisKey = keys.toRedisKey(key);
-        return this.#cache.tags.ifValid(redisKey, commands.has(redisKey), false);
-      },
-      false,
-    );
+    return this.#ifValid('has', key, (commands, redisKey) => commands.has(redisKey), false);
+  }
+
+  ttl(key: string): Promise<Milliseconds> {
+    return this.#ifValid('ttl', key, (commands, redisKey) => commands.pttl(redisKey), missing);
+  }
+
+  #ifValid<T>(name: string, key: string, ask: (commands: OrderedCommands, redisKey: string) => Promise<T>, otherwise: T): Promise<T> {
+    const { context, policy, tags } = this.#cache;
+    const answer = (): Promise<T> => {
+      const redisKey = context.keys.toRedisKey(key);
+      return tags.ifValid(redisKey, ask(context.commands, redisKey), otherwise);
+    };
+    return policy.failOpen({ name, key }, answer, otherwise);
   }
 
   hasMany(keys: readonly string[]): Promise<boolean[]> {
@@ -125,18 +130,6 @@ export class Reader {
         return this.#cache.tags.strict ? this.#cache.tags.areValid(redisKeys) : this.#cache.context.commands.hasMany(redisKeys);
       },
       keys.map(() => false),
-    );
-  }
-
-  ttl(key: string): Promise<Milliseconds> {
-    const { keys, commands } = this.#cache.context;
-    return this.#cache.policy.failOpen(
-      { name: 'ttl', key },
-      () => {
-        const redisKey = keys.toRedisKey(key);
-        return this.#cache.tags.ifValid(redisKey, commands.pttl(redisKey), missing);
-      },
-      missing,
     );
   }
 

@@ -139,12 +139,12 @@ export class Scans {
 
   async *reencode(options?: ReencodeOptions): AsyncGenerator<ReencodeProgress, void, undefined> {
     const { cursor } = parseReencode(options);
-    const { keys, codec, commands } = this.#cache.context;
-    const reencoder = new Reencoder(codec, commands, (redisKey, error) => {
-      this.#cache.policy.report({ name: 'reencode', key: keyName(keys, redisKey) }, error);
+    const { context, policy } = this.#cache;
+    const reencoder = new Reencoder(context, (redisKey, error) => {
+      policy.report({ name: 'reencode', key: keyName(context.keys, redisKey) }, error);
     });
     for await (const { redisKeys, next } of this.#failingLoud('reencode', this.#entryPages(cursor))) {
-      yield await this.#cache.policy.failLoud({ name: 'reencode' }, () => reencoder.rewritePage(redisKeys, next));
+      yield await policy.failLoud({ name: 'reencode' }, () => reencoder.rewritePage(redisKeys, next));
     }
   }
 

@@ -92,7 +92,7 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, g
 }
 
 /** A call that waits for the end of the tick. */
-interface WaitingCall<T> {
+interface PendingCall<T> {
   readonly promise: Promise<T>;
   resolve(value: T): void;
   reject(error: unknown): void;
@@ -105,7 +105,7 @@ class TickBatch<T> {
   readonly #one: (key: string) => Promise<T>;
   readonly #many: (keys: readonly string[]) => Promise<T[]>;
   readonly #flush = (): void => this.flush();
-  #waiting = new Map<string, WaitingCall<T>>();
+  #waiting = new Map<string, PendingCall<T>>();
 
   constructor(max: number, groupKeys: GroupKeys, one: (key: string) => Promise<T>, many: (keys: readonly string[]) => Promise<T[]>) {
     this.#max = max;
@@ -145,13 +145,13 @@ class TickBatch<T> {
         const part = keys.slice(i, i + this.#max);
         this.#send(
           part,
-          part.map((key) => waiting.get(key) as WaitingCall<T>),
+          part.map((key) => waiting.get(key) as PendingCall<T>),
         );
       }
     }
   }
 
-  #send(keys: readonly string[], calls: readonly WaitingCall<T>[]): void {
+  #send(keys: readonly string[], calls: readonly PendingCall<T>[]): void {
     const fail = (error: unknown): void => {
       for (const call of calls) call.reject(error);
     };

@@ -66,14 +66,8 @@ export class DeleteQueue {
     return {
       ...wrapped,
       claim: this.#update(commands.claim as Call, verbTable.claim.keys) as Commands['claim'],
-      setUnderLease: async (entry, claim) => {
-        await this.#settleDeletions([claim.lease, entry.key]);
-        return commands.setUnderLease(entry, claim);
-      },
-      unlinkUnderLease: async (key, claim, mark) => {
-        await this.#settleDeletions([claim.lease, key]);
-        return commands.unlinkUnderLease(key, claim, mark);
-      },
+      setUnderLease: (entry, claim) => this.#afterDeletions([claim.lease, entry.key], () => commands.setUnderLease(entry, claim)),
+      unlinkUnderLease: (key, claim, mark) => this.#afterDeletions([claim.lease, key], () => commands.unlinkUnderLease(key, claim, mark)),
       set: (key, value, ttl) => {
         const sent = commands.set(key, value, ttl);
         if (this.#deletions.size > 0) return this.#write([key], () => Promise.allSettled([sent])).then(() => sent);
@@ -85,35 +79,28 @@ export class DeleteQueue {
           entries.map(({ key }) => key),
           () => commands.setMany(entries),
         ),
-      unlink: async (keys, options) => {
-        if (options?.scanned) return commands.unlink(keys, options);
-        try {
-          return await commands.unlink(keys, options);
-        } catch (error) {
-          this.#keep(error, keys, options?.leases);
-          return 0;
-        }
+      unlink: (keys, options) => {
+        const sent = commands.unlink(keys, options);
+        return options?.scanned ? sent : sent.catch((error: unknown) => this.#keep(error, keys, options?.leases, 0));
       },
-      unlinkEach: async (keys, leases) => {
-        try {
-          return await commands.unlinkEach(keys, leases);
-        } catch (error) {
-          this.#keep(error, keys, leases);
-          return keys.map(() => false);
-        }
+      unlinkEach: (keys, leases) => {
+        const none = keys.map(() => false);
+        return commands.unlinkEach(keys, leases).catch((error: unknown) => this.#keep(error, keys, leases, none));
       },
       scan: (glob, cursor) => this.#scan(commands.scan(glob, cursor)),
     };
   }
 
-  #keep(error: unknown, keys: Keys, leases: Leases = []): void {
-    const theirs = leases.filter((lease) => lease !== undefined);
+  /** Lets a deletion that failed with this error wait. @returns the answer, or throws the error if it cannot wait */
+  #keep<T>(error: unknown, keys: Keys, leases: Leases | undefined, answer: T): T {
+    const theirs = leases?.filter((lease) => lease !== undefined) ?? [];
     const names = keys.map(String);
     if (!isRetryable(error) || this.#stopped || !this.#deletions.hasRoomFor([...theirs, ...names])) throw error;
     for (const lease of theirs) this.#deletions.add(lease, true);
     for (const name of names) this.#deletions.add(name);
     this.#onQueued(error as Error, names);
     this.#schedule();
+    return answer;
   }
 
   /** Sets the timer to the next attempt, earlier than it was if something is due earlier. */
@@ -150,10 +137,10 @@ export class DeleteQueue {
     for (const [key, pending] of due) if (pending?.writes === 0) this.#deletions.settle(key, pending);
   }
 
-  async #settleDeletions(keys: readonly string[]): Promise<void> {
-    if (this.#deletions.size === 0) return;
+  async #afterDeletions<T>(keys: readonly string[], call: () => Promise<T>): Promise<T> {
     const due = keys.filter((key) => this.#deletions.has(key));
     if (due.length > 0) await this.#settle(due);
+    return call();
   }
 
   #read(call: Call, missing: unknown): Call {

@@ -54,16 +54,8 @@ export class SingleFlight implements LoadsUnderWay {
       flights.delete(flight);
       if (flights.size === 0 && this.#flights.get(key) === flights) this.#flights.delete(key);
     };
-    const result = work(flight).then(
-      (value) => {
-        end();
-        return value;
-      },
-      (error: unknown) => {
-        end();
-        throw error;
-      },
-    );
+    const result = work(flight);
+    result.then(end, end);
     flight.result = result;
     return { result, isJoined: false, flight };
   }

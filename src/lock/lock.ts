@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Cache } from '../cache/cache.js';
 import { callOptions } from '../checks.js';
+import type { Held } from '../commands/release-queue.js';
 import { AbortedError, ArgumentError, LockError, UnsupportedError } from '../errors.js';
 import { expected } from '../messages.js';
 import { clearTimeout, performance, setTimeout } from '../time/clock.js';
@@ -76,7 +77,7 @@ export class Locks {
         if (fence !== undefined) background.add(releases.add(held));
         throw new AbortedError(signal.reason);
       }
-      if (fence !== undefined) return new Lock(this.#cache, key, lockKey, { token, fence, ttl, asked, renew });
+      if (fence !== undefined) return new Lock(this.#cache, key, held, { fence, asked, renew });
       const left = deadline - performance.now();
       if (left <= 0) break;
       await pause(Math.min(delay, left), { signal });
@@ -100,9 +101,7 @@ function parseLockOptions(options?: LockOptions) {
 
 /** How a lock was acquired. `asked`: when, on the monotonic clock, before Redis answered. */
 interface Acquired {
-  readonly token: string;
   readonly fence: number;
-  readonly ttl: Milliseconds;
   readonly asked: Milliseconds;
   readonly renew: boolean;
 }
@@ -113,23 +112,19 @@ export class Lock {
   /** Rises with every holder of this lock. Send it along with writes to another system, which refuses a lower one than it has seen. */
   readonly fence: number;
   readonly #cache: Cache;
-  readonly #lockKey: string;
-  readonly #token: string;
-  readonly #ttl: Milliseconds;
+  readonly #held: Held;
   readonly #lost = new AbortController();
   #until: Milliseconds;
   #timer: NodeJS.Timeout | undefined;
   #released: Promise<void> | undefined;
 
   /** @internal Use `store.lock`. */
-  constructor(cache: Cache, key: string, lockKey: string, { token, fence, ttl, asked, renew }: Acquired) {
+  constructor(cache: Cache, key: string, held: Held, { fence, asked, renew }: Acquired) {
     this.key = key;
     this.fence = fence;
     this.#cache = cache;
-    this.#lockKey = lockKey;
-    this.#token = token;
-    this.#ttl = ttl;
-    this.#until = asked + ttl;
+    this.#held = held;
+    this.#until = asked + held.time;
     this.#watch(renew);
   }
 
@@ -156,10 +151,10 @@ export class Lock {
       if (this.#lost.signal.aborted) throw new LockError('lost');
       let ours: boolean;
       try {
-        ours = await commands.release(this.#lockKey, this.#token);
+        ours = await commands.release(this.#held.key, this.#held.token);
       } catch (error) {
         // The caller is told, and the release goes on without it.
-        background.add(releases.add({ key: this.#lockKey, token: this.#token, time: this.#ttl }));
+        background.add(releases.add(this.#held));
         throw error;
       }
       if (!ours) throw this.#lose();
@@ -178,9 +173,9 @@ export class Lock {
   async #renew(): Promise<void> {
     if (this.#lost.signal.aborted || this.#released) throw new LockError('lost');
     const asked = performance.now();
-    const { commands } = this.#cache.context;
-    if (!(await commands.renew(this.#lockKey, this.#token, this.#ttl))) throw this.#lose();
-    this.#until = asked + this.#ttl;
+    const { key, token, time } = this.#held;
+    if (!(await this.#cache.context.commands.renew(key, token, time))) throw this.#lose();
+    this.#until = asked + time;
   }
 
   /** Renews three times in the time of the lock, and notices when that is over. Keeps no process alive. */
@@ -193,10 +188,10 @@ export class Lock {
     this.#timer = setTimeout(
       async () => {
         // A Redis that does not answer is asked again, until the time is over.
-        if (renews) await Promise.race([this.#renew(), pause(this.#ttl / 3, { idle: true })]).catch(() => {});
+        if (renews) await Promise.race([this.#renew(), pause(this.#held.time / 3, { idle: true })]).catch(() => {});
         if (!this.#released && !this.#lost.signal.aborted) this.#watch(renews);
       },
-      Math.min(renews ? this.#ttl / 3 : left, left),
+      Math.min(renews ? this.#held.time / 3 : left, left),
     ).unref();
   }
 
