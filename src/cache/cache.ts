@@ -32,7 +32,7 @@ export class Cache implements CacheCore {
     this.reader = new Reader(this);
     this.writer = new Writer(this);
     this.updates = new Updates(this);
-    // The signal of a caller ends with its call, which was told that the clear waits.
+    // A clear that waits outlives the call that began it, and so the signal of that call.
     this.scans = new Scans(this, (clear) => clear(context.signal ? this.withBounds({}).scans : this.scans));
   }
 

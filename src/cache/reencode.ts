@@ -1,9 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { callOptions } from '../checks.js';
+import { callOptions, checkArgument } from '../checks.js';
 import { isFramed, type ReadEntry, type Stored } from '../codec/entry.js';
 import { holdsExactNumbers } from '../codec/storable.js';
-import { ArgumentError } from '../errors.js';
-import { expected } from '../messages.js';
 import type { CacheContext } from './context.js';
 
 export interface ReencodeOptions {
@@ -31,9 +29,8 @@ export interface ReencodeProgress {
 /** @throws {ArgumentError} for what cannot be understood */
 export function parseReencode(options: ReencodeOptions | undefined): ReencodeOptions {
   const { cursor } = callOptions('reencode', options, { cursor: true });
-  if (cursor !== undefined && (typeof cursor !== 'string' || !/^\d+(@.+)?$/s.test(cursor))) {
-    throw new ArgumentError(expected('cursor', 'the `cursor` of an earlier progress', cursor));
-  }
+  const isCursor = typeof cursor === 'string' && /^\d+(@.+)?$/s.test(cursor);
+  checkArgument('cursor', 'the `cursor` of an earlier progress', cursor, cursor === undefined || isCursor);
   return { cursor };
 }
 

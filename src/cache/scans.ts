@@ -1,8 +1,8 @@
+import { checkArgument } from '../checks.js';
 import type { Page } from '../commands/commands.js';
-import { ArgumentError, MissingKeyError, UnsupportedError } from '../errors.js';
+import { MissingKeyError, UnsupportedError } from '../errors.js';
 import { globToRegExp } from '../keys/glob.js';
 import { allVersions, type KeySpace, keyName } from '../keys/keyspace.js';
-import { expected } from '../messages.js';
 import { OneAtATime } from '../time/background.js';
 import { type ClearOptions, parseClear } from './call-options.js';
 import type { CacheCore } from './context.js';
@@ -38,7 +38,7 @@ export class Scans {
 
   delPattern(pattern: string): Promise<number> {
     return this.#cache.policy.failLoud({ name: 'delPattern' }, async () => {
-      if (typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
+      checkArgument('pattern', 'a string', pattern, typeof pattern === 'string');
       // A load under way is overtaken even if its key is not in Redis yet, so that no scan finds it.
       this.#cache.context.loads.forgetThose(this.#matches(pattern));
       return this.#unlinkAll(this.#pages(pattern));
@@ -111,8 +111,7 @@ export class Scans {
   }
 
   async #clearLazily({ version, allVersions: everyVersion }: ClearOptions): Promise<void> {
-    if (version !== undefined || everyVersion)
-      throw new ArgumentError(expected('lazy', 'left out beside `version` and `allVersions`', true));
+    checkArgument('lazy', 'left out beside `version` and `allVersions`', true, version === undefined && !everyVersion);
     this.#cache.context.loads.forgetAll();
     await this.#cache.tags.invalidateAll();
     this.#cache.context.background.add(this.#clearing.start());
@@ -126,8 +125,7 @@ export class Scans {
         throw new UnsupportedError(`incrVersion needs the option \`version\` to be a number, it is \`${version ?? 'not set'}\``);
       }
       const next = Number(version) + delta;
-      if (!Number.isSafeInteger(next) || next < 0)
-        throw new ArgumentError(expected('delta', 'an integer that leads to a version ≥ 0', delta));
+      checkArgument('delta', 'an integer that leads to a version ≥ 0', delta, Number.isSafeInteger(next) && next >= 0);
       const [from, to] = [keys.toRedisKey(key), keysOf(String(next)).toRedisKey(key)];
       if (await this.#cache.tags.hasTags(from))
         throw new UnsupportedError('an entry with tags cannot be moved: its tags belong to the version it was written under');
@@ -169,7 +167,7 @@ export class Scans {
   /** The pages of a scan, as callers' keys and as keys in Redis. */
   async *#pages(pattern: string | undefined): AsyncGenerator<{ keys: string[]; redisKeys: string[] }, void, undefined> {
     const { keys: space } = this.#cache.context;
-    if (pattern !== undefined && typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
+    checkArgument('pattern', 'a string', pattern, pattern === undefined || typeof pattern === 'string');
     const { glob, test } = space.scan(pattern);
     for await (const page of this.#scan(glob)) {
       const keys: string[] = [];

@@ -1,8 +1,7 @@
-import { callOptions } from '../checks.js';
+import { callOptions, checkArgument } from '../checks.js';
 import { type ReadEntry, StoredEntry } from '../codec/entry.js';
 import { prefixLength } from '../commands/commands.js';
-import { ArgumentError, MissingKeyError, UnsupportedError } from '../errors.js';
-import { expected } from '../messages.js';
+import { MissingKeyError, UnsupportedError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { type CheckDeadline, withDeadline } from '../time/deadlines.js';
@@ -107,8 +106,8 @@ export class Updates {
         throw new UnsupportedError(`Redis cannot count in an entry with a generation: ${operation} needs a store without \`lazyClear\``);
       if (this.#cache.context.codec.encrypted)
         throw new UnsupportedError(`Redis cannot count under \`encryption\`: ${operation} needs a store without it`);
-      if (!Number.isSafeInteger(delta)) throw new ArgumentError(expected('delta', 'an integer', delta));
-      if (initial !== undefined && !Number.isSafeInteger(initial)) throw new ArgumentError(expected('initial', 'an integer', initial));
+      checkArgument('delta', 'an integer', delta, Number.isSafeInteger(delta));
+      checkArgument('initial', 'an integer', initial, initial === undefined || Number.isSafeInteger(initial));
       if (ttl !== undefined) redisTtl(ttl);
       const time = initial === undefined ? undefined : this.#cache.context.ttl(ttl, initial);
       const redisKey = this.#cache.context.keys.toRedisKey(key);

@@ -1,6 +1,6 @@
 import { clearTimeout, performance, setTimeout } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import { type Call, type Commands, type Leases, verbTable, wrapEach } from './commands.js';
+import { type Call, type Commands, type Leases, wrapEach } from './commands.js';
 import { type Clear, isRetryable, PendingClears, PendingDeletions } from './pending-deletions.js';
 
 /** How often Redis is tried while something waits for it. */
@@ -58,14 +58,13 @@ export class DeleteQueue {
 
   /** Commands to the same Redis, with these deletions waiting. */
   over(commands: Commands): Commands {
-    const wrapped = wrapEach(commands, (verb, call) => {
+    const wrapped = wrapEach(commands, (verb, call, name) => {
       if (verb.access === 'read') return verb.many ? this.#readMany(call, verb.missing) : this.#read(call, verb.missing);
-      if (verb.access === 'update') return this.#update(call, verb.keys);
+      if (verb.access === 'update' || name === 'claim') return this.#update(call, verb.keys);
       return call;
     });
     return {
       ...wrapped,
-      claim: this.#update(commands.claim as Call, verbTable.claim.keys) as Commands['claim'],
       setUnderLease: (entry, claim) => this.#afterDeletions([claim.lease, entry.key], () => commands.setUnderLease(entry, claim)),
       unlinkUnderLease: (key, claim, mark) => this.#afterDeletions([claim.lease, key], () => commands.unlinkUnderLease(key, claim, mark)),
       set: (key, value, ttl) => {

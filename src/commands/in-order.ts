@@ -9,7 +9,7 @@ import { batchSize, type Commands, type NewEntry, type OrderedCommands, wrapEach
  * Keeps the order of calls on one key while a value for it is being encoded (compression takes time): later calls leave later, so a read
  * sees the write before it and the last write wins. While no value is being encoded, which is the rule, calls go straight through.
  *
- * A call that waits has one deadline for the wait and the answer together. Nothing is sent for a call whose caller was told that it failed.
+ * A call that waits has one deadline for the wait and the answer together. Nothing is sent for a call that has failed for its caller.
  */
 export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {}): OrderedCommands {
   /** For each key that a value is being encoded for: settles when the last of its writes was sent. */

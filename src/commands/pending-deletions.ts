@@ -25,7 +25,7 @@ interface PendingDeletion {
   writes: number;
   /** Whether it is that of a lease, which no caller asked for by name. */
   readonly lease: boolean;
-  /** If Redis has refused it, which was told of: how long it waits for the next attempt, and when that is due. */
+  /** If Redis has refused it, which was reported: how long it waits for the next attempt, and when that is due. */
   lastRefusal?: { readonly wait: Milliseconds; readonly due: Milliseconds };
 }
 
@@ -41,7 +41,7 @@ export class PendingDeletions {
   readonly #refused = new Set<string>();
   #sending: Promise<void> | undefined;
 
-  /** `onRefused`: told of each key once, leases left out. */
+  /** `onRefused`: called once for each key, leases left out. */
   constructor(unlink: (key: string) => Promise<unknown>, onRefused: (error: Error, keys: readonly string[]) => void) {
     this.#unlink = unlink;
     this.#onRefused = onRefused;

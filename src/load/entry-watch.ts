@@ -60,8 +60,8 @@ export class EntryWatch {
   }
 
   /**
-   * Waits until the entry has changed, or the load of the process that holds the lease has ended otherwise. If the server tells of changes,
-   * it looks when told, and when the lease must have expired; else it polls.
+   * Waits until the entry has changed, or the load of the process that holds the lease has ended otherwise. With tracking it looks when a key
+   * was invalidated, and when the lease must have expired. Without, it polls.
    */
   async wait({ redisKey, lease, plan }: Load, { entry: before }: Snapshot, budget: TimeBudget, wait: Wait): Promise<WaitResult> {
     const { commands, timeout } = this.#cache.context;
@@ -119,7 +119,7 @@ function* pollDelays(timeout: Milliseconds): Generator<Milliseconds> {
   yield* backoff(after, 1, after);
 }
 
-/** When to look again without being told: Redis tells of an expired key only when it comes across it. */
+/** When to look again without an invalidation: Redis sends one for an expired key only when it comes across it. */
 function expiryDelay(lease: Milliseconds): Milliseconds {
   return Math.min(lease, 10_000) * (1 + Math.random() / 4);
 }

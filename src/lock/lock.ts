@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Cache } from '../cache/cache.js';
-import { callOptions } from '../checks.js';
+import { callOptions, checkArgument } from '../checks.js';
 import type { Held } from '../commands/release-queue.js';
-import { AbortedError, ArgumentError, LockError, UnsupportedError } from '../errors.js';
-import { expected } from '../messages.js';
+import { AbortedError, LockError, UnsupportedError } from '../errors.js';
 import { clearTimeout, performance, setTimeout } from '../time/clock.js';
 import { backoff, pause, unawaitedIfOurs } from '../time/waiting.js';
-import { type Milliseconds, maxTimerDelay } from '../ttl.js';
+import { checkTime, type Milliseconds } from '../ttl.js';
 
 /** Options of `lock` and `withLock`. */
 export interface LockOptions {
@@ -90,12 +89,10 @@ export class Locks {
 function parseLockOptions(options?: LockOptions) {
   const known = { ttl: true, wait: true, signal: true, renew: true } as const;
   const { ttl = 10_000, wait = 0, signal, renew = true } = callOptions('lock', options, known);
-  if (!(typeof ttl === 'number' && ttl >= 100 && ttl <= maxTimerDelay)) {
-    throw new ArgumentError(expected('ttl', `a number of milliseconds ≥ 100 and ≤ ${maxTimerDelay}`, ttl));
-  }
-  if (!(typeof wait === 'number' && wait >= 0)) throw new ArgumentError(expected('wait', 'a number of milliseconds ≥ 0', wait));
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
-  if (typeof renew !== 'boolean') throw new ArgumentError(expected('renew', 'a boolean', renew));
+  checkTime('ttl', ttl, 100);
+  checkArgument('wait', 'a number of milliseconds ≥ 0', wait, typeof wait === 'number' && wait >= 0);
+  checkArgument('signal', 'an AbortSignal', signal, signal === undefined || signal instanceof AbortSignal);
+  checkArgument('renew', 'a boolean', renew, typeof renew === 'boolean');
   return { ttl: Math.ceil(ttl), wait, signal, renew };
 }
 
@@ -153,7 +150,7 @@ export class Lock {
       try {
         ours = await commands.release(this.#held.key, this.#held.token);
       } catch (error) {
-        // The caller is told, and the release goes on without it.
+        // The caller gets the error, and the release continues in the background.
         background.add(releases.add(this.#held));
         throw error;
       }

@@ -39,8 +39,8 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
   }
 
   /**
-   * Where a read goes whose answer is not kept. It must not show a change before the tracking connection has told of it, lest a later hit
-   * shows something older, so it takes that connection; but a read behind a write of this process takes the connection of the write.
+   * The source of a read whose answer is not kept. Over the tracking connection it cannot show a change before its invalidation, after
+   * which a hit would show something older. A read behind a write of this process takes the connection of the write.
    */
   const sourceOf = (keys: readonly string[]): TrackingSource =>
     tier.isLive && !keys.some((key) => tier.isWriting(key)) ? source : commands;
@@ -52,63 +52,64 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
     tier.refused(error);
   }
 
-  async function fill(begun: Fill, answer?: Promise<ReadEntry>): Promise<ReadEntry> {
+  async function fill(filling: Fill, answer?: Promise<ReadEntry>): Promise<ReadEntry> {
     try {
-      const [entry, left] = await Promise.all([answer ?? source.get(begun.key), source.pttl(begun.key).catch(refused)]);
-      if (left !== undefined) tier.complete(begun, entry, left);
+      const [entry, left] = await Promise.all([answer ?? source.get(filling.key), source.pttl(filling.key).catch(refused)]);
+      if (left !== undefined) tier.complete(filling, entry, left);
       return entry;
     } finally {
-      tier.abandon(begun);
+      tier.abandon(filling);
     }
   }
 
   /** For a load, which rarely finds an entry: PTTL is sent only for one that exists, after the caller was answered. */
-  async function fillFound(begun: Fill): Promise<ReadEntry> {
+  async function fillFound(filling: Fill): Promise<ReadEntry> {
     try {
-      const answer = source.get(begun.key);
+      const answer = source.get(filling.key);
       const entry = await answer;
-      if (entry.found) fill(begun, answer).catch(() => {});
-      else tier.complete(begun, entry, missing);
+      if (entry.found) fill(filling, answer).catch(() => {});
+      else tier.complete(filling, entry, missing);
       return entry;
     } catch (error) {
-      tier.abandon(begun);
+      tier.abandon(filling);
       throw error;
     }
   }
 
   async function fillMany(keys: readonly string[]): Promise<ReadEntry[]> {
     if (keys.some((key) => tier.isWriting(key))) return commands.getMany(keys);
-    const fills = keys.map(begin).filter((begun) => begun !== undefined);
+    const fills = keys.map(begin).filter((filling) => filling !== undefined);
     if (fills.length === 0) return sourceOf(keys).getMany(keys);
     try {
       const asked = source.pttlMany(fills.map(({ key }) => key)).catch(refused);
       const [entries, lefts] = await Promise.all([source.getMany(keys), asked]);
       const found = new Map(keys.map((key, i) => [key, entries[i] as ReadEntry]));
-      if (lefts) for (const [i, begun] of fills.entries()) tier.complete(begun, found.get(begun.key) as ReadEntry, lefts[i] as number);
+      if (lefts)
+        for (const [i, filling] of fills.entries()) tier.complete(filling, found.get(filling.key) as ReadEntry, lefts[i] as number);
       return entries;
     } finally {
-      for (const begun of fills) tier.abandon(begun);
+      for (const filling of fills) tier.abandon(filling);
     }
   }
 
-  function getting(key: string, fillWith: (begun: Fill) => Promise<ReadEntry>): Promise<ReadEntry> {
+  function getting(key: string, fillWith: (filling: Fill) => Promise<ReadEntry>): Promise<ReadEntry> {
     const near = tier.find(key);
     if (isReadable(near)) return Promise.resolve(near.entry);
-    const begun = begin(key);
-    return begun ? fillWith(begun) : sourceOf([key]).get(key);
+    const filling = begin(key);
+    return filling ? fillWith(filling) : sourceOf([key]).get(key);
   }
 
   async function has(key: string): Promise<boolean> {
     const near = tier.find(key);
     if (near) return near.entry?.found ?? true;
-    const begun = begin(key);
-    if (!begun) return sourceOf([key]).has(key);
+    const filling = begin(key);
+    if (!filling) return sourceOf([key]).has(key);
     try {
       const left = await source.pttl(key);
-      tier.complete(begun, undefined, left);
+      tier.complete(filling, undefined, left);
       return left !== missing;
     } finally {
-      tier.abandon(begun);
+      tier.abandon(filling);
     }
   }
 
