@@ -65,10 +65,10 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
     failed?: () => Promise<unknown>,
   ): Promise<T> {
     if (!(value instanceof Promise) && !turns.has(key)) return write(value);
-    return inTurn([key], [value], async ([result]) => {
+    return inTurn([key], [value], ([result]) => {
       if (result?.status === 'fulfilled') return write(result.value);
       failed?.().catch(() => {});
-      throw result?.reason;
+      return Promise.reject(result?.reason);
     });
   }
 
