@@ -16,6 +16,11 @@ export function checkUnshown(name: string, what: string, ok: boolean): void {
   if (!ok) throw new OptionError(`expected \`${name}\` to be ${what}`);
 }
 
+/** The same for an argument of a call. @throws {ArgumentError} unless `ok` */
+export function checkArgument(name: string, what: string, got: unknown, ok: boolean): asserts ok {
+  if (!ok) throw new ArgumentError(expected(name, what, got));
+}
+
 /** The error of a function in the options that failed. The operation then fails by its failure policy, unlike for a wrong argument. */
 export function functionFailed(option: string, cause: unknown): CacheError {
   const why = cause instanceof Error ? cause.message : String(cause);

@@ -11,6 +11,12 @@ export type Ttl = Milliseconds | null | undefined;
 /** The longest delay of Node's timers: a timer with a longer one fires at once. */
 export const maxTimerDelay: Milliseconds = 2 ** 31 - 1;
 
+/** A number of milliseconds that a timer can wait. @throws {ArgumentError} for anything else */
+export function checkTime(name: string, time: unknown, min: Milliseconds): void {
+  if (typeof time === 'number' && time >= min && time <= maxTimerDelay) return;
+  throw new ArgumentError(expected(name, `a number of milliseconds ≥ ${min} and ≤ ${maxTimerDelay}`, time));
+}
+
 /** A time to live as Redis takes it: whole milliseconds ≥ 1, or `undefined` for never. */
 export type RedisTtl = Milliseconds | undefined;
 

@@ -94,7 +94,7 @@ describe('renewal before the end (XFetch) of the entries of a store', function (
         },
       };
       const cache = new Cache({ ...context, commands: watched });
-      const loader = new Loader({ ...cache.context, cache, flights }, seeded(19_700_101));
+      const loader = new Loader(cache, flights, seeded(19_700_101));
       await Promise.all(keys.map((key) => loader.getOrSet(key, () => sleep(150, 'first'), options)));
 
       const made = new Set<string>();

@@ -1,7 +1,7 @@
 import type { CallOptions } from '../connection/guard.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { nearOnlyCommands } from '../near/commands.js';
-import type { CacheContext } from './context.js';
+import type { CacheContext, CacheCore } from './context.js';
 import { FailurePolicy } from './failure.js';
 import { Reader } from './reader.js';
 import { Scans } from './scans.js';
@@ -14,7 +14,7 @@ import { Writer } from './writer.js';
  * The operations of a store on one set of entries: key → codec → command. The faces translate their contract to these and do nothing else.
  * Views with other bounds or keys share what the process knows of the same entries.
  */
-export class Cache {
+export class Cache implements CacheCore {
   readonly context: CacheContext;
   readonly policy: FailurePolicy;
   readonly tags: Tags;
@@ -28,12 +28,12 @@ export class Cache {
     this.context = context;
     this.policy = new FailurePolicy(context);
     this.tags = new Tags(context);
-    this.values = new Values(context, this.tags, this.policy);
-    this.reader = new Reader(context, this.tags, this.values, this.policy);
-    this.writer = new Writer(context, this.tags, this.policy);
-    this.updates = new Updates(context, this.reader, this.writer, this.values, this.tags, this.policy);
-    // The signal of a caller ends with its call, which was told that the clear waits.
-    this.scans = new Scans(context, this.tags, this.policy, (clear) => clear(context.signal ? this.withBounds({}).scans : this.scans));
+    this.values = new Values(this);
+    this.reader = new Reader(this);
+    this.writer = new Writer(this);
+    this.updates = new Updates(this);
+    // A clear that waits outlives the call that began it, and so the signal of that call.
+    this.scans = new Scans(this, (clear) => clear(context.signal ? this.withBounds({}).scans : this.scans));
   }
 
   /** The same entries, with other bounds for its calls. */

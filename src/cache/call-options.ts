@@ -1,4 +1,4 @@
-import { callOptions, functionFailed, isOptions, unknownNames, unknownOptions } from '../checks.js';
+import { callOptions, checkArgument, functionFailed, isOptions, unknownNames, unknownOptions } from '../checks.js';
 import type { CallOptions } from '../connection/guard.js';
 import { ArgumentError } from '../errors.js';
 import { isVersion, versions } from '../keys/keyspace.js';
@@ -23,9 +23,8 @@ const none: readonly string[] = [];
 /** The options of a write, which may be a time to live alone. @throws {ArgumentError} for anything else */
 export function parseWriteOptions(how: Ttl | WriteOptions): { readonly ttl: Ttl; readonly tags: readonly string[] } {
   if (typeof how !== 'object' || how === null) return { ttl: how, tags: none };
-  if (!isOptions(how) || Object.keys(how).length === 0) {
-    throw new ArgumentError(expected('ttl', 'a number of milliseconds ≥ 0, null or Infinity, or an object of `ttl` and `tags`', how));
-  }
+  const what = 'a number of milliseconds ≥ 0, null or Infinity, or an object of `ttl` and `tags`';
+  checkArgument('ttl', what, how, isOptions(how) && Object.keys(how).length > 0);
   const unknown = unknownNames(how, known);
   if (unknown.length > 0) throw new ArgumentError(unknownOptions(unknown, known));
   return { ttl: how.ttl, tags: how.tags === undefined ? none : [...new Set(checkTags(how.tags))] };
@@ -50,7 +49,7 @@ type Pair = readonly [key: string, value: unknown];
 export function toPairs(entries: Entries, how: Ttl | WriteOptions): (readonly [key: string, value: unknown, how: Ttl | WriteOptions])[] {
   const list: (readonly [key: string, value: unknown, how: Ttl | WriteOptions])[] = [];
   for (const pair of pairsOf(entries)) {
-    if (!Array.isArray(pair) || pair.length !== 2) throw new ArgumentError(expected('entries', 'pairs of key and value', pair));
+    checkArgument('entries', 'pairs of key and value', pair, Array.isArray(pair) && pair.length === 2);
     list.push([pair[0], pair[1], how]);
   }
   return list;
@@ -67,10 +66,9 @@ function pairsOf(entries: Entries): Iterable<Pair> {
 /** @throws {ArgumentError} for an unknown name, or an invalid bound */
 export function parseBounds(bounds: CallOptions): CallOptions {
   const { timeout, signal } = callOptions('with', bounds, { timeout: true, signal: true });
-  if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout <= maxTimerDelay)) {
-    throw new ArgumentError(expected('timeout', `a number of milliseconds > 0 and ≤ ${maxTimerDelay}`, timeout));
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
+  const isTime = typeof timeout === 'number' && timeout > 0 && timeout <= maxTimerDelay;
+  checkArgument('timeout', `a number of milliseconds > 0 and ≤ ${maxTimerDelay}`, timeout, timeout === undefined || isTime);
+  checkArgument('signal', 'an AbortSignal', signal, signal === undefined || signal instanceof AbortSignal);
   return { timeout, signal };
 }
 
@@ -96,15 +94,10 @@ export interface ClearOptions {
 export function parseClear(options: ClearOptions | undefined): ClearOptions {
   const scope = callOptions('clear', options, { version: true, allVersions: true, lazy: true });
   const { version, allVersions, lazy } = scope;
-  if ('version' in scope && !isVersion(version)) throw new ArgumentError(expected('version', versions, version));
-  check('allVersions', allVersions);
-  check('lazy', lazy);
-  if (allVersions && version !== undefined) {
-    throw new ArgumentError(expected('version', 'left out beside `allVersions`', version));
+  checkArgument('version', versions, version, !('version' in scope) || isVersion(version));
+  for (const [name, value] of Object.entries({ allVersions, lazy })) {
+    checkArgument(name, 'a boolean', value, value === undefined || typeof value === 'boolean');
   }
+  checkArgument('version', 'left out beside `allVersions`', version, !allVersions || version === undefined);
   return scope;
-}
-
-function check(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'boolean') throw new ArgumentError(expected(name, 'a boolean', value));
 }

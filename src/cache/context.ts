@@ -10,9 +10,9 @@ import type { Counters } from '../telemetry/stats.js';
 import type { Background } from '../time/background.js';
 import type { Milliseconds, TtlPolicy } from '../ttl.js';
 import type { TagsOf } from './call-options.js';
-import type { OnFailure } from './failure.js';
+import type { FailurePolicy, OnFailure } from './failure.js';
 import type { TagMemory } from './tag-generations.js';
-import type { TagSettings } from './tags.js';
+import type { TagSettings, Tags } from './tags.js';
 
 /** What reaches Redis, or answers in its place. */
 export interface Engine {
@@ -68,4 +68,11 @@ export interface CacheContext extends Engine {
   readonly releases: ReleaseQueue;
   /** Misses are not recorded: a tier behind this one answers them. */
   readonly recordsHitsOnly?: boolean | undefined;
+}
+
+/** What every part of a cache shares. */
+export interface CacheCore {
+  readonly context: CacheContext;
+  readonly policy: FailurePolicy;
+  readonly tags: Tags;
 }

@@ -1,7 +1,7 @@
 import { AbortedError, ArgumentError, BreakerOpenError, CacheError, CommandError } from '../errors.js';
 import type { Events } from '../telemetry/events.js';
 import type { Counters } from '../telemetry/stats.js';
-import { unawaited } from '../time/waiting.js';
+import { attempt, unawaited } from '../time/waiting.js';
 
 /** The result of a failed read or write: `'miss'` gives the caller a miss, `'throw'` the error. */
 export type OnFailure = 'miss' | 'throw';
@@ -12,7 +12,7 @@ export interface Operation {
   readonly key?: string | undefined;
 }
 
-export interface FailureContext {
+interface FailureContext {
   readonly events: Events;
   readonly onFailure: OnFailure;
   /** Whether wrong arguments reject. */
@@ -28,24 +28,18 @@ export interface FailureContext {
  * caller asked for it. A rejection that is not awaited does not end the process.
  */
 export class FailurePolicy {
-  readonly #events: Events;
-  readonly #onFailure: OnFailure;
-  readonly #strict: boolean;
-  readonly #counters: Counters;
+  readonly #context: FailureContext;
   /** Whether a read or a write with right arguments may reject. `get` is called too often to mark every promise. */
   readonly #mayReject: boolean;
 
-  constructor({ events, onFailure, strict, counters, signal }: FailureContext) {
-    this.#events = events;
-    this.#mayReject = onFailure === 'throw' || signal !== undefined;
-    this.#onFailure = onFailure;
-    this.#strict = strict;
-    this.#counters = counters;
+  constructor(context: FailureContext) {
+    this.#context = context;
+    this.#mayReject = context.onFailure === 'throw' || context.signal !== undefined;
   }
 
   /** For reads and writes: fails open. */
   failOpen<T>(operation: Operation, work: () => Promise<T>, instead: T): Promise<T> {
-    return unawaited(begin(work).catch((error: unknown) => this.recover(operation, error, instead)));
+    return unawaited(attempt(work).catch((error: unknown) => this.recover(operation, error, instead)));
   }
 
   /** For a read, whose promise rejects only with `onFailure: 'throw'`, by the signal, or for a wrong key. */
@@ -66,18 +60,19 @@ export class FailurePolicy {
     const failed = (error: unknown): never => {
       throw this.report(operation, error);
     };
-    return unawaited(begin(work).then(answer, failed));
+    return unawaited(attempt(work).then(answer, failed));
   }
 
   /** Emits a failure and gives `instead`, or throws if failures are to be thrown. */
   recover<T>(operation: Operation, error: unknown, instead: T): T {
+    const { events, counters, onFailure, strict } = this.#context;
     // An error without a listener need not be made: while the circuit breaker is open that is most of the cost of a call.
-    if (error instanceof BreakerOpenError && this.#onFailure === 'miss' && !this.#events.heard.error) {
-      this.#counters.failed(error);
+    if (error instanceof BreakerOpenError && onFailure === 'miss' && !events.heard.error) {
+      counters.failed(error);
       return instead;
     }
     const failure = this.report(operation, error);
-    if (this.#onFailure === 'throw' || (this.#strict && failure instanceof ArgumentError) || failure instanceof AbortedError) throw failure;
+    if (onFailure === 'throw' || (strict && failure instanceof ArgumentError) || failure instanceof AbortedError) throw failure;
     return instead;
   }
 
@@ -99,10 +94,7 @@ export class FailurePolicy {
     const own = failure.operation === undefined && !(failure instanceof BreakerOpenError) ? failure : copyOf(failure);
     own.operation = operation.name;
     if (operation.key !== undefined) own.key = operation.key;
-    if (own instanceof AbortedError) return own;
-    this.#counters.failed(own);
-    this.#events.emit('error', own);
-    return own;
+    return own instanceof AbortedError ? own : this.#emit(own);
   }
 
   /** Emits a wrong argument once, however many operations pass it on. */
@@ -110,18 +102,13 @@ export class FailurePolicy {
     if (error.operation !== undefined) return error;
     error.operation = name;
     if (typeof key === 'string') error.key = key;
-    this.#counters.failed(error);
-    this.#events.emit('error', error);
-    return error;
+    return this.#emit(error);
   }
-}
 
-/** Begins the work. What it throws at once rejects. */
-function begin<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return work();
-  } catch (error) {
-    return Promise.reject(error);
+  #emit<E extends CacheError | ArgumentError>(error: E): E {
+    this.#context.counters.failed(error);
+    this.#context.events.emit('error', error);
+    return error;
   }
 }
 

@@ -1,14 +1,12 @@
 import { missingInRedis, type ReadEntry } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
-import { batchSize, missing, type StoredWithTtl } from '../commands/commands.js';
+import { batchSize, missing, type OrderedCommands, type StoredWithTtl } from '../commands/commands.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { unawaited } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import type { CacheContext } from './context.js';
-import type { FailurePolicy } from './failure.js';
+import type { CacheCore } from './context.js';
 import { recordRead } from './recording.js';
-import type { Tags } from './tags.js';
 import type { Values } from './values.js';
 
 /** An entry as it was read, with its time left in Redis if that was asked. */
@@ -38,42 +36,36 @@ export interface SnapshotOptions {
 
 /** Reads entries, by one rule of which count: each of the tags has its generation of when the entry was written, and the entry is fresh. */
 export class Reader {
-  readonly #context: CacheContext;
-  readonly #tags: Tags;
-  readonly #values: Values;
-  readonly #policy: FailurePolicy;
+  readonly #cache: CacheCore & { readonly values: Values };
 
-  constructor(context: CacheContext, tags: Tags, values: Values, policy: FailurePolicy) {
-    this.#context = context;
-    this.#tags = tags;
-    this.#values = values;
-    this.#policy = policy;
+  constructor(cache: CacheCore & { readonly values: Values }) {
+    this.#cache = cache;
   }
 
   get<T>(key: string): Promise<T | undefined> {
-    return this.#policy.reading(key, this.#get(key) as Promise<T | undefined>);
+    return this.#cache.policy.reading(key, this.#get(key) as Promise<T | undefined>);
   }
 
   #get(key: string): Promise<unknown> {
     const operation = { name: 'get', key };
     try {
-      const near = this.#values.findNear(key);
+      const near = this.#cache.values.findNear(key);
       if (near) {
         this.#record('get', key, near.entry);
-        return Promise.resolve(near.isShared ? near.value : this.#values.ofNear('get', key, near));
+        return Promise.resolve(near.isShared ? near.value : this.#cache.values.ofNear('get', key, near));
       }
       const began = performance.now();
-      const prefetch = this.#tags.prefetch();
-      const redisKey = this.#context.keys.toRedisKey(key);
-      return this.#context.commands.get(redisKey).then(
+      const prefetch = this.#cache.tags.prefetch();
+      const redisKey = this.#cache.context.keys.toRedisKey(key);
+      return this.#cache.context.commands.get(redisKey).then(
         (entry) => {
-          if (!this.#values.needsCheck(entry)) return this.#value('get', key, entry, redisKey);
+          if (!this.#cache.values.needsCheck(entry)) return this.#value('get', key, entry, redisKey);
           return this.#getChecked(key, redisKey, entry, began, prefetch);
         },
-        (error: unknown) => this.#policy.recover(operation, error, undefined),
+        (error: unknown) => this.#cache.policy.recover(operation, error, undefined),
       );
     } catch (error) {
-      return new Promise((resolve) => resolve(this.#policy.recover(operation, error, undefined)));
+      return new Promise((resolve) => resolve(this.#cache.policy.recover(operation, error, undefined)));
     }
   }
 
@@ -82,7 +74,7 @@ export class Reader {
     try {
       checked = await this.#checked([redisKey], [entry], began, prefetch);
     } catch (error) {
-      return this.#policy.recover({ name: 'get', key }, error, undefined);
+      return this.#cache.policy.recover({ name: 'get', key }, error, undefined);
     }
     return this.#value('get', key, checked[0] as ReadEntry, redisKey);
   }
@@ -97,12 +89,12 @@ export class Reader {
     let entries: readonly ReadEntry[];
     try {
       const began = performance.now();
-      const prefetch = this.#tags.prefetch();
-      redisKeys = keys.map((key) => this.#context.keys.toRedisKey(key));
-      entries = await this.#context.commands.getMany(redisKeys);
-      if (entries.some((entry) => this.#values.needsCheck(entry))) entries = await this.#checked(redisKeys, entries, began, prefetch);
+      const prefetch = this.#cache.tags.prefetch();
+      redisKeys = keys.map((key) => this.#cache.context.keys.toRedisKey(key));
+      entries = await this.#cache.context.commands.getMany(redisKeys);
+      if (entries.some((entry) => this.#cache.values.needsCheck(entry))) entries = await this.#checked(redisKeys, entries, began, prefetch);
     } catch (error) {
-      return this.#policy.recover(
+      return this.#cache.policy.recover(
         { name: operation },
         error,
         keys.map(() => undefined),
@@ -114,43 +106,36 @@ export class Reader {
   }
 
   has(key: string): Promise<boolean> {
-    const { keys, commands } = this.#context;
-    return this.#policy.failOpen(
-      { name: 'has', key },
-      () => {
-        const redisKey = keys.toRedisKey(key);
-        return this.#tags.ifValid(redisKey, commands.has(redisKey), false);
-      },
-      false,
-    );
+    return this.#ifValid('has', key, (commands, redisKey) => commands.has(redisKey), false);
+  }
+
+  ttl(key: string): Promise<Milliseconds> {
+    return this.#ifValid('ttl', key, (commands, redisKey) => commands.pttl(redisKey), missing);
+  }
+
+  #ifValid<T>(name: string, key: string, ask: (commands: OrderedCommands, redisKey: string) => Promise<T>, otherwise: T): Promise<T> {
+    const { context, policy, tags } = this.#cache;
+    const answer = (): Promise<T> => {
+      const redisKey = context.keys.toRedisKey(key);
+      return tags.ifValid(redisKey, ask(context.commands, redisKey), otherwise);
+    };
+    return policy.failOpen({ name, key }, answer, otherwise);
   }
 
   hasMany(keys: readonly string[]): Promise<boolean[]> {
-    return this.#policy.failOpen(
+    return this.#cache.policy.failOpen(
       { name: 'hasMany' },
       () => {
-        const redisKeys = keys.map((key) => this.#context.keys.toRedisKey(key));
-        return this.#tags.strict ? this.#tags.areValid(redisKeys) : this.#context.commands.hasMany(redisKeys);
+        const redisKeys = keys.map((key) => this.#cache.context.keys.toRedisKey(key));
+        return this.#cache.tags.strict ? this.#cache.tags.areValid(redisKeys) : this.#cache.context.commands.hasMany(redisKeys);
       },
       keys.map(() => false),
     );
   }
 
-  ttl(key: string): Promise<Milliseconds> {
-    const { keys, commands } = this.#context;
-    return this.#policy.failOpen(
-      { name: 'ttl', key },
-      () => {
-        const redisKey = keys.toRedisKey(key);
-        return this.#tags.ifValid(redisKey, commands.pttl(redisKey), missing);
-      },
-      missing,
-    );
-  }
-
   /** The entry, with its time left if that matters. */
   async snapshot(redisKey: string, budget: TimeBudget, options: SnapshotOptions = {}): Promise<Snapshot> {
-    const { commands } = this.#context;
+    const { commands } = this.#cache.context;
     let at = performance.now();
     if (!options.needsTtl) {
       const entry = await budget.measure((options.tracked ? (commands.tracked ?? commands) : commands).get(redisKey));
@@ -163,8 +148,8 @@ export class Reader {
 
   /** The entry if its tags are valid. `prefetch`: see {@link Tags.prefetch}. */
   withValidTags(entry: ReadEntry, budget: TimeBudget, prefetch?: Promise<unknown>): MaybePromise<ReadEntry> {
-    if (!this.#tags.needsTagCheck(entry)) return entry;
-    return budget.run(this.#tags.check([entry], prefetch)).then(([checked]) => checked as ReadEntry);
+    if (!this.#cache.tags.needsTagCheck(entry)) return entry;
+    return budget.run(this.#cache.tags.check([entry], prefetch)).then(([checked]) => checked as ReadEntry);
   }
 
   /** Of these entries, those that count, in what is left of the time since `began`; the others are missing. */
@@ -174,26 +159,26 @@ export class Reader {
     began: Milliseconds,
     prefetch: Promise<unknown> | undefined,
   ): Promise<readonly ReadEntry[]> {
-    const budget = new TimeBudget(this.#context.timeout * Math.ceil(entries.length / batchSize), began);
+    const budget = new TimeBudget(this.#cache.context.timeout * Math.ceil(entries.length / batchSize), began);
     let checked = entries;
     if (entries.some((entry) => entry.found && entry.staleFor > 0)) {
       checked = await budget.run(Promise.all(entries.map((entry, i) => this.#ifFresh(redisKeys[i] as string, entry))));
     }
-    return checked.some((entry) => this.#tags.needsTagCheck(entry)) ? budget.run(this.#tags.check(checked, prefetch)) : checked;
+    return checked.some((entry) => this.#cache.tags.needsTagCheck(entry)) ? budget.run(this.#cache.tags.check(checked, prefetch)) : checked;
   }
 
   async #ifFresh(redisKey: string, entry: ReadEntry): Promise<ReadEntry> {
     if (!entry.found || entry.staleFor === 0) return entry;
-    const now: StoredWithTtl = await this.#context.commands.getWithTtl(redisKey);
+    const now: StoredWithTtl = await this.#cache.context.commands.getWithTtl(redisKey);
     return freshFor({ ...now, at: 0 }) > 0 ? now.entry : missingInRedis;
   }
 
   #value(operation: string, key: string, entry: ReadEntry, redisKey: string): unknown {
     this.#record(operation, key, entry);
-    return entry.found ? this.#values.of(operation, key, entry, redisKey) : undefined;
+    return entry.found ? this.#cache.values.of(operation, key, entry, redisKey) : undefined;
   }
 
   #record(operation: string, key: string, entry: ReadEntry): void {
-    if (entry.found || !this.#context.recordsHitsOnly) recordRead(this.#context, operation, key, entry);
+    if (entry.found || !this.#cache.context.recordsHitsOnly) recordRead(this.#cache.context, operation, key, entry);
   }
 }

@@ -83,7 +83,7 @@ export function recordedCommands(commands: OrderedCommands, names: KeyNames, { c
   };
 }
 
-/** Emits what connections tell, and counts how often the circuit breaker opens from being closed. */
+/** Emits the events of connections, and counts how often the circuit breaker opens from being closed. */
 export function connectionListeners({ counters, events }: Recorders) {
   let before: BreakerState = 'closed';
   return {
@@ -107,7 +107,7 @@ export function recordRead({ counters, events }: Recorders, operation: string, k
   }
 }
 
-/** Emits and counts a failure for deletions that wait: their callers are not told. */
+/** Emits and counts a failure for deletions that wait: their callers do not see it. */
 export function queueEvents({ counters, events }: Recorders, names: KeyNames, face: Source['face']): OnQueued {
   return (error, what, refused) => {
     const when = refused ? 'is refused by Redis and tried again' : 'waits until Redis is back';

@@ -1,11 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { callOptions } from '../checks.js';
+import { callOptions, checkArgument } from '../checks.js';
 import { isFramed, type ReadEntry, type Stored } from '../codec/entry.js';
-import type { Codec } from '../codec/serializers.js';
 import { holdsExactNumbers } from '../codec/storable.js';
-import type { OrderedCommands } from '../commands/commands.js';
-import { ArgumentError } from '../errors.js';
-import { expected } from '../messages.js';
+import type { CacheContext } from './context.js';
 
 export interface ReencodeOptions {
   /** Where an earlier run got to: the `cursor` of its last progress. */
@@ -32,9 +29,8 @@ export interface ReencodeProgress {
 /** @throws {ArgumentError} for what cannot be understood */
 export function parseReencode(options: ReencodeOptions | undefined): ReencodeOptions {
   const { cursor } = callOptions('reencode', options, { cursor: true });
-  if (cursor !== undefined && (typeof cursor !== 'string' || !/^\d+(@.+)?$/s.test(cursor))) {
-    throw new ArgumentError(expected('cursor', 'the `cursor` of an earlier progress', cursor));
-  }
+  const isCursor = typeof cursor === 'string' && /^\d+(@.+)?$/s.test(cursor);
+  checkArgument('cursor', 'the `cursor` of an earlier progress', cursor, cursor === undefined || isCursor);
   return { cursor };
 }
 
@@ -45,18 +41,12 @@ type RewriteResult = 'rewritten' | 'unreadable' | 'left' | 'unchanged';
 
 /** Rewrites entries as the codec writes them now. They keep their time to live, their age and their tags. */
 export class Reencoder {
-  readonly #codec: Codec;
-  readonly #commands: Pick<OrderedCommands, 'getMany' | 'replace'>;
+  readonly #context: Pick<CacheContext, 'codec' | 'commands'>;
   readonly #onUnreadable: (redisKey: string, error: unknown) => void;
   #progress = { scanned: 0, rewritten: 0, unreadable: 0, left: 0 };
 
-  constructor(
-    codec: Codec,
-    commands: Pick<OrderedCommands, 'getMany' | 'replace'>,
-    onUnreadable: (redisKey: string, error: unknown) => void,
-  ) {
-    this.#codec = codec;
-    this.#commands = commands;
+  constructor(context: Pick<CacheContext, 'codec' | 'commands'>, onUnreadable: (redisKey: string, error: unknown) => void) {
+    this.#context = context;
     this.#onUnreadable = onUnreadable;
   }
 
@@ -65,7 +55,7 @@ export class Reencoder {
     const progress = this.#progress;
     for (let i = 0; i < redisKeys.length; i += sliceSize) {
       const slice = redisKeys.slice(i, i + sliceSize);
-      const entries = await this.#commands.getMany(slice);
+      const entries = await this.#context.commands.getMany(slice);
       const outcomes = await Promise.all(slice.map((redisKey, at) => this.#rewrite(redisKey, entries[at] as ReadEntry)));
       for (const outcome of outcomes) if (outcome !== 'unchanged') progress[outcome]++;
     }
@@ -75,26 +65,27 @@ export class Reencoder {
 
   async #rewrite(redisKey: string, entry: ReadEntry): Promise<RewriteResult> {
     if (!entry.found) return 'unchanged';
+    const { codec, commands } = this.#context;
     const { payload } = entry;
     let value: unknown;
     try {
-      value = await this.#codec.decode(payload, redisKey);
+      value = await codec.decode(payload, redisKey);
     } catch (error) {
       this.#onUnreadable(redisKey, error);
       return 'unreadable';
     }
     let rewritten: Stored | undefined;
     try {
-      rewritten = await this.#codec.reencode(payload, redisKey);
+      rewritten = await codec.reencode(payload, redisKey);
       if (rewritten === undefined) return value === plainText(payload) || holdsExactNumbers(plainText(payload)) ? 'unchanged' : 'left';
-      if (!isDeepStrictEqual(await this.#codec.decode(rewritten, redisKey), value)) return 'left';
+      if (!isDeepStrictEqual(await codec.decode(rewritten, redisKey), value)) return 'left';
     } catch {
       // The codec cannot write the value, or cannot read what it wrote.
       return 'left';
     }
     const header = entry.headerLength > 0 ? (entry.bytes as Buffer).subarray(0, entry.headerLength) : undefined;
     const bytes = header ? Buffer.concat([header, Buffer.from(rewritten as string)]) : rewritten;
-    return (await this.#commands.replace(redisKey, entry.bytes, bytes, 'keep')) ? 'rewritten' : 'unchanged';
+    return (await commands.replace(redisKey, entry.bytes, bytes, 'keep')) ? 'rewritten' : 'unchanged';
   }
 }
 

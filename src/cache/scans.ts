@@ -1,14 +1,12 @@
+import { checkArgument } from '../checks.js';
 import type { Page } from '../commands/commands.js';
-import { ArgumentError, MissingKeyError, UnsupportedError } from '../errors.js';
+import { MissingKeyError, UnsupportedError } from '../errors.js';
 import { globToRegExp } from '../keys/glob.js';
 import { allVersions, type KeySpace, keyName } from '../keys/keyspace.js';
-import { expected } from '../messages.js';
 import { OneAtATime } from '../time/background.js';
 import { type ClearOptions, parseClear } from './call-options.js';
-import type { CacheContext } from './context.js';
-import type { FailurePolicy } from './failure.js';
+import type { CacheCore } from './context.js';
 import { parseReencode, type ReencodeOptions, type ReencodeProgress, Reencoder } from './reencode.js';
-import type { Tags } from './tags.js';
 
 /** How a cache with the bounds of the store runs a clear that waited for Redis. */
 type RunLater = (clear: (scans: Scans) => Promise<void>) => Promise<void>;
@@ -17,16 +15,12 @@ type OwnKeys = Pick<KeySpace, 'scan' | 'owns'>;
 
 /** Operations on all entries of a store. They scan in pages, never send KEYS, and touch nothing but their own keys. */
 export class Scans {
-  readonly #context: CacheContext;
-  readonly #tags: Tags;
-  readonly #policy: FailurePolicy;
+  readonly #cache: CacheCore;
   readonly #runLater: RunLater;
   readonly #clearing = new OneAtATime(() => this.#unlinkInBackground());
 
-  constructor(context: CacheContext, tags: Tags, policy: FailurePolicy, runLater: RunLater) {
-    this.#context = context;
-    this.#tags = tags;
-    this.#policy = policy;
+  constructor(cache: CacheCore, runLater: RunLater) {
+    this.#cache = cache;
     this.#runLater = runLater;
   }
 
@@ -35,7 +29,7 @@ export class Scans {
   }
 
   keys(pattern?: string): Promise<string[]> {
-    return this.#policy.failLoud({ name: 'keys' }, async () => {
+    return this.#cache.policy.failLoud({ name: 'keys' }, async () => {
       const found = new Set<string>();
       for await (const { keys } of this.#validPages(pattern)) for (const key of keys) found.add(key);
       return [...found];
@@ -43,16 +37,16 @@ export class Scans {
   }
 
   delPattern(pattern: string): Promise<number> {
-    return this.#policy.failLoud({ name: 'delPattern' }, async () => {
-      if (typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
+    return this.#cache.policy.failLoud({ name: 'delPattern' }, async () => {
+      checkArgument('pattern', 'a string', pattern, typeof pattern === 'string');
       // A load under way is overtaken even if its key is not in Redis yet, so that no scan finds it.
-      this.#context.loads.forgetThose(this.#matches(pattern));
+      this.#cache.context.loads.forgetThose(this.#matches(pattern));
       return this.#unlinkAll(this.#pages(pattern));
     });
   }
 
   clear(options?: ClearOptions): Promise<void> {
-    return this.#policy.failLoud({ name: 'clear' }, async () => {
+    return this.#cache.policy.failLoud({ name: 'clear' }, async () => {
       const scope = parseClear(options);
       await (scope.lazy ? this.#clearLazily(scope) : this.#clear(scope));
     });
@@ -60,9 +54,9 @@ export class Scans {
 
   /** Deletes the keys that match a Redis glob pattern. Like `clear`, it waits for Redis if it can, and its errors name `clear`. */
   clearPattern(pattern: string): Promise<void> {
-    return this.#policy.failLoud({ name: 'clear' }, async () => {
+    return this.#cache.policy.failLoud({ name: 'clear' }, async () => {
       const matches = this.#matches(pattern);
-      this.#context.loads.forgetThose(matches);
+      this.#cache.context.loads.forgetThose(matches);
       await this.#orLater(`pattern ${pattern}`, matches, async (scans) => {
         await scans.#unlinkAll(scans.#pages(pattern));
       });
@@ -71,22 +65,22 @@ export class Scans {
 
   async #clear(scope: ClearOptions): Promise<void> {
     const space = this.#spaceOf(scope);
-    this.#context.loads.forgetAll();
+    this.#cache.context.loads.forgetAll();
     // A key function of the user may fail, and knows no versions: all keys of its store are in scope.
-    const hides = this.#context.keys.varies ? () => true : (redisKey: string) => space.owns(redisKey);
+    const hides = this.#cache.context.keys.varies ? () => true : (redisKey: string) => space.owns(redisKey);
     await this.#orLater(scopeName(scope), hides, async (scans) => {
       await scans.#unlinkAll(scans.#ownPages(space));
-      scans.#tags.cleared();
+      scans.#cache.tags.cleared();
     });
   }
 
   /** Runs a clear now or, if it can wait, when Redis is back. */
   async #orLater(scope: string, hides: (redisKey: string) => boolean, clear: (scans: Scans) => Promise<void>): Promise<void> {
-    const { keys, clearLater, near } = this.#context;
+    const { keys, clearLater, near } = this.#cache.context;
     try {
       await clear(this);
     } catch (error) {
-      const refused = (failure: unknown): void => void this.#policy.report({ name: 'clear' }, failure);
+      const refused = (failure: unknown): void => void this.#cache.policy.report({ name: 'clear' }, failure);
       const run = (): Promise<void> => this.#runLater(clear);
       if (!clearLater?.(error, { scope: `${keys.scan().glob} ${scope}`, hides, run, refused })) throw error;
       near?.invalidated(null);
@@ -94,48 +88,46 @@ export class Scans {
   }
 
   sweep(): Promise<number> {
-    return this.#policy.failLoud({ name: 'sweep' }, () => this.#unlinkCleared());
+    return this.#cache.policy.failLoud({ name: 'sweep' }, () => this.#unlinkCleared());
   }
 
   /** A later sweep finishes it if the store is disconnected. */
   async #unlinkInBackground(): Promise<void> {
-    const { signal } = this.#context.background;
+    const { signal } = this.#cache.context.background;
     try {
       await this.#unlinkCleared(signal);
     } catch (error) {
-      if (!signal.aborted) this.#policy.report({ name: 'sweep' }, error);
+      if (!signal.aborted) this.#cache.policy.report({ name: 'sweep' }, error);
     }
   }
 
   async #unlinkCleared(signal?: AbortSignal): Promise<number> {
     let count = 0;
     for await (const { redisKeys } of this.#entryPages()) {
-      if (redisKeys.length > 0) count += await this.#tags.unlinkCleared(redisKeys);
+      if (redisKeys.length > 0) count += await this.#cache.tags.unlinkCleared(redisKeys);
       if (signal?.aborted) break;
     }
     return count;
   }
 
   async #clearLazily({ version, allVersions: everyVersion }: ClearOptions): Promise<void> {
-    if (version !== undefined || everyVersion)
-      throw new ArgumentError(expected('lazy', 'left out beside `version` and `allVersions`', true));
-    this.#context.loads.forgetAll();
-    await this.#tags.invalidateAll();
-    this.#context.background.add(this.#clearing.start());
+    checkArgument('lazy', 'left out beside `version` and `allVersions`', true, version === undefined && !everyVersion);
+    this.#cache.context.loads.forgetAll();
+    await this.#cache.tags.invalidateAll();
+    this.#cache.context.background.add(this.#clearing.start());
   }
 
   incrVersion(key: string, delta = 1): Promise<number> {
-    return this.#policy.failLoud({ name: 'incrVersion', key }, async () => {
-      const { version, keysOf, keys, commands, codec, loads } = this.#context;
+    return this.#cache.policy.failLoud({ name: 'incrVersion', key }, async () => {
+      const { version, keysOf, keys, commands, codec, loads } = this.#cache.context;
       if (codec.encrypted) throw new UnsupportedError('an entry under `encryption` is bound to its key: incrVersion cannot move it');
       if (!keysOf || version === undefined || !/^\d+$/.test(version)) {
         throw new UnsupportedError(`incrVersion needs the option \`version\` to be a number, it is \`${version ?? 'not set'}\``);
       }
       const next = Number(version) + delta;
-      if (!Number.isSafeInteger(next) || next < 0)
-        throw new ArgumentError(expected('delta', 'an integer that leads to a version ≥ 0', delta));
+      checkArgument('delta', 'an integer that leads to a version ≥ 0', delta, Number.isSafeInteger(next) && next >= 0);
       const [from, to] = [keys.toRedisKey(key), keysOf(String(next)).toRedisKey(key)];
-      if (await this.#tags.hasTags(from))
+      if (await this.#cache.tags.hasTags(from))
         throw new UnsupportedError('an entry with tags cannot be moved: its tags belong to the version it was written under');
       for (const redisKey of [from, to]) loads.forget(redisKey);
       if (!(await commands.rename(from, to))) throw new MissingKeyError();
@@ -145,18 +137,18 @@ export class Scans {
 
   async *reencode(options?: ReencodeOptions): AsyncGenerator<ReencodeProgress, void, undefined> {
     const { cursor } = parseReencode(options);
-    const { keys, codec, commands } = this.#context;
-    const reencoder = new Reencoder(codec, commands, (redisKey, error) => {
-      this.#policy.report({ name: 'reencode', key: keyName(keys, redisKey) }, error);
+    const { context, policy } = this.#cache;
+    const reencoder = new Reencoder(context, (redisKey, error) => {
+      policy.report({ name: 'reencode', key: keyName(context.keys, redisKey) }, error);
     });
     for await (const { redisKeys, next } of this.#failingLoud('reencode', this.#entryPages(cursor))) {
-      yield await this.#policy.failLoud({ name: 'reencode' }, () => reencoder.rewritePage(redisKeys, next));
+      yield await policy.failLoud({ name: 'reencode' }, () => reencoder.rewritePage(redisKeys, next));
     }
   }
 
   /** Whether a key in Redis matches the pattern. */
   #matches(pattern: string): (redisKey: string) => boolean {
-    const { keys } = this.#context;
+    const { keys } = this.#cache.context;
     const { glob, test } = keys.scan(pattern);
     const regexp = globToRegExp(glob);
     return (redisKey) => {
@@ -166,7 +158,7 @@ export class Scans {
   }
 
   #spaceOf({ version, allVersions: all }: ClearOptions): OwnKeys {
-    const { keys, keysOf, prefix } = this.#context;
+    const { keys, keysOf, prefix } = this.#cache.context;
     if (version === undefined && !all) return keys;
     if (!keysOf) throw new UnsupportedError('there are no versions if `keyFunction` makes the keys');
     return all ? allVersions(prefix) : keysOf(String(version));
@@ -174,8 +166,8 @@ export class Scans {
 
   /** The pages of a scan, as callers' keys and as keys in Redis. */
   async *#pages(pattern: string | undefined): AsyncGenerator<{ keys: string[]; redisKeys: string[] }, void, undefined> {
-    const { keys: space } = this.#context;
-    if (pattern !== undefined && typeof pattern !== 'string') throw new ArgumentError(expected('pattern', 'a string', pattern));
+    const { keys: space } = this.#cache.context;
+    checkArgument('pattern', 'a string', pattern, pattern === undefined || typeof pattern === 'string');
     const { glob, test } = space.scan(pattern);
     for await (const page of this.#scan(glob)) {
       const keys: string[] = [];
@@ -193,14 +185,14 @@ export class Scans {
   /** The pages without entries whose tags are invalid, if an option says that there may be some. */
   async *#validPages(pattern: string | undefined): AsyncGenerator<{ keys: string[] }, void, undefined> {
     for await (const { keys, redisKeys } of this.#pages(pattern)) {
-      const valid = this.#tags.strict && keys.length > 0 ? await this.#tags.areValid(redisKeys) : undefined;
+      const valid = this.#cache.tags.strict && keys.length > 0 ? await this.#cache.tags.areValid(redisKeys) : undefined;
       yield { keys: valid ? keys.filter((_, i) => valid[i]) : keys };
     }
   }
 
   /** The pages of the entries of this store, without its internal keys. */
   async *#entryPages(cursor?: string): AsyncGenerator<{ redisKeys: string[]; next: string }, void, undefined> {
-    const { keys } = this.#context;
+    const { keys } = this.#cache.context;
     const isEntry = (key: string | Buffer): key is string => typeof key === 'string' && keys.owns(key) && !keys.isInternalKey?.(key);
     for await (const { keys: found, next } of this.#scan(keys.scan().glob, cursor)) yield { redisKeys: found.filter(isEntry), next };
   }
@@ -213,18 +205,18 @@ export class Scans {
     try {
       yield* pages;
     } catch (error) {
-      throw this.#policy.report({ name: operation }, error);
+      throw this.#cache.policy.report({ name: operation }, error);
     }
   }
 
   #scan(glob: string, cursor?: string): AsyncGenerator<Page, void, undefined> {
-    if (!this.#context.isReversible) throw new UnsupportedError('this needs the option `parseKey` if `keyFunction` makes the keys');
-    return this.#context.commands.scan(glob, cursor);
+    if (!this.#cache.context.isReversible) throw new UnsupportedError('this needs the option `parseKey` if `keyFunction` makes the keys');
+    return this.#cache.context.commands.scan(glob, cursor);
   }
 
   /** Deletes a page while the next ones are scanned. Two deletions are under way at most, so that Redis need not wait between them. */
   async #unlinkAll(pages: AsyncIterable<{ redisKeys: readonly (string | Buffer)[] }>): Promise<number> {
-    const { commands, loads } = this.#context;
+    const { commands, loads } = this.#cache.context;
     let count = 0;
     let [older, newer] = [Promise.resolve(0), Promise.resolve(0)];
     for await (const { redisKeys } of pages) {

@@ -1,9 +1,9 @@
+import { checkArgument } from '../checks.js';
 import { asMissing, type ReadEntry, type Stored, StoredEntry, type TagGenerations, withTags } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, type OrderedCommands, prefixLength } from '../commands/commands.js';
 import { ArgumentError, UnsupportedError } from '../errors.js';
-import type { KeySpace, TagSpace } from '../keys/keyspace.js';
-import { expected } from '../messages.js';
+import type { KeySpace } from '../keys/keyspace.js';
 import { withTimeout } from '../time/deadlines.js';
 import type { Milliseconds, RedisTtl } from '../ttl.js';
 import { type TagMemory, TagReader } from './tag-generations.js';
@@ -18,7 +18,7 @@ export interface TagSettings {
   readonly strict: boolean;
 }
 
-export interface TagContext {
+interface TagContext {
   readonly commands: OrderedCommands;
   readonly keys: KeySpace;
   readonly tagging: TagSettings;
@@ -229,7 +229,7 @@ export class Tags {
 
   #redisKey(tag: string): string {
     this.checkPlace();
-    return (this.#context.keys.tags as TagSpace).toRedisKey(tag);
+    return (this.#context.keys.tags as NonNullable<KeySpace['tags']>).toRedisKey(tag);
   }
 }
 
@@ -240,8 +240,7 @@ function isCurrent(tags: TagGenerations, now: TagGenerations): boolean {
 
 /** Checks what a caller gives as tags. */
 export function checkTags(tags: unknown): readonly string[] {
-  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string' && tag !== '' && tag.isWellFormed())) {
-    throw new ArgumentError(expected('tags', 'an array of strings that are not empty', tags));
-  }
-  return tags;
+  const isTag = (tag: unknown): boolean => typeof tag === 'string' && tag !== '' && tag.isWellFormed();
+  checkArgument('tags', 'an array of strings that are not empty', tags, Array.isArray(tags) && tags.every(isTag));
+  return tags as readonly string[];
 }

@@ -1,18 +1,15 @@
-import { callOptions } from '../checks.js';
+import { callOptions, checkArgument } from '../checks.js';
 import { type ReadEntry, StoredEntry } from '../codec/entry.js';
 import { prefixLength } from '../commands/commands.js';
-import { ArgumentError, MissingKeyError, UnsupportedError } from '../errors.js';
-import { expected } from '../messages.js';
+import { MissingKeyError, UnsupportedError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { type CheckDeadline, withDeadline } from '../time/deadlines.js';
 import { type RedisTtl, redisTtl, type Ttl } from '../ttl.js';
 import type { WriteOptions } from './call-options.js';
-import type { CacheContext } from './context.js';
-import type { FailurePolicy } from './failure.js';
+import type { CacheCore } from './context.js';
 import { freshFor, type Reader } from './reader.js';
 import { recordRead } from './recording.js';
-import type { Tags } from './tags.js';
 import type { Values } from './values.js';
 import type { EncodingEntry, Writer } from './writer.js';
 
@@ -27,72 +24,68 @@ export interface CounterOptions {
 /** The first bytes of an entry, which tell whether it ages or has tags. */
 const markerLength = 64;
 
+interface ReadWriteCache extends CacheCore {
+  readonly values: Values;
+  readonly reader: Reader;
+  readonly writer: Writer;
+}
+
 /** Changes to entries that depend on what is stored. All fail loud. */
 export class Updates {
-  readonly #context: CacheContext;
-  readonly #reader: Reader;
-  readonly #writer: Writer;
-  readonly #values: Values;
-  readonly #tags: Tags;
-  readonly #policy: FailurePolicy;
+  readonly #cache: ReadWriteCache;
 
-  constructor(context: CacheContext, reader: Reader, writer: Writer, values: Values, tags: Tags, policy: FailurePolicy) {
-    this.#context = context;
-    this.#reader = reader;
-    this.#writer = writer;
-    this.#values = values;
-    this.#tags = tags;
-    this.#policy = policy;
+  constructor(cache: ReadWriteCache) {
+    this.#cache = cache;
   }
 
   touch(key: string, ttl?: Ttl): Promise<boolean> {
-    return this.#policy.failLoud({ name: 'touch', key }, async () => {
-      const redisKey = this.#redisKey(key);
-      return this.#expire(redisKey, this.#context.ttl(ttl));
+    return this.#cache.policy.failLoud({ name: 'touch', key }, async () => {
+      const { keys, ttl: policy } = this.#cache.context;
+      return this.#expire(keys.toRedisKey(key), policy(ttl));
     });
   }
 
   persist(key: string): Promise<boolean> {
-    return this.#policy.failLoud({ name: 'persist', key }, async () => {
-      const redisKey = this.#redisKey(key);
-      const maxTtl = this.#context.ttl(null);
+    return this.#cache.policy.failLoud({ name: 'persist', key }, async () => {
+      const { keys, commands, timeout, ttl } = this.#cache.context;
+      const redisKey = keys.toRedisKey(key);
+      const maxTtl = ttl(null);
       if (maxTtl !== undefined) return this.#expire(redisKey, maxTtl);
-      const { commands, timeout } = this.#context;
       const began = performance.now();
       const answer = Promise.all([commands.persist(redisKey), commands.prefixes([redisKey], prefixLength)]);
-      const [persisted, [prefix]] = await this.#tags.ifValid(redisKey, answer, [false, []]);
-      if (persisted && prefix) await new TimeBudget(timeout, began).run(this.#tags.outlast(redisKey, prefix, undefined));
+      const [persisted, [prefix]] = await this.#cache.tags.ifValid(redisKey, answer, [false, []]);
+      if (persisted && prefix) await new TimeBudget(timeout, began).run(this.#cache.tags.outlast(redisKey, prefix, undefined));
       return persisted;
     });
   }
 
   async #expire(redisKey: string, ttl: RedisTtl): Promise<boolean> {
     const began = performance.now();
-    const prefix = await this.#tags.ifValid(redisKey, this.#context.commands.expire(redisKey, ttl), null);
-    if (prefix?.length) await new TimeBudget(this.#context.timeout, began).run(this.#tags.outlast(redisKey, prefix, ttl));
+    const prefix = await this.#cache.tags.ifValid(redisKey, this.#cache.context.commands.expire(redisKey, ttl), null);
+    if (prefix?.length) await new TimeBudget(this.#cache.context.timeout, began).run(this.#cache.tags.outlast(redisKey, prefix, ttl));
     return prefix !== null;
   }
 
   add(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<boolean> {
-    return this.#policy.failLoud({ name: 'add', key }, async () => {
-      const entry = this.#writer.entry(key, value, how);
+    return this.#cache.policy.failLoud({ name: 'add', key }, async () => {
+      const entry = this.#cache.writer.entry(key, value, how);
       if (entry === undefined) return false;
-      this.#context.loads.forget(entry.key);
-      return withDeadline(this.#context.timeout, (checkDeadline) => this.#add(entry, checkDeadline));
+      this.#cache.context.loads.forget(entry.key);
+      return withDeadline(this.#cache.context.timeout, (checkDeadline) => this.#add(entry, checkDeadline));
     });
   }
 
   /** Redis: SET NX. If the key exists: GETRANGE. If that may be stale: PTTL, GET, GET of its tags, and a compare-and-set script. */
   async #add({ key, value, ttl, isTagged }: EncodingEntry, checkDeadline: CheckDeadline): Promise<boolean> {
-    const { commands } = this.#context;
+    const { commands } = this.#cache.context;
     if (await commands.add(key, value, ttl)) return true;
     checkDeadline();
-    if (!isTagged && !this.#tags.strict && !(await this.#mayBeStale(key))) return false;
+    if (!isTagged && !this.#cache.tags.strict && !(await this.#mayBeStale(key))) return false;
     checkDeadline();
     const { entry, left } = await commands.getWithTtl(key);
     checkDeadline();
     if (!entry.found) return commands.add(key, value, ttl);
-    if (freshFor({ entry, left, at: 0 }) > 0 && (await this.#tags.check([entry]))[0]?.found) return false;
+    if (freshFor({ entry, left, at: 0 }) > 0 && (await this.#cache.tags.check([entry]))[0]?.found) return false;
     checkDeadline();
     if (await commands.replace(key, entry.bytes, await value, ttl)) return true;
     // Another caller's now, or expired.
@@ -101,52 +94,48 @@ export class Updates {
   }
 
   async #mayBeStale(redisKey: string): Promise<boolean> {
-    const [prefix] = await this.#context.commands.prefixes([redisKey], markerLength);
-    return prefix ? this.#values.needsCheck(StoredEntry.parse(prefix)) : false;
+    const [prefix] = await this.#cache.context.commands.prefixes([redisKey], markerLength);
+    return prefix ? this.#cache.values.needsCheck(StoredEntry.parse(prefix)) : false;
   }
 
   /** INCRBY, in a script. `operation`: `incr` or `decr`. */
   count(operation: string, key: string, delta: number, options: CounterOptions | undefined): Promise<number> {
-    return this.#policy.failLoud({ name: operation, key }, async () => {
+    return this.#cache.policy.failLoud({ name: operation, key }, async () => {
       const { initial, ttl } = callOptions(operation, options, { initial: true, ttl: true });
-      if (this.#tags.lazy)
+      if (this.#cache.tags.lazy)
         throw new UnsupportedError(`Redis cannot count in an entry with a generation: ${operation} needs a store without \`lazyClear\``);
-      if (this.#context.codec.encrypted)
+      if (this.#cache.context.codec.encrypted)
         throw new UnsupportedError(`Redis cannot count under \`encryption\`: ${operation} needs a store without it`);
-      if (!Number.isSafeInteger(delta)) throw new ArgumentError(expected('delta', 'an integer', delta));
-      if (initial !== undefined && !Number.isSafeInteger(initial)) throw new ArgumentError(expected('initial', 'an integer', initial));
+      checkArgument('delta', 'an integer', delta, Number.isSafeInteger(delta));
+      checkArgument('initial', 'an integer', initial, initial === undefined || Number.isSafeInteger(initial));
       if (ttl !== undefined) redisTtl(ttl);
-      const time = initial === undefined ? undefined : this.#context.ttl(ttl, initial);
-      const redisKey = this.#redisKey(key);
-      this.#context.loads.forget(redisKey);
-      const sum = await this.#context.commands.incrBy(redisKey, delta, initial, time);
+      const time = initial === undefined ? undefined : this.#cache.context.ttl(ttl, initial);
+      const redisKey = this.#cache.context.keys.toRedisKey(key);
+      this.#cache.context.loads.forget(redisKey);
+      const sum = await this.#cache.context.commands.incrBy(redisKey, delta, initial, time);
       if (sum === undefined) throw new MissingKeyError();
       return sum;
     });
   }
 
   getAndDelete<T>(key: string): Promise<T | undefined> {
-    return this.#policy.failLoud({ name: 'getAndDelete', key }, async () => {
-      const { commands, timeout } = this.#context;
+    return this.#cache.policy.failLoud({ name: 'getAndDelete', key }, async () => {
+      const { commands, timeout } = this.#cache.context;
       const began = performance.now();
-      const { redisKeys, leases } = this.#writer.targets([key]);
+      const { redisKeys, leases } = this.#cache.writer.targets([key]);
       const redisKey = redisKeys[0] as string;
       let entry: ReadEntry = await commands.getAndDelete(redisKey, leases[0]);
-      if (this.#tags.needsTagCheck(entry)) entry = await this.#reader.withValidTags(entry, new TimeBudget(timeout, began));
-      recordRead(this.#context, 'getAndDelete', key, entry);
-      return (entry.found ? this.#values.decode('getAndDelete', key, entry, redisKey) : undefined) as T | undefined;
+      if (this.#cache.tags.needsTagCheck(entry)) entry = await this.#cache.reader.withValidTags(entry, new TimeBudget(timeout, began));
+      recordRead(this.#cache.context, 'getAndDelete', key, entry);
+      return (entry.found ? this.#cache.values.decode('getAndDelete', key, entry, redisKey) : undefined) as T | undefined;
     });
   }
 
   invalidateTags(tags: readonly string[]): Promise<void> {
-    return this.#policy.failLoud({ name: 'invalidateTags' }, async () => {
+    return this.#cache.policy.failLoud({ name: 'invalidateTags' }, async () => {
       // Any load under way may depend on them: later callers do not share it.
-      this.#context.loads.close();
-      await this.#tags.invalidate(tags);
+      this.#cache.context.loads.close();
+      await this.#cache.tags.invalidate(tags);
     });
-  }
-
-  #redisKey(key: string): string {
-    return this.#context.keys.toRedisKey(key);
   }
 }

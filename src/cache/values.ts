@@ -5,9 +5,7 @@ import { hasPayloadOf, isReadable, type NearEntry, type ReadableEntry, share } f
 import type { NearTier } from '../near/tier.js';
 import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import type { CacheContext } from './context.js';
-import type { FailurePolicy } from './failure.js';
-import type { Tags } from './tags.js';
+import type { CacheCore } from './context.js';
 
 /** The use of an entry is noted this often at most, which is exact enough for eviction. */
 const useInterval: Milliseconds = 100;
@@ -50,21 +48,18 @@ export class NearReader {
 
 /** From entries to what callers get: a value decoded for each caller, or for all if the near tier shares values. */
 export class Values {
-  readonly #context: Pick<CacheContext, 'keys' | 'codec' | 'near'>;
-  readonly #tags: Tags;
-  readonly #policy: FailurePolicy;
+  readonly #cache: CacheCore;
   readonly #nearReader: NearReader | undefined;
 
-  constructor(context: Pick<CacheContext, 'keys' | 'codec' | 'near'>, tags: Tags, policy: FailurePolicy) {
-    this.#context = context;
-    this.#tags = tags;
-    this.#policy = policy;
-    this.#nearReader = context.near && new NearReader(context.near, context.keys);
+  constructor(cache: CacheCore) {
+    const { near, keys } = cache.context;
+    this.#cache = cache;
+    this.#nearReader = near && new NearReader(near, keys);
   }
 
   /** Whether more than the entry decides if it counts: its tags, or its time left in Redis. */
   needsCheck(entry: ReadEntry): entry is StoredEntry {
-    return entry.found && (entry.staleFor > 0 || this.#tags.needsTagCheck(entry));
+    return entry.found && (entry.staleFor > 0 || this.#cache.tags.needsTagCheck(entry));
   }
 
   /** The near entry of this key, if it alone answers a read. */
@@ -77,7 +72,7 @@ export class Values {
   ofNear(operation: string, key: string, near: ReadableEntry): MaybePromise<unknown> {
     if (near.isShared) return near.value;
     if (!near.entry.found) return undefined;
-    const { near: tier, codec, keys } = this.#context;
+    const { near: tier, codec, keys } = this.#cache.context;
     // Only encrypted values are bound to their key in Redis.
     const value = this.decode(operation, key, near.entry, codec.encrypted ? keys.toRedisKey(key) : key);
     return tier?.freeze ? then(value, (decoded) => share(near, decoded)) : value;
@@ -85,7 +80,7 @@ export class Values {
 
   /** The value of an entry that was read and counts. If the near tier shares values, the shared one: it may be newer, never older. */
   of(operation: string, key: string, entry: StoredEntry, redisKey: string): MaybePromise<unknown> {
-    if (!this.#context.near?.freeze) return this.decode(operation, key, entry, redisKey);
+    if (!this.#cache.context.near?.freeze) return this.decode(operation, key, entry, redisKey);
     const near = this.#nearReader?.find(key);
     if (this.#answers(near)) return this.ofNear(operation, key, near);
     // The tags and the age of what was read were checked: the near entry is as good if it holds the same payload.
@@ -97,7 +92,7 @@ export class Values {
   /** Decodes the value; a miss and an `error` event if that fails. A promise only if decoding takes time. */
   decode(operation: string, key: string, { payload }: StoredEntry, redisKey: string): MaybePromise<unknown> {
     try {
-      const value = this.#context.codec.decode(payload, redisKey);
+      const value = this.#cache.context.codec.decode(payload, redisKey);
       return value instanceof Promise ? value.catch((error: unknown) => this.#unreadable(operation, key, error)) : value;
     } catch (error) {
       return this.#unreadable(operation, key, error);
@@ -109,6 +104,6 @@ export class Values {
   }
 
   #unreadable(operation: string, key: string, error: unknown): undefined {
-    this.#policy.report({ name: operation, key }, error);
+    this.#cache.policy.report({ name: operation, key }, error);
   }
 }

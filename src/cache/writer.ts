@@ -7,31 +7,29 @@ import { waitAtMost } from '../time/deadlines.js';
 import { pause, unawaited } from '../time/waiting.js';
 import type { Ttl } from '../ttl.js';
 import { allTags, parseWriteOptions, type WriteOptions } from './call-options.js';
-import type { CacheContext } from './context.js';
-import type { FailurePolicy } from './failure.js';
-import type { Tags } from './tags.js';
+import type { CacheCore } from './context.js';
+import type { Operation } from './failure.js';
 
 /** An entry to be written, whose value may still be encoded. */
 export type EncodingEntry = NewEntry<MaybePromise<Stored>> & { readonly isTagged: boolean };
 
+/** What `setMany` stores. */
+type Writes = readonly (readonly [key: string, value: unknown, how?: Ttl | WriteOptions])[];
+
 /** Keys in Redis, and the keys of their leases. */
-export interface Targets {
+interface Targets {
   readonly redisKeys: string[];
   readonly leases: Leases;
 }
 
 /** Stores and deletes entries. */
 export class Writer {
-  readonly #context: CacheContext;
-  readonly #tags: Tags;
-  readonly #policy: FailurePolicy;
+  readonly #cache: CacheCore;
   readonly #outdated: Outdated;
 
-  constructor(context: CacheContext, tags: Tags, policy: FailurePolicy) {
-    this.#context = context;
-    this.#tags = tags;
-    this.#policy = policy;
-    this.#outdated = new Outdated(context, policy, (keys) => this.targets(keys));
+  constructor(cache: CacheCore) {
+    this.#cache = cache;
+    this.#outdated = new Outdated(cache, (keys) => this.targets(keys));
   }
 
   /** @returns whether it was stored. A value that is not stored deletes the entry that it was to replace. */
@@ -42,16 +40,16 @@ export class Writer {
     } catch (error) {
       return unawaited(this.#notStored(key, error));
     }
-    return this.#policy.writing(entry === undefined ? this.#notStored(key) : this.#store(key, entry));
+    return this.#cache.policy.writing(entry === undefined ? this.#notStored(key) : this.#store(key, entry));
   }
 
   #store(key: string, { key: redisKey, value, ttl }: EncodingEntry): Promise<boolean> {
-    this.#context.loads.forget(redisKey);
-    return this.#context.commands.set(redisKey, value, ttl).then(
+    this.#cache.context.loads.forget(redisKey);
+    return this.#cache.context.commands.set(redisKey, value, ttl).then(
       () => true,
       (error: unknown) => {
         // A value that failed to encode later has had its turn as a deletion: a later write may have been sent since.
-        return error instanceof CodecError ? this.#policy.recover({ name: 'set', key }, error, false) : this.#notStored(key, error);
+        return error instanceof CodecError ? this.#cache.policy.recover({ name: 'set', key }, error, false) : this.#notStored(key, error);
       },
     );
   }
@@ -61,24 +59,18 @@ export class Writer {
     const isOutdated = error === undefined || this.#outdated.isLeftBy(error);
     const unlinked = isOutdated ? this.#outdated.unlink([key], 'set', error) : undefined;
     try {
-      return error === undefined ? false : this.#policy.recover({ name: 'set', key }, error, false);
+      return error === undefined ? false : this.#cache.policy.recover({ name: 'set', key }, error, false);
     } finally {
       await unlinked;
     }
   }
 
   /** The same for many, entry by entry. @returns whether each was stored */
-  setMany(
-    entries: readonly (readonly [key: string, value: unknown, how?: Ttl | WriteOptions])[],
-    operation = 'setMany',
-  ): Promise<boolean[]> {
+  setMany(entries: Writes, operation = 'setMany'): Promise<boolean[]> {
     return unawaited(this.#setMany(entries, operation));
   }
 
-  async #setMany(
-    entries: readonly (readonly [key: string, value: unknown, how?: Ttl | WriteOptions])[],
-    operation: string,
-  ): Promise<boolean[]> {
+  async #setMany(entries: Writes, operation: string): Promise<boolean[]> {
     const stored = entries.map(() => false);
     const encoding: EncodingEntry[] = [];
     const positions: number[] = [];
@@ -86,7 +78,7 @@ export class Writer {
     const thrown: unknown[] = [];
     const fail = (key: string | undefined, error: unknown): void => {
       try {
-        this.#policy.recover({ name: operation, key }, error, undefined);
+        this.#cache.policy.recover({ name: operation, key }, error, undefined);
       } catch (failure) {
         thrown.push(failure);
       }
@@ -98,7 +90,7 @@ export class Writer {
           outdated.push(key);
           continue;
         }
-        this.#context.loads.forget(entry.key);
+        this.#cache.context.loads.forget(entry.key);
         // The only handler, if an error below keeps all of them from being sent.
         if (entry.value instanceof Promise) entry.value.catch(() => {});
         encoding.push(entry);
@@ -116,7 +108,7 @@ export class Writer {
     const refused: string[] = [];
     let reason: unknown;
     try {
-      const results = encoding.length === 0 ? [] : await this.#context.commands.setMany(encoding);
+      const results = encoding.length === 0 ? [] : await this.#cache.context.commands.setMany(encoding);
       for (const [i, result] of results.entries()) {
         const position = positions[i] as number;
         stored[position] = result.status === 'fulfilled';
@@ -138,27 +130,28 @@ export class Writer {
 
   /** Deletions of single keys in one tick share a command. */
   unlink(keys: readonly string[], operation = 'del'): Promise<void> {
-    const unlink = (): Promise<unknown> => {
-      const { redisKeys, leases } = this.targets(keys);
-      return keys.length === 0 ? Promise.resolve() : this.#context.commands.unlink(redisKeys, { leases, counted: false });
-    };
-    return this.#policy.failLoud({ name: operation, key: keys.length === 1 ? keys[0] : undefined }, unlink, () => {});
+    return this.#cache.policy.failLoud(
+      operationOn(operation, keys),
+      () => this.#unlink(keys, false),
+      () => {},
+    );
   }
 
   /** @returns how many of the keys existed */
   unlinkCounted(keys: readonly string[], operation = 'del'): Promise<number> {
-    return this.#policy.failLoud({ name: operation, key: keys.length === 1 ? keys[0] : undefined }, () => {
-      if (keys.length === 0) return Promise.resolve(0);
-      const { redisKeys, leases } = this.targets(keys);
-      return this.#context.commands.unlink(redisKeys, { leases });
-    });
+    return this.#cache.policy.failLoud(operationOn(operation, keys), () => this.#unlink(keys, true));
+  }
+
+  #unlink(keys: readonly string[], counted: boolean): Promise<number> {
+    const { redisKeys, leases } = this.targets(keys);
+    return keys.length === 0 ? Promise.resolve(0) : this.#cache.context.commands.unlink(redisKeys, { leases, counted });
   }
 
   /** @returns whether each key existed */
   unlinkEach(keys: readonly string[], operation = 'deleteMany'): Promise<boolean[]> {
-    return this.#policy.failLoud({ name: operation }, () => {
+    return this.#cache.policy.failLoud({ name: operation }, () => {
       const { redisKeys, leases } = this.targets(keys);
-      return this.#context.commands.unlinkEach(redisKeys, leases);
+      return this.#cache.context.commands.unlinkEach(redisKeys, leases);
     });
   }
 
@@ -167,27 +160,23 @@ export class Writer {
    * `staleFor`: how much longer than its `ttl` Redis keeps it.
    */
   entry(key: string, value: unknown, how: Ttl | WriteOptions, earlier?: TagGenerations, staleFor = 0): EncodingEntry | undefined {
-    const redisKey = this.#redisKey(key);
+    const redisKey = this.#cache.context.keys.toRedisKey(key);
     const { ttl, tags: ofCall } = parseWriteOptions(how);
-    if (ofCall.length > 0) this.#tags.checkPlace();
-    const time = this.#context.ttl(ttl, value);
-    if (value === undefined || !this.#context.isCacheable(value)) return undefined;
-    const tags = allTags(ofCall, this.#context.tagsOf, key, value);
+    if (ofCall.length > 0) this.#cache.tags.checkPlace();
+    const time = this.#cache.context.ttl(ttl, value);
+    if (value === undefined || !this.#cache.context.isCacheable(value)) return undefined;
+    const tags = allTags(ofCall, this.#cache.context.tagsOf, key, value);
     const life = time === undefined ? undefined : time + staleFor;
-    const bytes = this.#tags.withGenerations(this.#context.codec.encode(value, redisKey), tags, life, earlier);
+    const bytes = this.#cache.tags.withGenerations(this.#cache.context.codec.encode(value, redisKey), tags, life, earlier);
     return { key: redisKey, value: bytes, ttl: time, isTagged: tags.length > 0 };
   }
 
   /** The keys of a deletion, with the leases that it ends. Later callers do not share loads from before it. */
   targets(keys: readonly string[]): Targets {
-    const { keys: space, loads } = this.#context;
-    const redisKeys = keys.map((key) => this.#redisKey(key));
+    const { keys: space, loads } = this.#cache.context;
+    const redisKeys = keys.map((key) => space.toRedisKey(key));
     for (const redisKey of redisKeys) loads.forget(redisKey);
     return { redisKeys, leases: redisKeys.map((redisKey) => space.siblingKey?.(redisKey, 'lease')) };
-  }
-
-  #redisKey(key: string): string {
-    return this.#context.keys.toRedisKey(key);
   }
 }
 
@@ -195,20 +184,18 @@ export class Writer {
 const kinds = [OutOfMemoryError, TooLargeError, PermissionError, CodecError];
 
 /** Deletes entries that are no longer true, because the write that was to replace them failed. */
-export class Outdated {
-  readonly #context: CacheContext;
-  readonly #policy: FailurePolicy;
+class Outdated {
+  readonly #cache: CacheCore;
   readonly #targets: (keys: readonly string[]) => Targets;
 
-  constructor(context: CacheContext, policy: FailurePolicy, targets: (keys: readonly string[]) => Targets) {
-    this.#context = context;
-    this.#policy = policy;
+  constructor(cache: CacheCore, targets: (keys: readonly string[]) => Targets) {
+    this.#cache = cache;
     this.#targets = targets;
   }
 
   /** Whether a write that failed with this error leaves such an entry while Redis can be reached. */
   isLeftBy(error: unknown): boolean {
-    if (error instanceof ArgumentError) return !this.#context.strict;
+    if (error instanceof ArgumentError) return !this.#cache.context.strict;
     if (!(error instanceof CacheError)) return false;
     return kinds.some((kind) => error instanceof kind) || error.code === 'ERR_OPTION';
   }
@@ -216,7 +203,7 @@ export class Outdated {
   /** Fails open. `error`: the failure of the write, which took some of its time: then the caller waits half a `timeout` at most. */
   async unlink(keys: readonly string[], operation: string, error?: unknown): Promise<void> {
     if (keys.length === 0) return;
-    const { timeout, background } = this.#context;
+    const { timeout, background } = this.#cache.context;
     let targets: Targets;
     try {
       targets = this.#targets(keys);
@@ -227,7 +214,7 @@ export class Outdated {
     const unlinked = this.#unlink(targets, error instanceof TooLargeError).catch((failure: unknown) => {
       // Forbidden like the write, which was reported.
       if (failure instanceof PermissionError && error instanceof PermissionError) return;
-      this.#policy.report({ name: operation, key: keys.length === 1 ? keys[0] : undefined }, failure);
+      this.#cache.policy.report(operationOn(operation, keys), failure);
     });
     background.add(unlinked);
     await (error === undefined ? unlinked : waitAtMost(unlinked, timeout / 2));
@@ -235,7 +222,7 @@ export class Outdated {
 
   /** `isClosing`: Redis closes the connection over what it refused, and the deletion takes the next one. */
   async #unlink({ redisKeys, leases }: Targets, isClosing: boolean): Promise<void> {
-    const { commands, background, timeout } = this.#context;
+    const { commands, background, timeout } = this.#cache.context;
     const end = performance.now() + (isClosing ? timeout / 2 : 0);
     for (;;) {
       try {
@@ -247,4 +234,8 @@ export class Outdated {
       }
     }
   }
+}
+
+function operationOn(name: string, keys: readonly string[]): Operation {
+  return { name, key: keys.length === 1 ? keys[0] : undefined };
 }

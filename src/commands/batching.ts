@@ -16,7 +16,7 @@ export function checkBatch(options: BatchOptions | undefined = {}): void {
 }
 
 /** Which keys may share a command: all, or in a cluster those of one slot, so that a failure of one node fails only its keys. */
-export type GroupKeys = (keys: readonly string[]) => Iterable<readonly string[]>;
+type GroupKeys = (keys: readonly string[]) => Iterable<readonly string[]>;
 
 const oneGroup: GroupKeys = (keys) => [keys];
 
@@ -48,25 +48,12 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, g
     return lease;
   }
 
-  /** Sends the waiting reads of these keys. */
-  function flushReads(keys: readonly (string | Buffer)[]): void {
-    if (gets.isEmpty && checks.isEmpty && ttls.isEmpty) return;
-    for (const each of keys) {
-      const key = String(each);
-      gets.flushIfHolds(key);
-      checks.flushIfHolds(key);
-      ttls.flushIfHolds(key);
-    }
-  }
+  const reads = [gets, checks, ttls];
+  const all = [...reads, unlinks];
 
-  /** Sends the waiting deletions of these keys. */
-  function flushUnlinks(keys: readonly (string | Buffer)[]): void {
-    if (!unlinks.isEmpty) for (const key of keys) unlinks.flushIfHolds(String(key));
-  }
-
-  function flush(keys: readonly (string | Buffer)[]): void {
-    flushReads(keys);
-    flushUnlinks(keys);
+  /** Sends what waits for these keys. */
+  function flush(batches: readonly TickBatch<unknown>[], keys: readonly (string | Buffer)[]): void {
+    for (const batch of batches) if (!batch.isEmpty) for (const key of keys) batch.flushIfHolds(String(key));
   }
 
   function reading<T>(batch: TickBatch<T>): (key: string) => Promise<T> {
@@ -78,26 +65,21 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, g
 
   return {
     ...wrapEach(commands, (verb, call, name) => (a, b, c, d) => {
-      if (verb.access === 'read' && name !== 'getWithTtl') flushUnlinks(verb.keys(a, b));
-      else flush(verb.keys(a, b));
+      flush(verb.access === 'read' && name !== 'getWithTtl' ? [unlinks] : all, verb.keys(a, b));
       return call(a, b, c, d);
     }),
     get: reading(gets),
     has: reading(checks),
     pttl: reading(ttls),
-    set(key, value, ttl) {
-      flush([key]);
-      return commands.set(key, value, ttl);
-    },
     unlink(keys, options) {
       const [key] = keys;
       if (keys.length !== 1 || typeof key !== 'string' || options?.counted !== false) {
-        flush(keys);
+        flush(all, keys);
         return commands.unlink(keys, options);
       }
       const lease = options.leases?.[0];
       if (lease !== undefined) leases.set(key, lease);
-      flushReads(keys);
+      flush(reads, keys);
       return unlinks.add(key) as Promise<number>;
     },
     scan(glob, cursor) {
@@ -108,7 +90,7 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, g
 }
 
 /** A call that waits for the end of the tick. */
-interface WaitingCall<T> {
+interface PendingCall<T> {
   readonly promise: Promise<T>;
   resolve(value: T): void;
   reject(error: unknown): void;
@@ -121,7 +103,7 @@ class TickBatch<T> {
   readonly #one: (key: string) => Promise<T>;
   readonly #many: (keys: readonly string[]) => Promise<T[]>;
   readonly #flush = (): void => this.flush();
-  #waiting = new Map<string, WaitingCall<T>>();
+  #waiting = new Map<string, PendingCall<T>>();
 
   constructor(max: number, groupKeys: GroupKeys, one: (key: string) => Promise<T>, many: (keys: readonly string[]) => Promise<T[]>) {
     this.#max = max;
@@ -161,13 +143,13 @@ class TickBatch<T> {
         const part = keys.slice(i, i + this.#max);
         this.#send(
           part,
-          part.map((key) => waiting.get(key) as WaitingCall<T>),
+          part.map((key) => waiting.get(key) as PendingCall<T>),
         );
       }
     }
   }
 
-  #send(keys: readonly string[], calls: readonly WaitingCall<T>[]): void {
+  #send(keys: readonly string[], calls: readonly PendingCall<T>[]): void {
     const fail = (error: unknown): void => {
       for (const call of calls) call.reject(error);
     };

@@ -60,7 +60,7 @@ export const batchSize = 1000;
 /**
  * The Redis commands a cache needs, on keys and bytes of Redis. `redis.ts` sends them, `memory.ts` and `local.ts` answer them in the
  * process, and the wrappers add tracing, order, batching, the delete queue and the near tier. Each rejects if Redis cannot be reached or
- * refuses. {@link verbs} describes each once more as data, for the wrappers.
+ * refuses. {@link verbTable} describes each as data, for the wrappers.
  */
 export interface Commands<Value = Stored> {
   get(key: string): Promise<ReadEntry>;
@@ -137,11 +137,11 @@ export interface Page {
 export interface OrderedCommands extends Commands<Stored | Promise<Stored>> {
   /** Resolves when every value that is being encoded now was sent. */
   idle(): Promise<unknown>;
-  /** Left out if no server tells what changes. */
+  /** Left out without tracking. */
   readonly tracked?: TrackedReads;
 }
 
-/** Reads over a connection whose server tells what changes. */
+/** Reads over a connection that tracks. */
 export interface TrackedReads {
   /** GET for a load: PTTL, which the near tier needs to keep the answer, is sent only for an entry that exists, and not waited for. */
   get(key: string): Promise<ReadEntry>;
@@ -153,7 +153,7 @@ export interface TrackedReads {
 export interface Watch {
   /** Aborted when one of the keys may have changed, or the server no longer tracks. */
   readonly signal: AbortSignal;
-  /** MGET. The server tells of the next change after its answer. */
+  /** MGET. The next change after its answer is tracked. */
   read(): Promise<ReadEntry[]>;
   end(): void;
 }

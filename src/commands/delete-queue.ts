@@ -1,6 +1,6 @@
 import { clearTimeout, performance, setTimeout } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import { type Call, type Commands, type Leases, type NewEntry, verbTable, wrapEach } from './commands.js';
+import { type Call, type Commands, type Leases, wrapEach } from './commands.js';
 import { type Clear, isRetryable, PendingClears, PendingDeletions } from './pending-deletions.js';
 
 /** How often Redis is tried while something waits for it. */
@@ -58,58 +58,48 @@ export class DeleteQueue {
 
   /** Commands to the same Redis, with these deletions waiting. */
   over(commands: Commands): Commands {
-    const wrapped = wrapEach(commands, (verb, call) => {
+    const wrapped = wrapEach(commands, (verb, call, name) => {
       if (verb.access === 'read') return verb.many ? this.#readMany(call, verb.missing) : this.#read(call, verb.missing);
-      if (verb.access === 'update') return this.#update(call, verb.keys);
+      if (verb.access === 'update' || name === 'claim') return this.#update(call, verb.keys);
       return call;
     });
     return {
       ...wrapped,
-      claim: this.#update(commands.claim as Call, verbTable.claim.keys) as Commands['claim'],
-      setUnderLease: async (entry, claim) => {
-        await this.#settleDeletions([claim.lease, entry.key]);
-        return commands.setUnderLease(entry, claim);
-      },
-      unlinkUnderLease: async (key, claim, mark) => {
-        await this.#settleDeletions([claim.lease, key]);
-        return commands.unlinkUnderLease(key, claim, mark);
-      },
+      setUnderLease: (entry, claim) => this.#afterDeletions([claim.lease, entry.key], () => commands.setUnderLease(entry, claim)),
+      unlinkUnderLease: (key, claim, mark) => this.#afterDeletions([claim.lease, key], () => commands.unlinkUnderLease(key, claim, mark)),
       set: (key, value, ttl) => {
-        if (this.#deletions.size > 0) return this.#write(key, () => commands.set(key, value, ttl));
         const sent = commands.set(key, value, ttl);
+        if (this.#deletions.size > 0) return this.#write([key], () => Promise.allSettled([sent])).then(() => sent);
         sent.catch((error: unknown) => this.#becomeDeletion(error, key));
         return sent;
       },
-      setMany: (entries) => this.#writeMany(entries, () => commands.setMany(entries)),
-      unlink: async (keys, options) => {
-        if (options?.scanned) return commands.unlink(keys, options);
-        try {
-          return await commands.unlink(keys, options);
-        } catch (error) {
-          this.#keep(error, keys, options?.leases);
-          return 0;
-        }
+      setMany: (entries) =>
+        this.#write(
+          entries.map(({ key }) => key),
+          () => commands.setMany(entries),
+        ),
+      unlink: (keys, options) => {
+        const sent = commands.unlink(keys, options);
+        return options?.scanned ? sent : sent.catch((error: unknown) => this.#keep(error, keys, options?.leases, 0));
       },
-      unlinkEach: async (keys, leases) => {
-        try {
-          return await commands.unlinkEach(keys, leases);
-        } catch (error) {
-          this.#keep(error, keys, leases);
-          return keys.map(() => false);
-        }
+      unlinkEach: (keys, leases) => {
+        const none = keys.map(() => false);
+        return commands.unlinkEach(keys, leases).catch((error: unknown) => this.#keep(error, keys, leases, none));
       },
       scan: (glob, cursor) => this.#scan(commands.scan(glob, cursor)),
     };
   }
 
-  #keep(error: unknown, keys: Keys, leases: Leases = []): void {
-    const theirs = leases.filter((lease) => lease !== undefined);
+  /** Lets a deletion that failed with this error wait. @returns the answer, or throws the error if it cannot wait */
+  #keep<T>(error: unknown, keys: Keys, leases: Leases | undefined, answer: T): T {
+    const theirs = leases?.filter((lease) => lease !== undefined) ?? [];
     const names = keys.map(String);
     if (!isRetryable(error) || this.#stopped || !this.#deletions.hasRoomFor([...theirs, ...names])) throw error;
     for (const lease of theirs) this.#deletions.add(lease, true);
     for (const name of names) this.#deletions.add(name);
     this.#onQueued(error as Error, names);
     this.#schedule();
+    return answer;
   }
 
   /** Sets the timer to the next attempt, earlier than it was if something is due earlier. */
@@ -146,10 +136,10 @@ export class DeleteQueue {
     for (const [key, pending] of due) if (pending?.writes === 0) this.#deletions.settle(key, pending);
   }
 
-  async #settleDeletions(keys: readonly string[]): Promise<void> {
-    if (this.#deletions.size === 0) return;
+  async #afterDeletions<T>(keys: readonly string[], call: () => Promise<T>): Promise<T> {
     const due = keys.filter((key) => this.#deletions.has(key));
     if (due.length > 0) await this.#settle(due);
+    return call();
   }
 
   #read(call: Call, missing: unknown): Call {
@@ -177,29 +167,14 @@ export class DeleteQueue {
     };
   }
 
-  /** A write of the whole value. Once it arrived, the deletion before it no longer matters. */
-  async #write<R>(key: string, attempt: () => Promise<R>): Promise<R> {
-    const pending = this.#deletions.get(key);
-    if (pending) pending.writes++;
-    try {
-      const result = await attempt();
-      this.#deletions.settle(key, pending);
-      return result;
-    } catch (error) {
-      this.#becomeDeletion(error, key);
-      throw error;
-    } finally {
-      if (pending) pending.writes--;
-    }
-  }
-
-  async #writeMany(entries: readonly NewEntry[], attempt: () => ReturnType<Commands['setMany']>): ReturnType<Commands['setMany']> {
-    const pending = entries.map(({ key }) => this.#deletions.get(key));
+  /** Writes whole values. The deletion before one that arrived no longer matters. */
+  async #write(keys: readonly string[], attempt: () => Promise<PromiseSettledResult<unknown>[]>): Promise<PromiseSettledResult<unknown>[]> {
+    const pending = keys.map((key) => this.#deletions.get(key));
     for (const each of pending) if (each) each.writes++;
     try {
       const results = await attempt();
       for (const [i, result] of results.entries()) {
-        const { key } = entries[i] as NewEntry;
+        const key = keys[i] as string;
         if (result.status === 'rejected') this.#becomeDeletion(result.reason, key);
         else this.#deletions.settle(key, pending[i]);
       }

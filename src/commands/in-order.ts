@@ -1,16 +1,15 @@
 import type { Stored } from '../codec/entry.js';
+import type { MaybePromise } from '../codec/serializers.js';
 import type { CallOptions } from '../connection/guard.js';
 import { type CheckDeadline, withDeadline } from '../time/deadlines.js';
 import { abortable } from '../time/waiting.js';
 import { batchSize, type Commands, type NewEntry, type OrderedCommands, wrapEach } from './commands.js';
 
-type MaybePromise<T> = T | Promise<T>;
-
 /**
  * Keeps the order of calls on one key while a value for it is being encoded (compression takes time): later calls leave later, so a read
  * sees the write before it and the last write wins. While no value is being encoded, which is the rule, calls go straight through.
  *
- * A call that waits has one deadline for the wait and the answer together. Nothing is sent for a call whose caller was told that it failed.
+ * A call that waits has one deadline for the wait and the answer together. Nothing is sent for a call that has failed for its caller.
  */
 export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {}): OrderedCommands {
   /** For each key that a value is being encoded for: settles when the last of its writes was sent. */
@@ -35,56 +34,53 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
     return turn;
   }
 
-  /** Writes the value when it is encoded and every earlier call on the key was sent. `failed` takes the turn of a value that has no bytes. */
+  /** Writes when the values are encoded, or cannot be, and every earlier call on the keys was sent. */
   function inTurn<T>(
+    keys: readonly string[],
+    values: readonly MaybePromise<Stored>[],
+    write: (values: readonly PromiseSettledResult<Stored>[]) => Promise<T>,
+  ): Promise<T> {
+    return bounded(
+      async (checkDeadline) => {
+        let answer: Promise<T> | undefined;
+        const encoding = Promise.allSettled(values);
+        await takeTurn(keys, async () => {
+          const encoded = await encoding;
+          checkDeadline();
+          // The next turn begins when this one was sent; its answer may come later.
+          answer = write(encoded);
+          answer.catch(() => {});
+        });
+        return answer as Promise<T>;
+      },
+      Math.ceil(keys.length / batchSize),
+    );
+  }
+
+  /** `failed` takes the turn of a value that has no bytes. */
+  function writeInTurn<T>(
     key: string,
     value: MaybePromise<Stored>,
     write: (value: Stored) => Promise<T>,
     failed?: () => Promise<unknown>,
   ): Promise<T> {
     if (!(value instanceof Promise) && !turns.has(key)) return write(value);
-    return bounded(async (checkDeadline) => {
-      let answer: Promise<T> | undefined;
-      const encoding = Promise.allSettled([value]);
-      await takeTurn([key], async () => {
-        const [result] = await encoding;
-        checkDeadline();
-        if (result.status === 'rejected') {
-          failed?.().catch(() => {});
-          throw result.reason;
-        }
-        // The next turn begins when this one was sent; its answer may come later.
-        answer = write(result.value);
-        answer.catch(() => {});
-      });
-      return answer as Promise<T>;
+    return inTurn([key], [value], ([result]) => {
+      if (result?.status === 'fulfilled') return write(result.value);
+      failed?.().catch(() => {});
+      return Promise.reject(result?.reason);
     });
   }
 
-  /** The same for many, which leave together once all are encoded. */
-  async function manyInTurn(
+  /** Stores the values that have bytes, and deletes what the others were to replace. */
+  async function setEncoded(
     entries: readonly NewEntry<MaybePromise<Stored>>[],
-    checkDeadline: CheckDeadline,
+    values: readonly PromiseSettledResult<Stored>[],
   ): Promise<PromiseSettledResult<unknown>[]> {
-    const encoding = Promise.allSettled(entries.map(({ value }) => value));
-    let values: PromiseSettledResult<Stored>[] = [];
-    let answers: Promise<PromiseSettledResult<unknown>[]> = Promise.resolve([]);
-    await takeTurn(
-      entries.map(({ key }) => key),
-      async () => {
-        values = await encoding;
-        checkDeadline();
-        const encoded = entries.flatMap(({ key, ttl }, i) => {
-          const value = values[i] as PromiseSettledResult<Stored>;
-          return value.status === 'fulfilled' ? [{ key, value: value.value, ttl }] : [];
-        });
-        const failed = entries.filter((_, i) => values[i]?.status === 'rejected').map(({ key }) => key);
-        if (failed.length > 0) commands.unlink(failed, { counted: false }).catch(() => {});
-        if (encoded.length > 0) answers = commands.setMany(encoded);
-        answers.catch(() => {});
-      },
-    );
-    const sent = (await answers).values();
+    const encoded = entries.flatMap((entry, i) => (values[i]?.status === 'fulfilled' ? [{ ...entry, value: values[i].value }] : []));
+    const failed = entries.filter((_, i) => values[i]?.status === 'rejected').map(({ key }) => key);
+    if (failed.length > 0) commands.unlink(failed, { counted: false }).catch(() => {});
+    const sent = (encoded.length > 0 ? await commands.setMany(encoded) : []).values();
     return values.map((value) => (value.status === 'rejected' ? value : (sent.next().value as PromiseSettledResult<unknown>)));
   }
 
@@ -113,15 +109,17 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
       if (turns.size === 0 && !(value instanceof Promise)) return commands.set(key, value, ttl);
       // A value that cannot be encoded deletes the entry that it was to replace.
       const unlink = (): Promise<number> => commands.unlink([key], { counted: false });
-      return inTurn(key, value, (encoded) => commands.set(key, encoded, ttl), unlink);
+      return writeInTurn(key, value, (encoded) => commands.set(key, encoded, ttl), unlink);
     },
-    add: (key, value, ttl) => inTurn(key, value, (encoded) => commands.add(key, encoded, ttl)),
+    add: (key, value, ttl) => writeInTurn(key, value, (encoded) => commands.add(key, encoded, ttl)),
     setUnderLease: ({ key, value, ttl }, claim) =>
-      inTurn(key, value, (encoded) => commands.setUnderLease({ key, value: encoded, ttl }, claim)),
+      writeInTurn(key, value, (encoded) => commands.setUnderLease({ key, value: encoded, ttl }, claim)),
     setMany(entries) {
       const isLate = entries.some(({ key, value }) => value instanceof Promise || turns.has(key));
       if (!isLate) return commands.setMany(entries as readonly NewEntry[]);
-      return bounded((checkDeadline) => manyInTurn(entries, checkDeadline), Math.ceil(entries.length / batchSize));
+      const keys = entries.map(({ key }) => key);
+      const values = entries.map(({ value }) => value);
+      return inTurn(keys, values, (encoded) => setEncoded(entries, encoded));
     },
     idle: () => Promise.all(turns.values()),
     async *scan(glob, cursor) {

@@ -9,7 +9,7 @@ import { type Commands, type Leases, markStart, missing, never, prefixLength } f
 
 const pageSize = 1000;
 
-/** Asks for `Date` anew each time, so that fake timers move it. The LRU takes a start of 0 for none, which is where some of them begin. */
+/** Reads `Date` at each call, so that fake timers apply. One more than it, because the LRU takes a start time of 0 for none. */
 const clock = { now: (): number => Date.now() + 1 };
 
 /**
@@ -22,9 +22,7 @@ export function memoryCommands(max = 10_000): Commands {
 
   function write(key: string, value: Stored, ttl: RedisTtl): void {
     // A copy: the caller may reuse its Buffer.
-    entries.set(key, typeof value === 'string' ? value : Buffer.from(value), {
-      ttl: ttl ?? 0,
-    });
+    entries.set(key, typeof value === 'string' ? value : Buffer.from(value), { ttl: ttl ?? 0 });
   }
 
   function pttl(key: string): number {
@@ -179,10 +177,8 @@ export function memoryCommands(max = 10_000): Commands {
         .filter((key) => entries.has(key) && matches.test(key))
         .sort();
       for (let i = Number(cursor); i === 0 || i < keys.length; i += pageSize) {
-        yield {
-          keys: keys.slice(i, i + pageSize),
-          next: i + pageSize < keys.length ? String(i + pageSize) : '0',
-        };
+        const end = i + pageSize;
+        yield { keys: keys.slice(i, end), next: end < keys.length ? String(end) : '0' };
       }
     },
     async ping() {},

@@ -21,12 +21,12 @@ const refusedWait: Milliseconds = 200;
 const maxRefusedWait: Milliseconds = 30_000;
 
 /** A deletion that waits. */
-export interface Waiting {
+interface PendingDeletion {
   /** How many writes that would replace it are under way. */
   writes: number;
   /** Whether it is that of a lease, which no caller asked for by name. */
   readonly lease: boolean;
-  /** If Redis has refused it, which was told of: how long it waits for the next attempt, and when that is due. */
+  /** If Redis has refused it, which was reported: how long it waits for the next attempt, and when that is due. */
   lastRefusal?: { readonly wait: Milliseconds; readonly due: Milliseconds };
 }
 
@@ -35,14 +35,14 @@ export class PendingDeletions {
   readonly #unlink: (key: string) => Promise<unknown>;
   readonly #onRefused: (error: Error, keys: readonly string[]) => void;
   /** By key in Redis. Each key is in `#unsent` or in `#refused` too. */
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #waiting = new Map<string, PendingDeletion>();
   /** To be sent as soon as Redis can be reached, in the order of their attempts. */
   readonly #unsent = new Set<string>();
   /** Refused by Redis: each has its own next attempt, so that none of them delays what is unsent. */
   readonly #refused = new Set<string>();
   #sending: Promise<void> | undefined;
 
-  /** `onRefused`: told of each key once, leases left out. */
+  /** `onRefused`: called once for each key, leases left out. */
   constructor(unlink: (key: string) => Promise<unknown>, onRefused: (error: Error, keys: readonly string[]) => void) {
     this.#unlink = unlink;
     this.#onRefused = onRefused;
@@ -61,7 +61,7 @@ export class PendingDeletions {
     return this.#waiting.has(key);
   }
 
-  get(key: string): Waiting | undefined {
+  get(key: string): PendingDeletion | undefined {
     return this.#waiting.get(key);
   }
 
@@ -77,7 +77,7 @@ export class PendingDeletions {
   }
 
   /** The deletion has arrived, or a write that replaces it: it waits no longer, unless a later one does. */
-  settle(key: string, entry: Waiting | undefined): void {
+  settle(key: string, entry: PendingDeletion | undefined): void {
     if (entry === undefined || this.#waiting.get(key) !== entry) return;
     this.#waiting.delete(key);
     this.#unsent.delete(key);
@@ -153,7 +153,7 @@ export class PendingDeletions {
     return keys;
   }
 
-  #refuse(key: string, entry: Waiting): void {
+  #refuse(key: string, entry: PendingDeletion): void {
     const wait = entry.lastRefusal ? Math.min(entry.lastRefusal.wait * 2, maxRefusedWait) : refusedWait;
     entry.lastRefusal = { wait, due: performance.now() + wait };
     this.#unsent.delete(key);

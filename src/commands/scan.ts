@@ -8,10 +8,7 @@ import type { Page } from './commands.js';
 /** SCAN's COUNT: the keys Redis looks at in one step. With 500 and 2000 clearing takes longer, measured. */
 const scanCount = '1000';
 
-/**
- * SCAN, on one node after the other where there are several. There a cursor says whose it is, `17@10.0.0.5:6379`: each node
- * has its own, and those that come before it in the order of their names are done.
- */
+/** SCAN, one node after another. In a cluster the cursor names its node, `17@10.0.0.5:6379`; nodes before that one are done. */
 export async function* scan(pool: Pool, glob: string, cursor = '0'): AsyncGenerator<Page, void, undefined> {
   const primaries = (): Promise<readonly (string | undefined)[]> =>
     pool.use(async (connection) => (connection.primaries ? connection.primaries() : [undefined]));
@@ -26,7 +23,7 @@ export async function* scan(pool: Pool, glob: string, cursor = '0'): AsyncGenera
         yield node === undefined ? page : { ...page, next: `${page.next}@${node}` };
         continue;
       }
-      // Keys may have gone to a node that was none when this began: a primary that was added, or promoted.
+      // Slots may have moved to a primary that was added or promoted since the scan began.
       if (left.length === 0) left.push(...(await primaries()).filter((name) => !seen.has(name)));
       for (const name of left) seen.add(name);
       yield { ...page, next: left.length === 0 ? '0' : `0@${left[0]}` };
@@ -38,7 +35,7 @@ export async function* scan(pool: Pool, glob: string, cursor = '0'): AsyncGenera
 async function* scanNode(pool: Pool, glob: string, from: string, node: string | undefined): AsyncGenerator<Page, void, undefined> {
   const ask = (cursor: string): Promise<Reply> => {
     const page = pool.use((connection) => connection.send(['SCAN', cursor, 'MATCH', glob, 'COUNT', scanCount], { node }));
-    // Awaited later, or never where the caller has seen enough: a rejection must not go unhandled.
+    // Awaited later, or never if the caller stops: a rejection must not be unhandled.
     page.catch(() => {});
     return page;
   };
@@ -46,13 +43,13 @@ async function* scanNode(pool: Pool, glob: string, from: string, node: string | 
   while (asked) {
     const [following, keys] = (await asked) as [Reply, Buffer[]];
     const next = String(following);
-    // Redis looks for the next page while this one is dealt with.
+    // Redis scans the next page while the caller works on this one.
     asked = next === '0' ? undefined : ask(next);
     yield { keys: keys.map(asText), next };
   }
 }
 
-/** A key as text, or as it is where it is none. What is no UTF-8 becomes U+FFFD, which is cheaper to look for than to read the bytes twice. */
+/** A key as text, or as bytes if it is not UTF-8. Decoding turns such bytes into U+FFFD, which is cheaper to look for. */
 function asText(key: Buffer): string | Buffer {
   const text = key.toString();
   return text.includes('\ufffd') && !isUtf8(key) ? key : text;

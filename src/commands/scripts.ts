@@ -24,8 +24,7 @@ export class Script {
   }
 }
 
-// A reply of nil for a missing key tells it from a count; what leaves the range of exact integers is undone. The sum is sent as text:
-// node-redis reads an integer reply of 9007199254740991 as one more.
+// Replies nil for a missing key, and undoes a sum beyond exact integers. The sum is text: node-redis reads 9007199254740991 as one more.
 export const incrementBy = new Script(`
 local initial = ARGV[2]
 local created = redis.call('EXISTS', KEYS[1]) == 0
@@ -47,7 +46,7 @@ elseif ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
 else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`);
 
-// The marker and the two numbers of a stale window take 48 bytes at most. What is no string has none.
+// The marker and the two numbers of a stale window take 48 bytes at most. Other types have none.
 export const expireWithWindow = new Script(`
 local head = redis.pcall('GETRANGE', KEYS[1], 0, ${prefixLength - 1})
 if type(head) == 'table' then head = '' end
@@ -82,7 +81,7 @@ export const unlinkIfUnchanged = new Script(`
 if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
 return redis.call('UNLINK', KEYS[1])`);
 
-/** How long the counter of fencing tokens outlives its last use; after that they go on from the server's clock. */
+/** How long the counter of fencing tokens outlives its last use. Later tokens continue from the clock of the server. */
 const fenceLifetime = 86_400_000;
 
 /** Whether KEYS[lease] is held under the token ARGV[1]. What follows the token in Redis is how the load before it ended. */
@@ -133,7 +132,7 @@ redis.call('DEL', KEYS[1])
 if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`);
 
-// Microseconds since 1970 stay exact until 2255. The counter keeps tokens rising where the clock was set back.
+// Microseconds since 1970 are exact until 2255. The counter keeps tokens rising if the clock of the server is set back.
 export const acquireLock = new Script(`
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return nil end
 local time = redis.call('TIME')

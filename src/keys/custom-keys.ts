@@ -4,10 +4,7 @@ import { expected } from '../messages.js';
 import { escapeGlob } from './glob.js';
 import { filtered, type KeySpace } from './keyspace.js';
 
-/**
- * A key space of the user's own: any function, with its inverse where scans are wanted.
- * @internal
- */
+/** A key space from a function of the user. Scans need its inverse, `parseKey`. @internal */
 export function customKeySpace(
   keyFunction: (key: string) => string,
   parseKey: ((redisKey: string) => string | undefined) | undefined,
@@ -35,7 +32,7 @@ export function customKeySpace(
         throw functionFailed('keyFunction', cause);
       }
       if (typeof redisKey !== 'string') throw gave('keyFunction', 'a string', redisKey);
-      // What Redis makes of a lone surrogate, so that an engine in this process and a near tier know the key by the same name.
+      // Redis replaces lone surrogates. `memory:` and the near tier have to use the same key.
       return redisKey.toWellFormed();
     },
     fromRedisKey,
@@ -44,15 +41,15 @@ export function customKeySpace(
   };
 }
 
-/** The user's function returned something else than a key. */
+/** The error of a function that returned something other than a key. */
 function gave(option: string, what: string, returned: unknown): CacheError {
   return functionFailed(option, new TypeError(`expected ${what}, got ${returned === null ? 'null' : typeof returned}`));
 }
 
 /**
- * Key options that write `prefix:key` to the letter, for a prefix that holds `:`, `%`, `@` or `#` and data that another
- * library wrote under it: `redisStore({ ...plainKeys('shop:cache') })`. Given up for it: that prefix `shop` with key
- * `cache:1` and prefix `shop:cache` with key `1` are two entries; that keys with lone surrogates differ; `hashLongKeys`.
+ * Key options that write `prefix:key` literally, for data that another library wrote under a prefix with `:`, `%`, `@` or `#`:
+ * `redisStore({ ...plainKeys('shop:cache') })`. In return, key `cache:1` under `shop` and key `1` under `shop:cache` are one entry, keys
+ * that differ in lone surrogates are too, and `hashLongKeys` has no effect.
  */
 export function plainKeys(prefix: string): {
   keyFunction: (key: string) => string;

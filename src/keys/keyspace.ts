@@ -3,72 +3,61 @@ import { ArgumentError } from '../errors.js';
 import { expected } from '../messages.js';
 import { escapeGlob, globToRegExp } from './glob.js';
 
-/** The mapping between the caller's keys and the keys in Redis ("wire keys"). Pure; one-to-one. */
+/** Maps the caller's keys to keys in Redis, one to one. Pure. */
 export interface KeySpace {
-  /** The wire key of a caller's key. */
   toRedisKey(key: string): string;
-  /** The caller's key, or `undefined` where the wire key is not ours or cannot be turned back. */
+  /** The caller's key; `undefined` for a key of another space, and for one that cannot be turned back. */
   fromRedisKey(redisKey: string): string | undefined;
-  /** How to scan for the keys of this space, those whose caller's key matches `pattern` or all. */
+  /** How to scan for keys of this space: those whose caller's key matches `pattern`, or all. */
   scan(pattern?: string): Scan;
-  /**
-   * The key of a lease, a lock, or the counter of its fencing tokens, in the slot of the entry. `undefined` if no lease can be in that slot:
-   * braces without a hash tag. Left out if a function of the user makes the keys.
-   */
+  /** The key of a lease, a lock, or a fencing counter. `undefined` if no lease can share the slot of the entry. Left out for custom keys. */
   siblingKey?(redisKey: string, kind: 'lease'): string | undefined;
   siblingKey?(redisKey: string, kind: 'lock' | 'fence'): string;
-  /** Whether the wire key is none of an entry, but of what stands beside them: a lease, a lock, the generation of a tag. */
+  /** Whether the key holds a lease, a lock or the generation of a tag, not an entry. */
   isInternalKey?(redisKey: string): boolean;
-  /** Whether the wire key belongs to this space, listable or not. */
+  /** Whether the key in Redis belongs to this space, listed by scans or not. */
   owns(redisKey: string): boolean;
-  /** Where the generations of tags stand; left out where there is no place that a caller's key could not have. */
-  readonly tags?: TagSpace;
-  /** Set where the wire key may depend on more than the key, so that it has to be made each time. */
+  /** The keys of tag generations. `clear` deletes them, and scans never list them. Left out if a caller's key could be equal to one. */
+  readonly tags?: { toRedisKey(tag: string): string };
+  /** Whether the key in Redis may depend on more than the caller's key, so that it cannot be remembered. */
   readonly varies?: boolean;
 }
 
-/** The keys in which generations of tags stand: owned, so that `clear` deletes them too, and never listed. */
-export interface TagSpace {
-  toRedisKey(tag: string): string;
-}
-
-/** What SCAN is asked for, and a test of the caller's keys where the glob covers more than was asked. */
-export interface Scan {
+/** The pattern for SCAN, and a test of the caller's keys if the pattern matches too many. */
+interface Scan {
   readonly glob: string;
   readonly test?: (key: string) => boolean;
 }
 
-export interface KeySpaceShape {
-  /** What our keys start with; `''` declares the whole database ours. */
+interface KeySpaceShape {
+  /** What keys in Redis start with. `''`: the whole database belongs to the store. */
   readonly prefix: string;
   /** A part of every key. */
   readonly version?: string | undefined;
-  /** Between prefix and key: `:` for stores. A Keyv namespace has its own, `::` unless told otherwise (the keys of `@keyv/redis`). */
+  /** Between prefix and key: `:` for stores. A Keyv namespace has its own, by default `::`, as in `@keyv/redis`. */
   readonly separator?: string;
   /** Store keys longer than 1 KiB under a SHA-256 digest. */
   readonly hashLongKeys?: boolean | undefined;
 }
 
-/** Wire keys longer than this are hashed under `hashLongKeys`, in bytes. */
-export const longKey = 1024;
+/** Keys longer than this are hashed under `hashLongKeys`, in bytes. */
+const longKey = 1024;
 
 /**
- * `prefix:key`, or `prefix@version:key`. In prefix and version the characters `%`, `@`, `#` and `:` are percent-encoded
- * (with another separator: its characters, if the prefix could be mistaken for it), so that the first separator always ends
- * the head and every caller's key can follow as it is. `prefix#…` holds the keys that cannot be written as they are.
+ * `prefix:key`, or `prefix@version:key`. Prefix and version are percent-encoded, so that the first separator ends them and every caller's
+ * key can follow as it is. Keys that cannot be written as they are begin with `prefix#`.
  */
 export function keySpace(shape: KeySpaceShape): KeySpace {
   const { prefix, version, separator = ':', hashLongKeys = false } = shape;
   const encoded = encodePrefix(prefix, separator);
   const head = version === undefined ? encoded : `${encoded}@${encodePart(version)}`;
-  // The whole database is ours: the keys in it are the caller's own, as redis-yet and @keyv/redis write them.
+  // Without a prefix, keys in Redis are the caller's own, as redis-yet and @keyv/redis write them.
   const bare = head === '';
   const start = head + separator;
   const special = `${head}#`;
-
   const locks = [`${special}k:`, `${special}f:`];
 
-  /** Whether a key can stand in a database of ours as it is. */
+  /** Whether a caller's key without a prefix cannot be mistaken for one of our own. */
   const unlikeOurs = (key: string): boolean => !/^[:@#]/.test(key) && !key.startsWith(separator);
 
   function plain(key: string): string {
@@ -98,7 +87,7 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
     isInternalKey: (redisKey) => redisKey.startsWith(special) && /^[tlkf]:/.test(redisKey.slice(special.length, special.length + 2)),
     tags: { toRedisKey: (tag) => `${special}t:${tag}` },
     owns(redisKey) {
-      // Emptying the cache releases no lock.
+      // `clear` releases no lock.
       if (redisKey.startsWith(special) && locks.some((lock) => redisKey.startsWith(lock))) return false;
       return bare || redisKey.startsWith(start) || redisKey.startsWith(special);
     },
@@ -122,7 +111,7 @@ export function allVersions(prefix: string): Pick<KeySpace, 'scan' | 'owns'> {
   };
 }
 
-/** The key space in use. A Keyv namespace decides it after the commands were made, and events and traces name keys by it. */
+/** The key space by which events and traces name keys. A Keyv namespace may replace it after the commands were made. */
 export interface KeyNames {
   space: KeySpace;
 }
@@ -146,17 +135,17 @@ export function isVersion(version: unknown): version is string | number {
 /** The letters of sibling keys in Redis. */
 const siblings = { lease: 'l', lock: 'k', fence: 'f' } as const;
 
-/** A key in the slot of the other, or, of locks, in one slot with the others of this lock. */
+/** A key in the slot of the entry. If there can be none, the keys of one lock share another slot, and a lease has no key. */
 function siblingKey(special: string, redisKey: string, kind: keyof typeof siblings): string | undefined {
   const start = `${special}${siblings[kind]}:`;
-  // A key without braces is its own hash tag; another one brings its tag along.
+  // A key without braces becomes the hash tag. Another one contains its own.
   const key = redisKey.includes('}') ? start + redisKey : `${start}{${redisKey}}`;
   if (hashTag(key) === hashTag(redisKey)) return key;
-  // No wire key begins with `@{`, and what is in braces has none.
+  // No key in Redis begins with `@{`, and the text in these braces contains none.
   return kind === 'lease' ? undefined : `${start}@{${redisKey.replace(/[{}%]/g, percent)}}`;
 }
 
-/** What the slot of a key depends on. */
+/** The part of a key that decides its slot. */
 function hashTag(redisKey: string): string {
   const open = redisKey.indexOf('{');
   const end = open < 0 ? -1 : redisKey.indexOf('}', open + 1);
@@ -182,7 +171,7 @@ function utf16(text: string): Buffer {
   return Buffer.from(text, 'utf16le');
 }
 
-/** A scan for what matches one glob, filtered by another for the caller's keys. */
+/** A scan for one glob, which filters the caller's keys by another. */
 export function filtered(glob: string, pattern: string): Scan {
   const matches = globToRegExp(pattern);
   return { glob, test: (key) => matches.test(key) };

@@ -96,7 +96,7 @@ export function coherentMemory<Value = unknown>(redis: Keyv<Value>): Keyv<Value>
 /** How Keyv makes a value of what an adapter gives: `deserializeData` in Keyv 5, `decode` in Keyv 6. */
 type Decoding = Partial<Record<'deserializeData' | 'decode', (data: never) => unknown>>;
 
-/** Both read the same bytes: the serializer and the compression of the one that writes count, also where they are set later. */
+/** Both read the same bytes: the reader uses the serializer and compression of the writer, even those set later. */
 function readAs(writer: Decoding, reader: Decoding): void {
   for (const name of ['deserializeData', 'decode'] as const) {
     if (writer[name]) reader[name] = (data) => writer[name]?.(data);

@@ -36,7 +36,9 @@ export interface KeyvEntry {
   expires?: Milliseconds | undefined;
 }
 
-const methods = ['get', 'getMany', 'has', 'hasMany', 'set', 'setMany', 'delete', 'deleteMany', 'clear', 'disconnect', 'iterator'] as const;
+/** The calls that a Keyv passes on to its adapter. */
+export const calls = ['get', 'getMany', 'has', 'hasMany', 'set', 'setMany', 'delete', 'deleteMany', 'clear'] as const;
+const methods = [...calls, 'disconnect', 'iterator'] as const;
 
 interface Method {
   exists: boolean;

@@ -7,7 +7,7 @@ import { type Connect, optionsOf } from '../options/locations.js';
 import type { StoreOptions } from '../options/options.js';
 import { unawaitedIfOurs } from '../time/waiting.js';
 import { KeyvRedisStore } from './adapter.js';
-import { type KeyvModule, type KeyvRedisOptions, majorOf } from './contract.js';
+import { calls, type KeyvModule, type KeyvRedisOptions, majorOf } from './contract.js';
 import { answerRawReads, guarded, KeyvTexts, standard, type TextFunctions } from './envelope.js';
 import { requireKeyv, resolver } from './installed.js';
 
@@ -192,25 +192,11 @@ export function wrapped({ keyv, adapter, split }: Origin, store: object): { read
 }
 
 /** The methods of a Keyv that reject when its adapter does. */
-const calls = [
-  'get',
-  'getMany',
-  'getRaw',
-  'getManyRaw',
-  'set',
-  'setMany',
-  'setRaw',
-  'setManyRaw',
-  'delete',
-  'deleteMany',
-  'has',
-  'hasMany',
-  'clear',
-];
+const rejecting = [...calls, 'getRaw', 'getManyRaw', 'setRaw', 'setManyRaw'];
 
 /** Keyv returns promises of its own, whose rejections callers may leave unhandled. */
 function markCalls(keyv: object): void {
-  for (const name of calls) {
+  for (const name of rejecting) {
     const method = Reflect.get(keyv, name) as ((...args: unknown[]) => Promise<unknown>) | undefined;
     if (!method) continue;
     const value = (...args: unknown[]): Promise<unknown> => unawaitedIfOurs(method.apply(keyv, args));

@@ -2,7 +2,7 @@ import type { Cache } from '../cache/cache.js';
 import { ArgumentError, type CacheError } from '../errors.js';
 import { escapeGlob } from '../keys/glob.js';
 import { expected } from '../messages.js';
-import { unawaited } from '../time/waiting.js';
+import { attempt, unawaited } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import type { KeyvEntry } from './contract.js';
 import { type KeyvTexts, Unencodable } from './envelope.js';
@@ -96,8 +96,7 @@ export class KeyvEntries {
 
   /** Runs a call on many keys without Keyv's prefix. It rejects, and does not throw, if `keys` is not an array. */
   each<T>(keys: readonly string[], work: (bare: string[]) => Promise<T>): Promise<T> {
-    const run = async (): Promise<T> => work(keys.map((key) => this.#bare(key)));
-    return unawaited(run());
+    return unawaited(attempt(() => work(keys.map((key) => this.#bare(key)))));
   }
 
   /** Emits and counts an error that no call of the cache reports. */

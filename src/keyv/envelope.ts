@@ -191,9 +191,7 @@ export function answerRawReadsOfCaller(called: (...args: never[]) => unknown): v
   }
   process.emitWarning(
     'redis-tier cannot reach the Keyv 6 around an adapter, as in a bundle: use createKeyv if the Keyv is for cache-manager',
-    {
-      code: 'REDIS_TIER_KEYV',
-    },
+    { code: 'REDIS_TIER_KEYV' },
   );
 }
 

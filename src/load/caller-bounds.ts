@@ -1,28 +1,32 @@
+import type { Cache } from '../cache/cache.js';
 import { AbortedError, FactoryTimeoutError, RefreshError } from '../errors.js';
 import { clearTimeout, setTimeout } from '../time/clock.js';
 import { abortable, pause } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import type { Load, LoadContext, LoadResult } from './factory.js';
+import type { Load, LoadResult } from './factory.js';
 import { FactoryFailure, factoryFailed } from './factory-runner.js';
+import type { SingleFlight } from './single-flight.js';
 
 /** How long a caller waits for a load: `hardTimeout`, and its signal. The load goes on without it. */
 export class CallerBounds {
-  readonly #context: LoadContext;
+  readonly #cache: Cache;
+  readonly #flights: SingleFlight;
   /** Loads that a caller gave up waiting for. */
   readonly #abandoned = new WeakSet<Promise<LoadResult>>();
 
-  constructor(context: LoadContext) {
-    this.#context = context;
+  constructor(cache: Cache, flights: SingleFlight) {
+    this.#cache = cache;
+    this.#flights = flights;
   }
 
   /** The result, unless `hardTimeout` is over before, or the caller gives up. */
   hold(load: Load, result: Promise<LoadResult>): Promise<LoadResult> {
-    const isUnbounded = load.plan.hardTimeout === undefined && this.#context.cache.context.signal === undefined;
+    const isUnbounded = load.plan.hardTimeout === undefined && this.#cache.context.signal === undefined;
     return isUnbounded ? result : this.#hold(load, result);
   }
 
   async #hold(load: Load, result: Promise<LoadResult>): Promise<LoadResult> {
-    const { policy, context } = this.#context.cache;
+    const { policy, context } = this.#cache;
     const { signal } = context;
     const { hardTimeout } = load.plan;
     let timer: NodeJS.Timeout | undefined;
@@ -36,7 +40,7 @@ export class CallerBounds {
       if (error instanceof FactoryFailure) throw error.cause;
       this.#abandon(load, result);
       // The function may never end: later callers start their own call.
-      if (error instanceof FactoryTimeoutError) this.#context.flights.closeRunning(load.redisKey);
+      if (error instanceof FactoryTimeoutError) this.#flights.closeRunning(load.redisKey);
       throw policy.report({ name: 'getOrSet', key: load.key }, error);
     } finally {
       clearTimeout(timer);
@@ -47,11 +51,11 @@ export class CallerBounds {
   #abandon({ key }: Load, result: Promise<LoadResult>): void {
     if (this.#abandoned.has(result)) return;
     this.#abandoned.add(result);
-    const { policy, context } = this.#context.cache;
+    const { policy, context } = this.#cache;
     const failed = (error: unknown): void => {
       if (!(error instanceof AbortedError && context.signal?.aborted)) policy.report({ name: 'getOrSet', key }, new RefreshError(error));
     };
-    this.#context.background.add(result.catch(failed));
+    context.background.add(result.catch(failed));
   }
 }
 

@@ -1,4 +1,5 @@
-import { freshFor, type Reader, type Snapshot } from '../cache/reader.js';
+import type { Cache } from '../cache/cache.js';
+import { freshFor, type Snapshot } from '../cache/reader.js';
 import { isSameEntry, missingInRedis, type ReadEntry } from '../codec/entry.js';
 import { type MaybePromise, then } from '../codec/serializers.js';
 import { missing } from '../commands/commands.js';
@@ -6,7 +7,7 @@ import type { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { abortable, backoff, type PauseOptions } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import { isObject, type Load, type LoadContext, type LoadResult } from './factory.js';
+import { isObject, type Load, type LoadResult } from './factory.js';
 import { endSince, type LoadEnd } from './lease.js';
 
 /** A wait for the load of another process. */
@@ -30,30 +31,27 @@ export type WaitResult =
 
 /** Reads the entry of a load, and waits until another process has written it. */
 export class EntryWatch {
-  readonly #context: LoadContext;
-  readonly #reader: Reader;
+  readonly #cache: Cache;
 
-  constructor(context: LoadContext) {
-    this.#context = context;
-    this.#reader = context.cache.reader;
+  constructor(cache: Cache) {
+    this.#cache = cache;
   }
 
   /** The entry, with its time left if the plan needs it. `fromRedis`: as Redis holds it now. */
   look({ redisKey, plan }: Load, budget: TimeBudget, fromRedis = false): Promise<Snapshot> {
-    return this.#reader.snapshot(redisKey, budget, { needsTtl: plan.needsTtl, tracked: true, fromRedis });
+    return this.#cache.reader.snapshot(redisKey, budget, { needsTtl: plan.needsTtl, tracked: true, fromRedis });
   }
 
   /** The value of an entry that counts; `undefined` if there is none, or it cannot be decoded. */
   decode({ key, redisKey }: Load, entry: ReadEntry): MaybePromise<LoadResult | undefined> {
     if (!entry.found) return undefined;
-    const { values } = this.#context.cache;
-    const decode = (): MaybePromise<unknown> => values.decode('getOrSet', key, entry, redisKey);
+    const decode = (): MaybePromise<unknown> => this.#cache.values.decode('getOrSet', key, entry, redisKey);
     return then(decode(), (value) => (value === undefined ? undefined : { value, copy: () => (isObject(value) ? decode() : value) }));
   }
 
   /** The value of the snapshot, fresh or stale. */
   async read(load: Load, { entry }: Snapshot, budget: TimeBudget): Promise<LoadResult | undefined> {
-    return this.decode(load, await this.#reader.withValidTags(entry, budget));
+    return this.decode(load, await this.#cache.reader.withValidTags(entry, budget));
   }
 
   /** The value of the snapshot if it is fresh. */
@@ -62,16 +60,16 @@ export class EntryWatch {
   }
 
   /**
-   * Waits until the entry has changed, or the load of the process that holds the lease has ended otherwise. If the server tells of changes,
-   * it looks when told, and when the lease must have expired; else it polls.
+   * Waits until the entry has changed, or the load of the process that holds the lease has ended otherwise. With tracking it looks when a key
+   * was invalidated, and when the lease must have expired. Without, it polls.
    */
   async wait({ redisKey, lease, plan }: Load, { entry: before }: Snapshot, budget: TimeBudget, wait: Wait): Promise<WaitResult> {
-    const { commands, cache } = this.#context;
+    const { commands, timeout } = this.#cache.context;
     const keys = [redisKey, lease as string];
     const { idle } = wait;
     const pause = (time: Milliseconds, signal?: AbortSignal): Promise<void> => this.#pause(budget, time, { idle, signal });
     let gap = 0;
-    for (const delay of pollDelays(cache.context.timeout)) {
+    for (const delay of pollDelays(timeout)) {
       const watch = commands.tracked?.watch(keys);
       try {
         if (!watch) await pause(Math.min(delay, wait.until() - performance.now()));
@@ -98,7 +96,7 @@ export class EntryWatch {
 
   /** Pauses, and rejects as soon as the caller gives up. */
   async #pause(budget: TimeBudget, time: Milliseconds, options: PauseOptions): Promise<void> {
-    const { signal } = this.#context.cache.context;
+    const { signal } = this.#cache.context;
     if (!signal) return budget.pause(time, options);
     const over = new AbortController();
     try {
@@ -121,7 +119,7 @@ function* pollDelays(timeout: Milliseconds): Generator<Milliseconds> {
   yield* backoff(after, 1, after);
 }
 
-/** When to look again without being told: Redis tells of an expired key only when it comes across it. */
+/** When to look again without an invalidation: Redis sends one for an expired key only when it comes across it. */
 function expiryDelay(lease: Milliseconds): Milliseconds {
   return Math.min(lease, 10_000) * (1 + Math.random() / 4);
 }

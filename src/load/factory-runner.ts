@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Cache } from '../cache/cache.js';
 import type { WriteOptions } from '../cache/call-options.js';
 import type { Snapshot } from '../cache/reader.js';
 import { type Stored, StoredEntry, type TagGenerations, withAging } from '../codec/entry.js';
@@ -8,7 +9,7 @@ import { CodecError } from '../errors.js';
 import type { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { unawaited } from '../time/waiting.js';
-import { FactoryCall, isObject, type Load, type LoadContext, type LoadResult, type LoadRun } from './factory.js';
+import { FactoryCall, isObject, type Load, type LoadResult, type LoadRun } from './factory.js';
 import { type Lease, uncacheableMark, unsharedMark } from './lease.js';
 import { tagLifetime } from './load-options.js';
 import { insideLoad } from './single-flight.js';
@@ -21,23 +22,20 @@ export interface LoadBasis {
 }
 
 /** What storing a result was tried on. */
-interface StoreBasis {
-  readonly snapshot?: Snapshot | undefined;
-  readonly lease?: Lease | undefined;
-}
+type StoreBasis = { readonly [K in 'snapshot' | 'lease']?: LoadBasis[K] | undefined };
 
 /** Calls the function that makes a value, and stores its result. */
 export class FactoryRunner {
-  readonly #context: LoadContext;
+  readonly #cache: Cache;
 
-  constructor(context: LoadContext) {
-    this.#context = context;
+  constructor(cache: Cache) {
+    this.#cache = cache;
   }
 
   /** Calls the function, and stores its result if there is a basis. Rejects as the function does. */
   async run(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis> = {}, stale?: unknown): Promise<LoadResult> {
     const { key, plan, flight } = load;
-    const { background } = this.#context;
+    const { background, codec } = this.#cache.context;
     const call = new FactoryCall(key, background.signal, stale, plan.ttl, (tags) => this.#generations(load, tags));
     flight.isRunning = true;
     flight.key = key;
@@ -51,7 +49,7 @@ export class FactoryRunner {
       const all = generations && added ? new Map([...added, ...generations]) : undefined;
       const entry = all && this.#entry(load, value, { ttl: call.ttl, tags: call.tags }, all, cost);
       // Encoded before a caller has the value, which it may change.
-      bytes = entry?.value ?? (isObject(value) ? this.#context.cache.context.codec.encode(value, load.redisKey) : undefined);
+      bytes = entry?.value ?? (isObject(value) ? codec.encode(value, load.redisKey) : undefined);
       // It may fail while Redis is asked below.
       if (bytes instanceof Promise) void unawaited(bytes);
       await this.#store(load, budget, basis, entry, all === undefined, value);
@@ -68,7 +66,7 @@ export class FactoryRunner {
   }
 
   #generations({ plan }: Load, names: readonly string[]): Promise<TagGenerations> {
-    const { tags, context } = this.#context.cache;
+    const { tags, context } = this.#cache;
     if (names.length > 0) tags.checkPlace();
     return tags.generations(names, tagLifetime(plan, context.ttl));
   }
@@ -85,7 +83,7 @@ export class FactoryRunner {
     // A later write or deletion is newer, and no lease needs to tell of it.
     if (load.flight.isOvertaken) this.#end(lease);
     else if (entry && snapshot && lease) await this.#settle(load, lease.set(entry, leaseBasis(snapshot)), budget, { snapshot, lease });
-    else if (entry) await this.#settle(load, this.#context.commands.set(entry.key, entry.value, entry.ttl), budget, { snapshot });
+    else if (entry) await this.#settle(load, this.#cache.context.commands.set(entry.key, entry.value, entry.ttl), budget, { snapshot });
     else if (!isUnstored && snapshot)
       await this.#settle(load, this.#unlinkOld(load, { snapshot, lease }, uncacheableMark(value)), budget, { lease });
     else this.#end(lease, unsharedMark);
@@ -93,7 +91,7 @@ export class FactoryRunner {
 
   /** Waits for the write while there is time; then it goes on in the background. */
   async #settle(load: LoadRun, write: Promise<unknown>, budget: TimeBudget, { snapshot, lease }: StoreBasis): Promise<void> {
-    const { policy } = this.#context.cache;
+    const { policy } = this.#cache;
     const operation = { name: 'getOrSet', key: load.key };
     const settled = write.catch(async (error: unknown) => {
       policy.report(operation, error);
@@ -101,7 +99,7 @@ export class FactoryRunner {
       // A value that cannot be encoded replaces the old one all the same.
       await this.#unlinkOld(load, { snapshot, lease }, unsharedMark).catch((failure: unknown) => policy.report(operation, failure));
     });
-    if (!(await budget.settlesInTime(settled))) this.#context.background.add(settled);
+    if (!(await budget.settlesInTime(settled))) this.#cache.context.background.add(settled);
   }
 
   /** Deletes the old entry: there is no value to replace it. */
@@ -109,11 +107,11 @@ export class FactoryRunner {
     if (load.flight.isOvertaken) this.#end(lease);
     else if (!snapshot.entry.found) this.#end(lease, mark);
     else if (lease) await lease.unlink(load.redisKey, leaseBasis(snapshot).digest, mark);
-    else await this.#context.commands.unlink([load.redisKey], { counted: false });
+    else await this.#cache.context.commands.unlink([load.redisKey], { counted: false });
   }
 
   #end(lease: Lease | undefined, mark?: LeaseMark): void {
-    if (lease) this.#context.background.add(lease.end(mark));
+    if (lease) this.#cache.context.background.add(lease.end(mark));
   }
 
   /** The entry. The bytes of one that ages say so, and Redis keeps it until it is too old to serve. */
@@ -125,7 +123,7 @@ export class FactoryRunner {
     cost: number,
   ): NewEntry<MaybePromise<Stored>> | undefined {
     const { tags: ofCall, staleFor, storesCost } = load.plan;
-    const entry = this.#context.cache.writer.entry(load.key, value, { ttl, tags: [...ofCall, ...tags] }, generations, staleFor);
+    const entry = this.#cache.writer.entry(load.key, value, { ttl, tags: [...ofCall, ...tags] }, generations, staleFor);
     if (entry?.ttl === undefined || (staleFor === 0 && !storesCost)) return entry;
     const aging = { staleFor, cost };
     const { value: bytes } = entry;
@@ -137,7 +135,7 @@ export class FactoryRunner {
   async #copy({ key, redisKey }: Load, value: unknown, bytes: MaybePromise<Stored> | undefined): Promise<unknown> {
     const encoded = await Promise.resolve(bytes).catch(() => undefined);
     if (encoded === undefined || !isObject(value)) return value;
-    return this.#context.cache.values.decode('getOrSet', key, StoredEntry.parse(encoded), redisKey);
+    return this.#cache.values.decode('getOrSet', key, StoredEntry.parse(encoded), redisKey);
   }
 }
 

@@ -1,13 +1,11 @@
-import type { Cache } from '../cache/cache.js';
 import { checkTags } from '../cache/tags.js';
 import type { TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { isLoadTraced, type Source, traceLoad } from '../telemetry/events.js';
 import type { Counters } from '../telemetry/stats.js';
 import { redisTtl, type Ttl } from '../ttl.js';
-import type { LeaseContext } from './lease.js';
 import type { LoadPlan } from './load-options.js';
-import type { Flight, SingleFlight } from './single-flight.js';
+import type { Flight } from './single-flight.js';
 
 /** What the function of `getOrSet` receives. */
 export interface FactoryContext<T = unknown> {
@@ -84,12 +82,6 @@ export function observedFactory<T>(
     if (!isLoadTraced()) return factory(context);
     return traceLoad({ source, key, renewal: context.stale !== undefined }, () => factory(context));
   };
-}
-
-/** What a load needs of the store. */
-export interface LoadContext extends LeaseContext {
-  readonly cache: Cache;
-  readonly flights: SingleFlight;
 }
 
 /** What to load. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import type { CacheContext } from '../cache/context.js';
 import { type LeaseClaim, type LeaseMark, markStart, type OrderedCommands } from '../commands/commands.js';
-import type { Held, ReleaseQueue } from '../commands/release-queue.js';
+import type { Held } from '../commands/release-queue.js';
 import { CommandError } from '../errors.js';
-import type { Background } from '../time/background.js';
 import { clearInterval, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
 
@@ -11,12 +11,7 @@ export const maxTerms = 10;
 /** A lease is renewed this often within its time. */
 const renewals = 3;
 
-/** What leases need of the store. */
-export interface LeaseContext {
-  readonly commands: OrderedCommands;
-  readonly background: Background;
-  readonly releases: ReleaseQueue;
-}
+type LeaseContext = Pick<CacheContext, 'commands' | 'background' | 'releases'>;
 
 /** The right of one process to make the value of a key: a key in Redis that holds a token until it expires. */
 export class Lease {

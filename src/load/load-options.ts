@@ -1,8 +1,6 @@
 import { checkTags } from '../cache/tags.js';
-import { callOptions, type NamesOf } from '../checks.js';
-import { ArgumentError } from '../errors.js';
-import { expected } from '../messages.js';
-import { type Milliseconds, maxTimerDelay, type RedisTtl, redisTtl, type Ttl, type TtlPolicy } from '../ttl.js';
+import { callOptions, checkArgument, type NamesOf } from '../checks.js';
+import { checkTime, type Milliseconds, type RedisTtl, redisTtl, type Ttl, type TtlPolicy } from '../ttl.js';
 import { maxTerms } from './lease.js';
 
 /** The options of `getOrSet`, in place of a time to live. */
@@ -77,10 +75,10 @@ export function parseLoadOptions(ttlOrOptions: Ttl | GetOrSetOptions): LoadPlan 
     typeof ttlOrOptions === 'object' && ttlOrOptions !== null ? callOptions('getOrSet', ttlOrOptions, known) : { ttl: ttlOrOptions };
   const { ttl, tags, staleFor = 0, refreshAhead, lease = defaultLease, softTimeout = 0, hardTimeout } = options;
   if (ttl !== undefined) redisTtl(ttl);
-  number('staleFor', staleFor, 0);
-  number('softTimeout', softTimeout, 0);
-  if (lease !== false) number('lease', lease, 100);
-  if (hardTimeout !== undefined) number('hardTimeout', hardTimeout, 1);
+  checkTime('staleFor', staleFor, 0);
+  checkTime('softTimeout', softTimeout, 0);
+  if (lease !== false) checkTime('lease', lease, 100);
+  if (hardTimeout !== undefined) checkTime('hardTimeout', hardTimeout, 1);
   const { isDueEarly, leadTime, storesCost } = parseRefreshAhead(refreshAhead);
   return {
     ttl,
@@ -111,18 +109,12 @@ function parseRefreshAhead(
   if (option === undefined) return { isDueEarly: never, leadTime: 0, storesCost: false };
   if (typeof option === 'object' && option !== null) {
     const { beta } = callOptions('refreshAhead', option as { beta: number }, { beta: true });
-    if (!(typeof beta === 'number' && beta > 0 && beta < Number.POSITIVE_INFINITY)) {
-      throw new ArgumentError(expected('refreshAhead.beta', 'a number > 0', beta));
-    }
+    const isPositive = typeof beta === 'number' && beta > 0 && beta < Number.POSITIVE_INFINITY;
+    checkArgument('refreshAhead.beta', 'a number > 0', beta, isPositive);
     return { isDueEarly: (left, cost, random) => dueEarly(left, cost, beta, random()), leadTime: 0, storesCost: true };
   }
-  number('refreshAhead', option, 0);
+  checkTime('refreshAhead', option, 0);
   return { isDueEarly: option === 0 ? never : (left) => left < option, leadTime: option, storesCost: false };
-}
-
-function number(name: string, value: unknown, min: number): void {
-  if (typeof value === 'number' && value >= min && value <= maxTimerDelay) return;
-  throw new ArgumentError(expected(name, `a number of milliseconds ≥ ${min} and ≤ ${maxTimerDelay}`, value));
 }
 
 /**

@@ -1,23 +1,25 @@
+import type { Cache } from '../cache/cache.js';
 import { freshFor, type Snapshot } from '../cache/reader.js';
 import { recordRead } from '../cache/recording.js';
 import { asMissing, isSameEntry, type ReadEntry, type TagGenerations } from '../codec/entry.js';
 import { AbortedError, ArgumentError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
-import { unawaitedIfOurs } from '../time/waiting.js';
+import { attempt, unawaitedIfOurs } from '../time/waiting.js';
 import type { Milliseconds, Ttl } from '../ttl.js';
 import { CallerBounds, withinSoftTimeout } from './caller-bounds.js';
 import { EntryWatch, type Wait, type WaitResult } from './entry-watch.js';
-import { type Factory, type Load, type LoadContext, type LoadResult, type LoadRun, observedFactory, plainResult } from './factory.js';
+import { type Factory, type Load, type LoadResult, type LoadRun, observedFactory, plainResult } from './factory.js';
 import { FactoryFailure, FactoryRunner, type LoadBasis } from './factory-runner.js';
 import { endSince, Lease, maxTerms, unsharedMark } from './lease.js';
 import { type GetOrSetOptions, type LoadPlan, parseLoadOptions } from './load-options.js';
 import { Refresher } from './refresher.js';
-import { enclosingFunction, endWait, type Flight, type RunningFunction, waitFor } from './single-flight.js';
+import { enclosingFunction, endWait, type Flight, type RunningFunction, type SingleFlight, waitFor } from './single-flight.js';
 
 /** `getOrSet`: one call of the function per process and per fleet, and old values served while new ones are made. */
 export class Loader {
-  readonly #context: LoadContext;
+  readonly #cache: Cache;
+  readonly #flights: SingleFlight;
   readonly #entries: EntryWatch;
   readonly #runner: FactoryRunner;
   readonly #refresher: Refresher;
@@ -25,27 +27,22 @@ export class Loader {
   readonly #random: () => number;
 
   /** `random` decides when a read refreshes early. */
-  constructor(context: LoadContext, random: () => number = Math.random) {
-    this.#context = context;
-    this.#entries = new EntryWatch(context);
-    this.#runner = new FactoryRunner(context);
-    this.#refresher = new Refresher(context, this.#entries, this.#runner);
-    this.#bounds = new CallerBounds(context);
+  constructor(cache: Cache, flights: SingleFlight, random: () => number = Math.random) {
+    this.#cache = cache;
+    this.#flights = flights;
+    this.#entries = new EntryWatch(cache);
+    this.#runner = new FactoryRunner(cache);
+    this.#refresher = new Refresher(cache, flights, this.#entries, this.#runner);
+    this.#bounds = new CallerBounds(cache, flights);
     this.#random = random;
   }
 
   getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T> {
-    let result: Promise<unknown>;
-    try {
-      result = this.#getOrSet(key, value, options);
-    } catch (error) {
-      result = Promise.reject(error);
-    }
-    return unawaitedIfOurs(result as Promise<T>);
+    return unawaitedIfOurs(attempt(() => this.#getOrSet(key, value, options) as Promise<T>));
   }
 
   #getOrSet(key: string, value: unknown, options?: Ttl | GetOrSetOptions): Promise<unknown> {
-    const { policy, tags, context } = this.#context.cache;
+    const { policy, tags, context } = this.#cache;
     const operation = { name: 'getOrSet', key };
     const plan = policy.parsed(operation, () => {
       const parsed = parseLoadOptions(options);
@@ -66,12 +63,11 @@ export class Loader {
 
   #load(load: Load): Promise<unknown> {
     const { redisKey, plan } = load;
-    const { signal } = this.#context.cache.context;
+    const { signal } = this.#cache.context;
     if (signal?.aborted) throw this.#report(load.key, new AbortedError(signal.reason));
     const maxAge = plan.lease === false ? undefined : plan.lease * maxTerms;
     const caller = enclosingFunction();
-    const { flights } = this.#context;
-    const { result, isJoined, flight } = flights.run(this, redisKey, (own) => this.#answer({ ...load, flight: own }), maxAge);
+    const { result, isJoined, flight } = this.#flights.run(this, redisKey, (own) => this.#answer({ ...load, flight: own }), maxAge);
     // A load that begins here checks by itself if it finds nothing.
     if (isJoined && caller) this.#checkCycle(load, flight, caller);
     const value = this.#bounds.hold(load, result).then(({ value: own, copy }) => (isJoined ? copy() : own));
@@ -81,14 +77,14 @@ export class Loader {
   /** Calls the function for one caller and stores nothing: `keyFunction` gave no key. */
   async #loadUnstored(key: string, factory: Factory<unknown>, plan: LoadPlan): Promise<unknown> {
     const alone: LoadRun = { key, factory, plan, redisKey: '', lease: undefined, flight: { isOvertaken: false } };
-    const result = this.#runner.run(alone, new TimeBudget(this.#context.cache.context.timeout));
+    const result = this.#runner.run(alone, new TimeBudget(this.#cache.context.timeout));
     return (await this.#bounds.hold(alone, result)).value;
   }
 
   /** Lets the load that runs `waiter` wait for this one. Rejects if neither could ever end. */
   #checkCycle({ key, redisKey }: Load, flight: Flight, waiter: RunningFunction): void {
     try {
-      waitFor(flight, waiter, key, this.#context.flights.underWay(redisKey));
+      waitFor(flight, waiter, key, this.#flights.underWay(redisKey));
     } catch (error) {
       throw this.#report(key, error);
     }
@@ -96,7 +92,7 @@ export class Loader {
 
   async #answer(load: LoadRun): Promise<LoadResult> {
     const { plan } = load;
-    const { context, reader, tags } = this.#context.cache;
+    const { context, reader, tags } = this.#cache;
     const budget = new TimeBudget(context.timeout, undefined, context.failedAt);
     const prefetch = tags.prefetch();
     let snapshot: Snapshot;
@@ -161,7 +157,7 @@ export class Loader {
       if (typeof lease !== 'string') return this.#makeUnless(load, lease, generations, budget, isUnreadable ? before : undefined);
       if (isAlone) return this.#make(load, budget);
       const end = endSince(wait?.holder, lease);
-      if (!wait) this.#context.cache.context.counters.leaseWaits++;
+      if (!wait) this.#cache.context.counters.leaseWaits++;
       wait = { holder: lease, until, idle: false };
       const waited: WaitResult = end ? { kind: 'ended', end } : await this.#entries.wait(load, snapshot, budget, wait);
       if (waited.kind === 'changed') {
@@ -189,20 +185,20 @@ export class Loader {
       snapshot = await this.#entries.look(load, budget, true);
       if (!unreadable || !isSameEntry(snapshot.entry, unreadable.entry)) found = await this.#entries.readFresh(load, snapshot, budget);
     } catch (error) {
-      this.#context.background.add(lease.end());
+      this.#cache.context.background.add(lease.end());
       throw error;
     }
     if (!found) return this.#make(load, budget, { snapshot, generations, lease });
-    this.#context.background.add(lease.end());
+    this.#cache.context.background.add(lease.end());
     return found;
   }
 
   async #claim(key: string, time: Milliseconds, budget: TimeBudget): Promise<Lease | string | undefined> {
-    const claim = Lease.claim(this.#context, key, time, true);
+    const claim = Lease.claim(this.#cache.context, key, time, true);
     try {
       return await budget.measure(claim);
     } catch (error) {
-      this.#context.background.add(claim.then((lease) => (lease instanceof Lease ? lease.end() : undefined)));
+      this.#cache.context.background.add(claim.then((lease) => (lease instanceof Lease ? lease.end() : undefined)));
       throw error;
     }
   }
@@ -211,12 +207,12 @@ export class Loader {
     try {
       return await this.#runner.run(load, budget, basis);
     } catch (cause) {
-      if (basis.lease) this.#context.background.add(basis.lease.end(unsharedMark));
+      if (basis.lease) this.#cache.context.background.add(basis.lease.end(unsharedMark));
       throw new FactoryFailure(cause);
     }
   }
 
   #report(key: string, error: unknown): Error {
-    return this.#context.cache.policy.report({ name: 'getOrSet', key }, error);
+    return this.#cache.policy.report({ name: 'getOrSet', key }, error);
   }
 }

@@ -1,3 +1,4 @@
+import type { Cache } from '../cache/cache.js';
 import { freshFor, type Snapshot } from '../cache/reader.js';
 import { isSameEntry } from '../codec/entry.js';
 import { markStart } from '../commands/commands.js';
@@ -5,20 +6,23 @@ import { RefreshError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance, setTimeout } from '../time/clock.js';
 import type { EntryWatch } from './entry-watch.js';
-import { type Load, type LoadContext, type LoadResult, type LoadRun, plainResult } from './factory.js';
+import { type Load, type LoadResult, type LoadRun, plainResult } from './factory.js';
 import { FactoryFailure, type FactoryRunner, factoryFailed } from './factory-runner.js';
 import { cooldownMark, Lease } from './lease.js';
+import type { SingleFlight } from './single-flight.js';
 
 /** Refreshes entries that are stale or soon will be, while their values are served. */
 export class Refresher {
-  readonly #context: LoadContext;
+  readonly #cache: Cache;
+  readonly #flights: SingleFlight;
   readonly #entries: EntryWatch;
   readonly #runner: FactoryRunner;
   /** Keys whose refresh failed lately. */
   readonly #coolingDown = new Set<string>();
 
-  constructor(context: LoadContext, entries: EntryWatch, runner: FactoryRunner) {
-    this.#context = context;
+  constructor(cache: Cache, flights: SingleFlight, entries: EntryWatch, runner: FactoryRunner) {
+    this.#cache = cache;
+    this.#flights = flights;
     this.#entries = entries;
     this.#runner = runner;
   }
@@ -26,19 +30,19 @@ export class Refresher {
   /** Refreshes in the background, one load at a time in this process. `undefined` without a new value. Never rejects. */
   run(load: Load, snapshot: Snapshot): Promise<LoadResult | undefined> {
     const { redisKey, key, plan } = load;
-    const { flights, background, cache } = this.#context;
+    const { policy, context } = this.#cache;
     if (this.#coolingDown.has(redisKey)) return Promise.resolve(undefined);
-    const { result, isJoined } = flights.run(this, redisKey, (flight) =>
+    const { result, isJoined } = this.#flights.run(this, redisKey, (flight) =>
       this.#refresh({ ...load, flight }, snapshot).catch((error: unknown) => {
         const failure = error instanceof FactoryFailure ? new RefreshError(error.cause) : error;
-        cache.policy.report({ name: 'getOrSet', key }, failure);
+        policy.report({ name: 'getOrSet', key }, failure);
         this.#coolingDown.add(redisKey);
         setTimeout(() => this.#coolingDown.delete(redisKey), plan.cooldown).unref();
         return undefined;
       }),
     );
     if (isJoined) return result.then(async (shared) => shared && { value: await shared.copy(), copy: shared.copy });
-    background.add(result);
+    context.background.add(result);
     return result;
   }
 
@@ -53,11 +57,11 @@ export class Refresher {
     const withoutLease = (): Promise<LoadResult> =>
       this.#runner.run(load, unlimited, { snapshot, generations }, stale?.value).catch(factoryFailed);
     if (plan.lease === false || leaseKey === undefined) return withoutLease();
-    const lease = await Lease.claim(this.#context, leaseKey, plan.lease, false);
+    const lease = await Lease.claim(this.#cache.context, leaseKey, plan.lease, false);
     if (lease === undefined) return withoutLease();
     if (typeof lease === 'string') return this.#waitFor(load, snapshot, lease, unlimited);
     // Other processes wait for the lease.
-    const budget = new TimeBudget(this.#context.cache.context.timeout);
+    const budget = new TimeBudget(this.#cache.context.timeout);
     let now: Snapshot;
     try {
       now = await this.#entries.look(load, budget, true);
@@ -66,13 +70,13 @@ export class Refresher {
         return await this.#entries.readFresh(load, now, budget);
       }
     } catch (error) {
-      this.#context.background.add(lease.end());
+      this.#cache.context.background.add(lease.end());
       throw error;
     }
     try {
       return await this.#runner.run(load, budget, { snapshot: now, generations, lease }, stale?.value);
     } catch (error) {
-      this.#context.background.add(lease.end(cooldownMark(plan.cooldown)));
+      this.#cache.context.background.add(lease.end(cooldownMark(plan.cooldown)));
       throw new FactoryFailure(error);
     }
   }
@@ -81,7 +85,7 @@ export class Refresher {
   async #waitFor(load: LoadRun, snapshot: Snapshot, holder: string, budget: TimeBudget): Promise<LoadResult | undefined> {
     const { softTimeout } = load.plan;
     if (softTimeout === 0 || holder === markStart) return undefined;
-    this.#context.cache.context.counters.leaseWaits++;
+    this.#cache.context.counters.leaseWaits++;
     const until = performance.now() + softTimeout;
     const waited = await this.#entries.wait(load, snapshot, budget, { holder, until: () => until, idle: true });
     if (waited.kind === 'changed') return this.#entries.read(load, waited.snapshot, budget);

@@ -33,7 +33,7 @@ export class SingleFlight implements LoadsUnderWay {
   /**
    * Joins a load, or begins one with `work`.
    *
-   * @param maxAge a load that has not ended after so long is shared no more: it may never end
+   * @param maxAge a load that runs longer is no longer shared: it may never end
    * @returns the result, and whether an earlier caller began the load
    */
   run<T>(
@@ -54,16 +54,8 @@ export class SingleFlight implements LoadsUnderWay {
       flights.delete(flight);
       if (flights.size === 0 && this.#flights.get(key) === flights) this.#flights.delete(key);
     };
-    const result = work(flight).then(
-      (value) => {
-        end();
-        return value;
-      },
-      (error: unknown) => {
-        end();
-        throw error;
-      },
-    );
+    const result = work(flight);
+    result.then(end, end);
     flight.result = result;
     return { result, isJoined: false, flight };
   }

@@ -1,14 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Cache } from '../cache/cache.js';
-import { callOptions } from '../checks.js';
-import type { OrderedCommands } from '../commands/commands.js';
-import type { ReleaseQueue } from '../commands/release-queue.js';
-import { AbortedError, ArgumentError, LockError, UnsupportedError } from '../errors.js';
-import { expected } from '../messages.js';
-import type { Background } from '../time/background.js';
+import { callOptions, checkArgument } from '../checks.js';
+import type { Held } from '../commands/release-queue.js';
+import { AbortedError, LockError, UnsupportedError } from '../errors.js';
 import { clearTimeout, performance, setTimeout } from '../time/clock.js';
 import { backoff, pause, unawaitedIfOurs } from '../time/waiting.js';
-import { type Milliseconds, maxTimerDelay } from '../ttl.js';
+import { checkTime, type Milliseconds } from '../ttl.js';
 
 /** Options of `lock` and `withLock`. */
 export interface LockOptions {
@@ -22,25 +19,17 @@ export interface LockOptions {
   readonly renew?: boolean | undefined;
 }
 
-/** What locks need of the store. */
-export interface LockContext {
-  readonly cache: Cache;
-  readonly commands: OrderedCommands;
-  readonly background: Background;
-  readonly releases: ReleaseQueue;
-}
-
 /** The locks of a store: each is a key in Redis that holds a token until it expires. */
 export class Locks {
-  readonly #context: LockContext;
+  readonly #cache: Cache;
 
-  constructor(context: LockContext) {
-    this.#context = context;
+  constructor(cache: Cache) {
+    this.#cache = cache;
   }
 
   /** @throws {LockError} if another caller holds it for longer than `wait` */
   lock(key: string, options?: LockOptions): Promise<Lock> {
-    return this.#context.cache.policy.failLoud({ name: 'lock', key }, () => this.#acquire(key, options));
+    return this.#cache.policy.failLoud({ name: 'lock', key }, () => this.#acquire(key, options));
   }
 
   withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
@@ -63,12 +52,12 @@ export class Locks {
 
   async #acquire(key: string, options?: LockOptions): Promise<Lock> {
     // A lock is the same in all versions of the prefix.
-    const space = this.#context.cache.context.keysOf?.(undefined);
+    const space = this.#cache.context.keysOf?.(undefined);
     if (!space?.siblingKey) throw new UnsupportedError('locks have no place beside the keys of a `keyFunction` or a `keyPrefix` with `:`');
     const redisKey = space.toRedisKey(key);
     const [lockKey, fenceKey] = [space.siblingKey(redisKey, 'lock'), space.siblingKey(redisKey, 'fence')];
     const { ttl, wait, signal, renew } = parseLockOptions(options);
-    const { commands, background, releases } = this.#context;
+    const { commands, background, releases } = this.#cache.context;
     const token = randomBytes(16).toString('base64url');
     const deadline = performance.now() + wait;
     const held = { key: lockKey, token, time: ttl };
@@ -87,7 +76,7 @@ export class Locks {
         if (fence !== undefined) background.add(releases.add(held));
         throw new AbortedError(signal.reason);
       }
-      if (fence !== undefined) return new Lock(this.#context, key, lockKey, { token, fence, ttl, asked, renew });
+      if (fence !== undefined) return new Lock(this.#cache, key, held, { fence, asked, renew });
       const left = deadline - performance.now();
       if (left <= 0) break;
       await pause(Math.min(delay, left), { signal });
@@ -100,20 +89,16 @@ export class Locks {
 function parseLockOptions(options?: LockOptions) {
   const known = { ttl: true, wait: true, signal: true, renew: true } as const;
   const { ttl = 10_000, wait = 0, signal, renew = true } = callOptions('lock', options, known);
-  if (!(typeof ttl === 'number' && ttl >= 100 && ttl <= maxTimerDelay)) {
-    throw new ArgumentError(expected('ttl', `a number of milliseconds ≥ 100 and ≤ ${maxTimerDelay}`, ttl));
-  }
-  if (!(typeof wait === 'number' && wait >= 0)) throw new ArgumentError(expected('wait', 'a number of milliseconds ≥ 0', wait));
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('signal', 'an AbortSignal', signal));
-  if (typeof renew !== 'boolean') throw new ArgumentError(expected('renew', 'a boolean', renew));
+  checkTime('ttl', ttl, 100);
+  checkArgument('wait', 'a number of milliseconds ≥ 0', wait, typeof wait === 'number' && wait >= 0);
+  checkArgument('signal', 'an AbortSignal', signal, signal === undefined || signal instanceof AbortSignal);
+  checkArgument('renew', 'a boolean', renew, typeof renew === 'boolean');
   return { ttl: Math.ceil(ttl), wait, signal, renew };
 }
 
 /** How a lock was acquired. `asked`: when, on the monotonic clock, before Redis answered. */
 interface Acquired {
-  readonly token: string;
   readonly fence: number;
-  readonly ttl: Milliseconds;
   readonly asked: Milliseconds;
   readonly renew: boolean;
 }
@@ -123,24 +108,20 @@ export class Lock {
   readonly key: string;
   /** Rises with every holder of this lock. Send it along with writes to another system, which refuses a lower one than it has seen. */
   readonly fence: number;
-  readonly #context: LockContext;
-  readonly #lockKey: string;
-  readonly #token: string;
-  readonly #ttl: Milliseconds;
+  readonly #cache: Cache;
+  readonly #held: Held;
   readonly #lost = new AbortController();
   #until: Milliseconds;
   #timer: NodeJS.Timeout | undefined;
   #released: Promise<void> | undefined;
 
   /** @internal Use `store.lock`. */
-  constructor(context: LockContext, key: string, lockKey: string, { token, fence, ttl, asked, renew }: Acquired) {
+  constructor(cache: Cache, key: string, held: Held, { fence, asked, renew }: Acquired) {
     this.key = key;
     this.fence = fence;
-    this.#context = context;
-    this.#lockKey = lockKey;
-    this.#token = token;
-    this.#ttl = ttl;
-    this.#until = asked + ttl;
+    this.#cache = cache;
+    this.#held = held;
+    this.#until = asked + held.time;
     this.#watch(renew);
   }
 
@@ -163,14 +144,14 @@ export class Lock {
   release(): Promise<void> {
     this.#released ??= this.#failLoud('release', async () => {
       clearTimeout(this.#timer);
-      const { commands, background, releases } = this.#context;
+      const { commands, background, releases } = this.#cache.context;
       if (this.#lost.signal.aborted) throw new LockError('lost');
       let ours: boolean;
       try {
-        ours = await commands.release(this.#lockKey, this.#token);
+        ours = await commands.release(this.#held.key, this.#held.token);
       } catch (error) {
-        // The caller is told, and the release goes on without it.
-        background.add(releases.add({ key: this.#lockKey, token: this.#token, time: this.#ttl }));
+        // The caller gets the error, and the release continues in the background.
+        background.add(releases.add(this.#held));
         throw error;
       }
       if (!ours) throw this.#lose();
@@ -183,15 +164,15 @@ export class Lock {
   }
 
   #failLoud<T>(name: string, work: () => Promise<T>): Promise<T> {
-    return this.#context.cache.policy.failLoud({ name, key: this.key }, work);
+    return this.#cache.policy.failLoud({ name, key: this.key }, work);
   }
 
   async #renew(): Promise<void> {
     if (this.#lost.signal.aborted || this.#released) throw new LockError('lost');
     const asked = performance.now();
-    const { commands } = this.#context;
-    if (!(await commands.renew(this.#lockKey, this.#token, this.#ttl))) throw this.#lose();
-    this.#until = asked + this.#ttl;
+    const { key, token, time } = this.#held;
+    if (!(await this.#cache.context.commands.renew(key, token, time))) throw this.#lose();
+    this.#until = asked + time;
   }
 
   /** Renews three times in the time of the lock, and notices when that is over. Keeps no process alive. */
@@ -204,10 +185,10 @@ export class Lock {
     this.#timer = setTimeout(
       async () => {
         // A Redis that does not answer is asked again, until the time is over.
-        if (renews) await Promise.race([this.#renew(), pause(this.#ttl / 3, { idle: true })]).catch(() => {});
+        if (renews) await Promise.race([this.#renew(), pause(this.#held.time / 3, { idle: true })]).catch(() => {});
         if (!this.#released && !this.#lost.signal.aborted) this.#watch(renews);
       },
-      Math.min(renews ? this.#ttl / 3 : left, left),
+      Math.min(renews ? this.#held.time / 3 : left, left),
     ).unref();
   }
 

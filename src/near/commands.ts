@@ -3,13 +3,14 @@ import { type Commands, missing, type OrderedCommands, wrapEach } from '../comma
 import { inOrder } from '../commands/in-order.js';
 import { nullCommands } from '../commands/local.js';
 import { CommandError, RedirectError, UnavailableError, UnsupportedError } from '../errors.js';
+import { attempt } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import type { NearSettings } from './entry.js';
-import { isReadable, type NearEntry } from './entry.js';
+import { isReadable } from './entry.js';
 import { type Fill, NearTier } from './tier.js';
 
 /** Reads over the connection that tracks: the tier keeps their answers. */
-export type TrackingSource = Pick<Commands, 'get' | 'getMany' | 'getWithTtl' | 'has' | 'pttl' | 'pttlMany'>;
+type TrackingSource = Pick<Commands, 'get' | 'getMany' | 'getWithTtl' | 'has' | 'pttl' | 'pttlMany'>;
 
 export interface NearContext {
   readonly tier: NearTier;
@@ -32,20 +33,14 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
     const done = (): void => {
       for (const key of names) tier.writeEnded(key);
     };
-    let answer: Promise<T>;
-    try {
-      answer = write();
-    } catch (error) {
-      done();
-      throw error;
-    }
+    const answer = attempt(write);
     answer.then(done, done);
     return answer;
   }
 
   /**
-   * Where a read goes whose answer is not kept. It must not show a change before the tracking connection has told of it, lest a later hit
-   * shows something older, so it takes that connection; but a read behind a write of this process takes the connection of the write.
+   * The source of a read whose answer is not kept. Over the tracking connection it cannot show a change before its invalidation, after
+   * which a hit would show something older. A read behind a write of this process takes the connection of the write.
    */
   const sourceOf = (keys: readonly string[]): TrackingSource =>
     tier.isLive && !keys.some((key) => tier.isWriting(key)) ? source : commands;
@@ -57,78 +52,65 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
     tier.refused(error);
   }
 
-  async function fill(key: string, begun: Fill): Promise<ReadEntry> {
+  async function fill(filling: Fill, answer?: Promise<ReadEntry>): Promise<ReadEntry> {
     try {
-      const [entry, left] = await Promise.all([source.get(key), source.pttl(key).catch(refused)]);
-      if (left !== undefined) tier.complete(begun, entry, left);
+      const [entry, left] = await Promise.all([answer ?? source.get(filling.key), source.pttl(filling.key).catch(refused)]);
+      if (left !== undefined) tier.complete(filling, entry, left);
       return entry;
     } finally {
-      tier.abandon(begun);
+      tier.abandon(filling);
     }
   }
 
-  /** For a load, which rarely finds an entry: PTTL is sent only for one that exists. */
-  async function fillFound(key: string, begun: Fill): Promise<ReadEntry> {
-    let entry: ReadEntry;
+  /** For a load, which rarely finds an entry: PTTL is sent only for one that exists, after the caller was answered. */
+  async function fillFound(filling: Fill): Promise<ReadEntry> {
     try {
-      entry = await source.get(key);
+      const answer = source.get(filling.key);
+      const entry = await answer;
+      if (entry.found) fill(filling, answer).catch(() => {});
+      else tier.complete(filling, entry, missing);
+      return entry;
     } catch (error) {
-      tier.abandon(begun);
+      tier.abandon(filling);
       throw error;
-    }
-    if (entry.found) void keep(begun, entry);
-    else tier.complete(begun, entry, missing);
-    return entry;
-  }
-
-  /** Runs after the caller was answered. Never rejects: the answer is good, whether it can be kept or not. */
-  async function keep(begun: Fill, entry: ReadEntry): Promise<void> {
-    try {
-      const left = await source.pttl(begun.key).catch(refused);
-      if (left !== undefined) tier.complete(begun, entry, left);
-    } catch {
-    } finally {
-      tier.abandon(begun);
     }
   }
 
   async function fillMany(keys: readonly string[]): Promise<ReadEntry[]> {
     if (keys.some((key) => tier.isWriting(key))) return commands.getMany(keys);
-    const fills = keys.map(begin).filter((begun) => begun !== undefined);
+    const fills = keys.map(begin).filter((filling) => filling !== undefined);
     if (fills.length === 0) return sourceOf(keys).getMany(keys);
     try {
       const asked = source.pttlMany(fills.map(({ key }) => key)).catch(refused);
       const [entries, lefts] = await Promise.all([source.getMany(keys), asked]);
       const found = new Map(keys.map((key, i) => [key, entries[i] as ReadEntry]));
-      if (lefts) for (const [i, begun] of fills.entries()) tier.complete(begun, found.get(begun.key) as ReadEntry, lefts[i] as number);
+      if (lefts)
+        for (const [i, filling] of fills.entries()) tier.complete(filling, found.get(filling.key) as ReadEntry, lefts[i] as number);
       return entries;
     } finally {
-      for (const begun of fills) tier.abandon(begun);
+      for (const filling of fills) tier.abandon(filling);
     }
   }
 
-  async function fillExistence(key: string, begun: Fill): Promise<boolean> {
-    try {
-      const left = await source.pttl(key);
-      tier.complete(begun, undefined, left);
-      return left !== missing;
-    } finally {
-      tier.abandon(begun);
-    }
-  }
-
-  function getting(key: string, filling: typeof fill): Promise<ReadEntry> {
+  function getting(key: string, fillWith: (filling: Fill) => Promise<ReadEntry>): Promise<ReadEntry> {
     const near = tier.find(key);
     if (isReadable(near)) return Promise.resolve(near.entry);
-    const begun = begin(key);
-    return begun ? filling(key, begun) : sourceOf([key]).get(key);
+    const filling = begin(key);
+    return filling ? fillWith(filling) : sourceOf([key]).get(key);
   }
 
-  function has(key: string): Promise<boolean> {
+  async function has(key: string): Promise<boolean> {
     const near = tier.find(key);
-    if (near) return Promise.resolve(exists(near));
-    const begun = begin(key);
-    return begun ? fillExistence(key, begun) : sourceOf([key]).has(key);
+    if (near) return near.entry?.found ?? true;
+    const filling = begin(key);
+    if (!filling) return sourceOf([key]).has(key);
+    try {
+      const left = await source.pttl(key);
+      tier.complete(filling, undefined, left);
+      return left !== missing;
+    } finally {
+      tier.abandon(filling);
+    }
   }
 
   async function getMany(keys: readonly string[]): Promise<ReadEntry[]> {
@@ -176,10 +158,6 @@ export function nearOnlyCommands(tier: NearTier): OrderedCommands {
     getMany: (keys) => Promise.all(keys.map(get)),
     hasMany: (keys) => Promise.all(keys.map(has)),
   };
-}
-
-function exists({ entry }: NearEntry): boolean {
-  return entry?.found ?? true;
 }
 
 /** A near tier, unless the pool is the user's: it does not say which of its connections read an entry. */

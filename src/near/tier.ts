@@ -20,7 +20,7 @@ export interface Fill {
 }
 
 /**
- * The entries that this process holds. One is served while three things hold: the server has not told of a change of its key, its time to live
+ * The entries that this process holds. One is served while three things hold: the server has not invalidated its key, its time to live
  * has not passed, and the server has confirmed lately that it still tracks the connection.
  */
 export class NearTier implements TrackingListener {
@@ -147,7 +147,7 @@ export class NearTier implements TrackingListener {
 
   started(): void {
     if (this.#closed) return;
-    // Entries from before may have changed while no server told.
+    // Entries from before may have changed while no server tracked them.
     this.#clear();
     this.#live = true;
     this.#confirmed(performance.now());
@@ -218,7 +218,7 @@ export class NearTier implements TrackingListener {
     this.#invalidateFills();
   }
 
-  /** The server has told of every change before `when`. */
+  /** Every invalidation from before `when` has arrived. */
   #confirmed(when: Milliseconds): void {
     this.trustedUntil = when + this.#trustTime;
   }

@@ -93,9 +93,8 @@ export const nearView = Symbol.for('redis-tier.near');
 function methodsOf(store: RedisStore, parts: StoreParts): StoreMethods & Pick<RedisStore, 'with' | 'on' | 'off'> {
   const { cache, flights, lifecycle } = parts;
   const { reader, writer, updates, scans, policy, context } = cache;
-  const room = { ...context, cache, flights };
-  const loader = new Loader(room);
-  const locks = new Locks(room);
+  const loader = new Loader(cache, flights);
+  const locks = new Locks(cache);
 
   async function mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void> {
     const pairs = policy.parsed({ name: 'mset' }, () => toPairs(entries, how));

@@ -27,21 +27,21 @@ export class TimeBudget {
   /** Time used by polls that were slow one after the other, with the pauses before them. */
   #slowPolls = 0;
 
-  /** `begun`: when the call began, if it has sent a command already. `failedAt`: when Redis last failed this process. */
-  constructor(time: Milliseconds, begun?: Milliseconds, failedAt = never) {
+  /** `began`: when the call began, if it has sent a command already. `failedAt`: when Redis last failed this process. */
+  constructor(time: Milliseconds, began?: Milliseconds, failedAt = never) {
     const now = performance.now();
     this.#accountedTo = now;
     this.#time = time;
-    this.#left = time - (now - (begun ?? now));
-    this.#health = new RedisHealth(time, begun ?? now, failedAt);
+    this.#left = time - (now - (began ?? now));
+    this.#health = new RedisHealth(time, began ?? now, failedAt);
   }
 
   /** Settles as the work does, but rejects with a TimeoutError when the rest of the budget is used up. */
   run<T>(work: Promise<T>): Promise<T> {
-    const begun = performance.now();
+    const began = performance.now();
     const account = (): void => {
       this.#accountedTo = performance.now();
-      const took = this.#accountedTo - begun;
+      const took = this.#accountedTo - began;
       this.#left -= took;
       // The first command may have waited for the connection.
       if (this.#isFirst && took > this.#health.slowAfter) this.#health.record(1);
@@ -76,7 +76,7 @@ export class TimeBudget {
 
   /** Like `measure`, for a look at a value that another process loads: it counts as waiting. */
   async poll<T>(look: Promise<T>): Promise<T> {
-    const begun = performance.now();
+    const began = performance.now();
     const inTime = this.#restWithWaiting > 0;
     const stop = this.#health.time();
     try {
@@ -87,20 +87,20 @@ export class TimeBudget {
       this.#countWaiting();
       const slowness = stop();
       if (inTime) this.#health.record(slowness);
-      else this.#slowPolls = slowness > 0 ? this.#slowPolls + Math.min(this.#paused, this.#time / 2) + this.#accountedTo - begun : 0;
+      else this.#slowPolls = slowness > 0 ? this.#slowPolls + Math.min(this.#paused, this.#time / 2) + this.#accountedTo - began : 0;
       this.#paused = 0;
     }
   }
 
   /** Pauses between two polls. Rejects with a TimeoutError as soon as no time is left. */
   async pause(time: Milliseconds, options: PauseOptions): Promise<void> {
-    const begun = performance.now();
-    const end = begun + time;
+    const began = performance.now();
+    const end = began + time;
     for (let left = time; left > 0 && !options.signal?.aborted && !options.caller?.aborted; left = end - performance.now()) {
       // Wakes up when the time is used up, and now and then after that: Redis may have become suspect.
       await pause(Math.min(left, this.#restWithWaiting > 0 ? this.#restWithWaiting : this.#time / 4), options);
       this.#countWaiting();
-      this.#paused = this.#accountedTo - begun;
+      this.#paused = this.#accountedTo - began;
       // If this process did not run, a reply may be waiting that clears Redis of suspicion.
       if (this.#rest <= 0) await new Promise<void>((resolve) => setImmediate(resolve));
       if (this.#rest <= 0) throw new TimeoutError(this.#time, 'no value from the process that loads it');

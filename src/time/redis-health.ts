@@ -13,11 +13,11 @@ export class RedisHealth {
   readonly #failedAt: () => Milliseconds;
   #slowness = 0;
 
-  /** `timeout`: that of the call. `begun`: when it began. `failedAt`: when Redis last failed this process. */
-  constructor(timeout: Milliseconds, begun: Milliseconds, failedAt: () => Milliseconds) {
+  /** `timeout`: that of the call. `began`: when it began. `failedAt`: when Redis last failed this process. */
+  constructor(timeout: Milliseconds, began: Milliseconds, failedAt: () => Milliseconds) {
     this.slowAfter = Math.max(50, timeout / 8);
     this.#verySlowAfter = Math.max(2 * this.slowAfter, timeout / 4);
-    this.#distrustedFrom = begun - distrustTime;
+    this.#distrustedFrom = began - distrustTime;
     this.#failedAt = failedAt;
   }
 

@@ -33,6 +33,15 @@ function onAbort(this: AbortSignal): void {
   pendingCalls.delete(this);
 }
 
+/** Begins the work. What it throws at once rejects. */
+export function attempt<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 /** Marks a rejection as handled, so that it cannot end the process: callers see it, or the `error` event reports it. */
 export function unawaited<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
