@@ -51,6 +51,8 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, g
   const reads = [gets, checks, ttls];
   const all = [...reads, unlinks];
 
+  const isIdle = (): boolean => gets.isEmpty && unlinks.isEmpty && checks.isEmpty && ttls.isEmpty;
+
   /** Sends what waits for these keys. */
   function flush(batches: readonly TickBatch<unknown>[], keys: readonly (string | Buffer)[]): void {
     for (const batch of batches) if (!batch.isEmpty) for (const key of keys) batch.flushIfHolds(String(key));
@@ -65,12 +67,17 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, g
 
   return {
     ...wrapEach(commands, (verb, call, name) => (a, b, c, d) => {
-      flush(verb.access === 'read' && name !== 'getWithTtl' ? [unlinks] : all, verb.keys(a, b));
+      if (!isIdle()) flush(verb.access === 'read' && name !== 'getWithTtl' ? [unlinks] : all, verb.keys(a, b));
       return call(a, b, c, d);
     }),
     get: reading(gets),
     has: reading(checks),
     pttl: reading(ttls),
+    // Written out, because it is called so often that it can be measured.
+    set(key, value, ttl) {
+      if (!isIdle()) flush(all, [key]);
+      return commands.set(key, value, ttl);
+    },
     unlink(keys, options) {
       const [key] = keys;
       if (keys.length !== 1 || typeof key !== 'string' || options?.counted !== false) {
