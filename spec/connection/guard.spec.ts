@@ -69,7 +69,7 @@ describe('bounds of calls', () => {
         pool: { class: RoundRobinPool, size: 2 },
       }) as GuardedPool;
       const block = (of: Pool) => rejection(of.use((connection) => connection.send(['BLPOP', 'none', '0.3'])));
-      const ask = () => pool.use((connection) => connection.send(['GET', 'k']));
+      const ask = () => pool.use((connection) => connection.send(['GET', 'p:k']));
       await Promise.all([ask(), ask()]);
       const asking = setInterval(() => void ask().catch(() => {}), 20);
       expect((await block(pool)).code).to.equal('ERR_TIMEOUT');
@@ -113,8 +113,8 @@ describe('bounds of calls', () => {
       const pool = createPool({ location: own.location, ...options, timeout: 100, breaker: { threshold: 4 } } as never) as GuardedPool;
       await pool.use((connection) => connection.send(['PING']));
       own.freeze();
-      const lone = rejection(pool.use((connection) => connection.send(['GET', 'k'])));
-      const wrapped = rejection(pool.use(async (connection) => [await connection.send(['GET', 'k'])]));
+      const lone = rejection(pool.use((connection) => connection.send(['GET', 'p:k'])));
+      const wrapped = rejection(pool.use(async (connection) => [await connection.send(['GET', 'p:k'])]));
       expect([(await lone).code, (await wrapped).code]).to.deep.equal(['ERR_TIMEOUT', 'ERR_TIMEOUT']);
       const { failedAt } = pool;
       // The connection is lost, and with it the two commands.
@@ -128,7 +128,7 @@ describe('bounds of calls', () => {
     const server = await ownServer();
     for (const options of Object.values(kinds)) {
       const pool = createPool({ location: server.location, ...options, timeout: 100, breaker: { threshold: 2 } } as never) as GuardedPool;
-      const get = () => pool.use((connection) => connection.send(['GET', 'k']));
+      const get = () => pool.use((connection) => connection.send(['GET', 'p:k']));
       await get();
       for (let i = 0; i < 3; i++) {
         server.freeze();

@@ -82,7 +82,7 @@ describe('pool classes', () => {
 
   it('forgets a caller that gave up waiting, and lends the connection to the next one', async () => {
     const pool = createPool({ location: server.location, pool: { class: BlockingPool, max: 1, timeout: 50 } });
-    const get = () => pool.use((connection) => connection.send(['GET', 'k']));
+    const get = () => pool.use((connection) => connection.send(['GET', 'p:k']));
     await get();
     server.freeze();
     const first = get();

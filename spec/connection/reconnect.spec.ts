@@ -80,7 +80,7 @@ describe('a client that connects to a new primary', () => {
     const redis = await rawClient(server);
     await redis.replicaOf('127.0.0.1', 1);
     holding = true;
-    expect((await rejection(connection.send(['SET', 'k', '1']))).code).to.equal('ERR_READONLY');
+    expect((await rejection(connection.send(['SET', 'p:k', '1']))).code).to.equal('ERR_READONLY');
     await until(() => held.length === 1);
     holding = false;
     // Bytes that are no reply: the connection is replaced by another client.

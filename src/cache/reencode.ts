@@ -4,6 +4,7 @@ import { isFramed, type ReadEntry, type Stored } from '../codec/entry.js';
 import { holdsExactNumbers } from '../codec/storable.js';
 import type { CacheContext } from './context.js';
 
+/** Options of `reencode`. */
 export interface ReencodeOptions {
   /** Where an earlier run got to: the `cursor` of its last progress. */
   readonly cursor?: string | undefined;

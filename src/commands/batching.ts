@@ -2,6 +2,7 @@ import { check, checkInteger, isOptions, onlyKnown } from '../checks.js';
 import { nextTick } from '../time/clock.js';
 import { type Commands, wrapEach } from './commands.js';
 
+/** The option `batch`. */
 export interface BatchOptions {
   /** The most keys in one command, ≥ 2. Default 512. */
   readonly max?: number | undefined;
