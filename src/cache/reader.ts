@@ -47,25 +47,25 @@ export class Reader {
   }
 
   #get(key: string): Promise<unknown> {
-    const operation = { name: 'get', key };
     try {
       const near = this.#cache.values.findNear(key);
       if (near) {
         this.#record('get', key, near.entry);
         return Promise.resolve(near.isShared ? near.value : this.#cache.values.ofNear('get', key, near));
       }
+      const { context, tags, values } = this.#cache;
       const began = performance.now();
-      const prefetch = this.#cache.tags.prefetch();
-      const redisKey = this.#cache.context.keys.toRedisKey(key);
-      return this.#cache.context.commands.get(redisKey).then(
+      const prefetch = tags.prefetch();
+      const redisKey = context.keys.toRedisKey(key);
+      return context.commands.get(redisKey).then(
         (entry) => {
-          if (!this.#cache.values.needsCheck(entry)) return this.#value('get', key, entry, redisKey);
+          if (!values.needsCheck(entry)) return this.#value('get', key, entry, redisKey);
           return this.#getChecked(key, redisKey, entry, began, prefetch);
         },
-        (error: unknown) => this.#cache.policy.recover(operation, error, undefined),
+        (error: unknown) => this.#cache.policy.recover({ name: 'get', key }, error, undefined),
       );
     } catch (error) {
-      return new Promise((resolve) => resolve(this.#cache.policy.recover(operation, error, undefined)));
+      return new Promise((resolve) => resolve(this.#cache.policy.recover({ name: 'get', key }, error, undefined)));
     }
   }
 

@@ -93,6 +93,8 @@ const tagsStart = frame(tagLayer, Buffer.alloc(0));
 /** Two numbers of at most 16 digits, and what surrounds them. */
 const maxAgingHeader = 48;
 
+const ageless: Aging = { staleFor: 0, cost: 0 };
+
 /**
  * What a key holds. The header is parsed once, when the bytes arrive:
  *
@@ -101,35 +103,45 @@ const maxAgingHeader = 48;
  *     payload                            the bytes of the value
  */
 export class StoredEntry {
-  readonly found = true;
+  // Declared and assigned once: a field that is defined before the constructor assigns it costs as much as all else here.
+  declare readonly found: true;
+  /** All bytes, header included. */
+  declare readonly bytes: Stored;
+  /** The bytes of the value. */
+  declare readonly payload: Stored;
+  declare readonly tier: Tier;
+  /** See {@link Aging}; 0 for an entry that does not age. */
+  declare readonly staleFor: number;
+  /** See {@link Aging}. */
+  declare readonly cost: number;
+  /** Whether the entry carries tags. */
+  declare readonly isTagged: boolean;
+  /** `undefined` without tags, and if the list is damaged or cut off. */
+  declare readonly tags: TagGenerations | undefined;
+  /** How many bytes the payload has in Redis, if that was counted. */
+  declare readonly size: number | undefined;
 
-  private constructor(
-    /** All bytes, header included. */
-    readonly bytes: Stored,
-    /** The bytes of the value. */
-    readonly payload: Stored,
-    readonly tier: Tier,
-    /** See {@link Aging}; 0 for an entry that does not age. */
-    readonly staleFor: number,
-    /** See {@link Aging}. */
-    readonly cost: number,
-    /** Whether the entry carries tags. */
-    readonly isTagged: boolean,
-    /** `undefined` without tags, and if the list is damaged or cut off. */
-    readonly tags: TagGenerations | undefined,
-    /** How many bytes the payload has in Redis, if that was counted. */
-    readonly size: number | undefined,
-  ) {}
+  private constructor(bytes: Stored, payload: Stored, tier: Tier, aging: Aging, isTagged: boolean, tags?: TagGenerations, size?: number) {
+    this.found = true;
+    this.bytes = bytes;
+    this.payload = payload;
+    this.tier = tier;
+    this.staleFor = aging.staleFor;
+    this.cost = aging.cost;
+    this.isTagged = isTagged;
+    this.tags = tags;
+    this.size = size;
+  }
 
   /** Parses the header. The first two bytes tell an entry without one, which most are. */
   static parse(bytes: Stored, tier: Tier = 'redis', size?: number): StoredEntry {
     if (typeof bytes === 'string' || bytes[0] !== binaryMarker || (bytes[1] !== tagsByte && bytes[1] !== agingByte))
-      return new StoredEntry(bytes, bytes, tier, 0, 0, false, undefined, size);
-    const { staleFor, cost, content } = parseAging(bytes);
+      return new StoredEntry(bytes, bytes, tier, ageless, false, undefined, size);
+    const { aging, content } = parseAging(bytes);
     const isTagged = tagsStart.equals(content.subarray(0, tagsStart.length));
     const parsed = isTagged ? parseTags(content) : undefined;
     const payload = parsed ? content.subarray(parsed.length) : content;
-    return new StoredEntry(bytes, payload, tier, staleFor, cost, isTagged, parsed?.tags, size);
+    return new StoredEntry(bytes, payload, tier, aging, isTagged, parsed?.tags, size);
   }
 
   /** How many bytes precede the payload. */
@@ -165,13 +177,13 @@ export function withTags(tags: TagGenerations, payload: Stored): Buffer {
   return Buffer.concat([tagsStart, list, typeof payload === 'string' ? Buffer.from(payload) : payload]);
 }
 
-function parseAging(bytes: Buffer): Aging & { readonly content: Buffer } {
+function parseAging(bytes: Buffer): { readonly aging: Aging; readonly content: Buffer } {
   if (bytes[1] === agingByte) {
     const end = bytes.subarray(0, maxAgingHeader).indexOf(0);
     const header = /^stale\.(\d{1,16})\.(\d{1,16})$/.exec(bytes.toString('latin1', 1, Math.max(1, end)));
-    if (header) return { staleFor: Number(header[1]), cost: Number(header[2]), content: bytes.subarray(end + 1) };
+    if (header) return { aging: { staleFor: Number(header[1]), cost: Number(header[2]) }, content: bytes.subarray(end + 1) };
   }
-  return { staleFor: 0, cost: 0, content: bytes };
+  return { aging: ageless, content: bytes };
 }
 
 /** The list at the start of these bytes, and where it ends. JSON holds no byte 00. */

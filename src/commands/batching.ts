@@ -165,7 +165,8 @@ class TickBatch<T> {
     if (keys.length === 1) this.#one(key as string).then((value) => calls[0]?.resolve(value), fail);
     else
       this.#many(keys).then((values) => {
-        for (const [i, call] of calls.entries()) call.resolve(values[i] as T);
+        // Without an iterator: it is most of what a read in a batch costs.
+        for (let i = 0; i < calls.length; i++) calls[i]?.resolve(values[i] as T);
       }, fail);
   }
 }
