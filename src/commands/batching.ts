@@ -55,7 +55,7 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, g
   const isIdle = (): boolean => gets.isEmpty && unlinks.isEmpty && checks.isEmpty && ttls.isEmpty;
 
   /** Sends what waits for these keys. */
-  function flush(batches: readonly TickBatch<unknown>[], keys: readonly (string | Buffer)[]): void {
+  function flush(batches: readonly Pick<TickBatch<unknown>, 'isEmpty' | 'flushIfHolds'>[], keys: readonly (string | Buffer)[]): void {
     for (const batch of batches) if (!batch.isEmpty) for (const key of keys) batch.flushIfHolds(String(key));
   }
 
@@ -97,11 +97,26 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, g
   };
 }
 
-/** A call that waits for the end of the tick. */
-interface PendingCall<T> {
+/** A call that waits for the end of the tick. A class: V8 may move what an object literal makes among the old objects, which costs much. */
+class PendingCall<T> {
   readonly promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: unknown): void;
+  #resolve!: (value: T) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  resolve(value: T): void {
+    this.#resolve(value);
+  }
+
+  reject(error: unknown): void {
+    this.#reject(error);
+  }
 }
 
 /** The calls of one kind that wait for the end of the tick. */
@@ -128,14 +143,9 @@ class TickBatch<T> {
     const waiting = this.#waiting.get(key);
     if (waiting) return waiting.promise;
     if (this.#waiting.size === 0) nextTick(this.#flush);
-    let resolve!: (value: T) => void;
-    let reject!: (error: unknown) => void;
-    const promise = new Promise<T>((yes, no) => {
-      resolve = yes;
-      reject = no;
-    });
-    this.#waiting.set(key, { promise, resolve, reject });
-    return promise;
+    const call = new PendingCall<T>();
+    this.#waiting.set(key, call);
+    return call.promise;
   }
 
   flushIfHolds(key: string): void {
