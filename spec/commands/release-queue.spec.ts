@@ -1,5 +1,7 @@
+import { tracingChannel } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
+import { type CommandTrace, commandChannel } from '../../src/telemetry/events.js';
 import { FaultProxy } from '../support/chaos/proxy.js';
 import { Random } from '../support/chaos/random.js';
 import { sharedServer } from '../support/hooks.js';
@@ -27,10 +29,18 @@ describe('a claim whose answer was lost', () => {
   > = {
     'a lease': {
       async claim(store, proxy) {
-        // The look before it is answered late, so that the network can freeze between the two.
-        proxy.present({ kind: 'late', by: 50, jitter: 0 });
-        setTimeout(() => proxy.present({ kind: 'frozen' }), 125);
-        expect(await store.getOrSet('k', () => 'own', { lease: held })).to.equal('own');
+        // The look before it is answered; the network freezes as the claim is about to be written.
+        const freeze = (message: unknown): void => {
+          const { source, command } = message as CommandTrace;
+          if (source === store.source && command === 'EVALSHA') proxy.present({ kind: 'frozen' });
+        };
+        const { start } = tracingChannel(commandChannel);
+        start.subscribe(freeze);
+        try {
+          expect(await store.getOrSet('k', () => 'own', { lease: held })).to.equal('own');
+        } finally {
+          start.unsubscribe(freeze);
+        }
       },
       again: (other) => other.getOrSet('k', () => 'other', { lease: held }),
       sent: new RegExp(`"EVALSHA"[^\n]*#l:[^\n]* "${held}"`, 'i'),
