@@ -2,13 +2,11 @@ import { ConnectionError, UnavailableError } from '../../errors.js';
 import { performance, setTimeout } from '../../time/clock.js';
 import { firstAnswer } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
-import { ClientConnection } from '../client/client.js';
-import type { Argument, Caller, Connection, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
+import type { Argument, Caller, Connection, Reply, Route } from '../connection.js';
 import { isReplyOf, type Redirection, redirectionOf } from '../reply-errors.js';
 import { agreedSlots, askSlots, keyByKey, primariesOf, type SlotRange, slotCount, slotOf, splitByNode } from '../slots.js';
 import { type ClusterPlan, hostAndPort, hostOf, placedAt } from '../target.js';
-import { NodesTracking, readsReplicas } from '../tracking/nodes-tracking.js';
-import { askOnce, Discovery, type Nodes, type TopologyOptions } from './topology.js';
+import { askOnce, TopologyConnection } from './topology.js';
 
 interface Node {
   readonly address: string;
@@ -39,45 +37,15 @@ const keepAskedFor: Milliseconds = 5000;
 /** Delays before a command is sent again that a node did not execute because it cannot at the moment. */
 const retryDelays: readonly Milliseconds[] = [20, 50, 100, 200];
 
-/** A connection to a Redis Cluster: a node-redis client for each node. A node that is down fails the calls for its slots only, at once. */
-export class ClusterConnection implements Connection, Nodes {
-  readonly #plan: ClusterPlan;
-  readonly #options: TopologyOptions;
-  readonly #discovery: Discovery;
+/** A connection to a Redis Cluster. A node that is down fails the calls for its slots only, at once. */
+export class ClusterConnection extends TopologyConnection<ClusterPlan> {
+  protected override readonly view = agreedSlots;
   readonly #nodes = new Map<string, Node>();
   #shards: readonly Shard[] = [];
   #slots: (Shard | undefined)[] = [];
   #turn = 0;
-  #tracking: NodesTracking | undefined;
   /** The table of slots that is tracked. */
   #trackedTable = '';
-
-  constructor(plan: ClusterPlan, options: TopologyOptions) {
-    this.#plan = plan;
-    this.#options = options;
-    this.#discovery = new Discovery(this, options.onError, plan.node);
-  }
-
-  get status(): Status {
-    return this.#discovery.status;
-  }
-
-  ready(): Promise<void> {
-    return this.#discovery.ready();
-  }
-
-  send(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
-    if (this.#discovery.known) return this.#dispatch(args, route, caller);
-    return this.ready().then(() => this.#dispatch(args, route, caller));
-  }
-
-  /** Tracks on the primaries. Replicas lag behind them, each differently. */
-  track(listener: TrackingListener): Tracking {
-    const tracking = new NodesTracking(listener, agreedSlots, () => this.#discovery.rediscover(true));
-    if (this.#plan.readReplicas) listener.refused(readsReplicas());
-    else this.#tracking = tracking;
-    return tracking;
-  }
 
   async primaries(): Promise<readonly string[]> {
     await this.ready();
@@ -86,26 +54,22 @@ export class ClusterConnection implements Connection, Nodes {
     return this.#shards.map(({ primary }) => primary.address).sort();
   }
 
-  close(grace: Milliseconds): Promise<void> {
-    return this.#discovery.close(grace);
-  }
-
-  primaryConnections(): readonly Connection[] {
+  protected primaryConnections(): readonly Connection[] {
     return this.#shards.map(({ primary }) => primary.connection);
   }
 
-  allConnections(): readonly Connection[] {
+  protected allConnections(): readonly Connection[] {
     return [...this.#nodes.values()].map(({ connection }) => connection);
   }
 
-  async find(): Promise<boolean> {
+  protected async find(): Promise<boolean> {
     this.#adopt(await this.#ask());
     const connecting = this.primaryConnections().map((connection) => connection.ready());
-    await firstAnswer(connecting, this.#options.livenessTimeout);
+    await firstAnswer(connecting, this.options.livenessTimeout);
     return this.allConnections().every(({ status }) => status === 'ready');
   }
 
-  #dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
+  protected dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
     if (route.key === undefined) return this.#sendKeyless(args, route, caller);
     if (route.divisible && args.length > 2) return splitByNode(args, slotOf, (part) => this.#sendKeyed(part, route, caller));
     return this.#sendKeyed(args, route, caller);
@@ -148,11 +112,11 @@ export class ClusterConnection implements Connection, Nodes {
 
   /** Sends a command again that was not executed: to another node, or to the same one a moment later. */
   async #retry(failure: unknown, call: Call, from: Node): Promise<Reply> {
-    const error = this.#discovery.explain(failure);
-    if (this.#discovery.closed || isOver(call)) throw error;
+    const error = this.explain(failure);
+    if (this.closed || isOver(call)) throw error;
     const redirection = redirectionOf(error);
     if (redirection) {
-      if (++call.redirections > this.#plan.redirections) throw error;
+      if (++call.redirections > this.plan.redirections) throw error;
       return this.#redirect(redirection, call, from);
     }
     // While a slot moves, its keys are on two nodes.
@@ -161,7 +125,7 @@ export class ClusterConnection implements Connection, Nodes {
     }
     const { primary, replicas = [] } = this.#slots[call.slot] ?? {};
     if (error instanceof ConnectionError) {
-      this.#discovery.rediscover();
+      this.rediscover();
       // The primary can answer a read as well.
       if (!call.route.readonly || primary === from || call.retries++ > 0) throw error;
       return this.#deliver(call, this.#nodeFor(call));
@@ -170,7 +134,7 @@ export class ClusterConnection implements Connection, Nodes {
     if (!(error instanceof UnavailableError) || isReplyOf(error, 'busy') || delay === undefined) throw error;
     call.retries++;
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
-    if (this.#discovery.closed || isOver(call)) throw error;
+    if (this.closed || isOver(call)) throw error;
     return this.#deliver(call, this.#nodeFor(call));
   }
 
@@ -179,51 +143,51 @@ export class ClusterConnection implements Connection, Nodes {
     const node = this.#node(`${host}:${port}`);
     if (kind === 'ASK') {
       node.askedAt = performance.now();
-      for (const key of call.route.divisible ? call.args.slice(1) : [call.route.key]) this.#tracking?.invalidated(String(key));
+      for (const key of call.route.divisible ? call.args.slice(1) : [call.route.key]) this.tracking?.invalidated(String(key));
       return this.#deliver(call, node, true);
     }
     this.#slots[slot] = this.#shards.find(({ primary }) => primary === node) ?? { primary: node, replicas: [] };
     this.#trackedTable = '';
-    this.#tracking?.moved(node.connection);
-    this.#discovery.rediscover();
+    this.tracking?.moved(node.connection);
+    this.rediscover();
     return this.#deliver(call, node);
   }
 
   /** Asks for the table of slots: the connected nodes, or else every node that is known by name. The first reply counts. */
   async #ask(): Promise<SlotRange[]> {
-    const { livenessTimeout } = this.#options;
+    const { livenessTimeout } = this.options;
     const connected = [...this.#nodes.values()].filter(({ connection }) => connection.status === 'ready');
     const asked = connected.map(({ address, connection }) => askSlots(connection, hostAndPort(address).host));
     const reply = asked.length > 0 ? await firstAnswer(asked, livenessTimeout).catch(() => undefined) : undefined;
     if (reply) return reply;
-    const known = Array.from(this.#nodes.keys(), (address) => placedAt(this.#plan.addresses(address), this.#plan.node));
-    const asking = [...this.#plan.seeds, ...known].map((seed) =>
+    const known = Array.from(this.#nodes.keys(), (address) => placedAt(this.plan.addresses(address), this.plan.node));
+    const asking = [...this.plan.seeds, ...known].map((seed) =>
       askOnce(seed, livenessTimeout, (connection) => askSlots(connection, hostOf(seed))),
     );
     return firstAnswer(asking, livenessTimeout);
   }
 
   #adopt(ranges: readonly SlotRange[]): void {
-    if (this.#discovery.closed) return;
+    if (this.closed) return;
     const shards = new Map<string, Shard>();
     this.#slots = new Array<Shard | undefined>(slotCount);
     for (const { from, to, primary, replicas } of ranges) {
       const shard = shards.get(primary) ?? {
         primary: this.#node(primary),
-        replicas: this.#plan.readReplicas ? replicas.map((address) => this.#node(address)) : [],
+        replicas: this.plan.readReplicas ? replicas.map((address) => this.#node(address)) : [],
       };
       shards.set(primary, shard);
       this.#slots.fill(shard, from, to + 1);
     }
     this.#shards = [...shards.values()];
     const table = primariesOf(ranges);
-    if (table !== this.#trackedTable) this.#tracking?.serve(this.primaryConnections());
+    if (table !== this.#trackedTable) this.tracking?.serve(this.primaryConnections());
     this.#trackedTable = table;
     const serving = new Set(this.#shards.flatMap(({ primary, replicas }) => [primary, ...replicas]));
     for (const node of this.#nodes.values()) {
       if (serving.has(node) || performance.now() - node.askedAt < keepAskedFor) continue;
       this.#nodes.delete(node.address);
-      void node.connection.close(this.#options.timeout);
+      void node.connection.close(this.options.timeout);
     }
   }
 
@@ -231,11 +195,8 @@ export class ClusterConnection implements Connection, Nodes {
     const known = this.#nodes.get(address);
     if (known) return known;
     // A primary may become a replica, which answers reads only after READONLY.
-    const options = { ...placedAt(this.#plan.addresses(address), this.#plan.node), ...(this.#plan.readReplicas ? { readonly: true } : {}) };
-    const { onNodeError } = this.#discovery;
-    const connection = ClientConnection.open(options, this.#options.livenessTimeout, onNodeError, this.#tracking !== undefined);
+    const connection = this.openNode(address, this.plan.readReplicas ? { readonly: true } : {});
     const node = { address, connection, askedAt: Number.NEGATIVE_INFINITY };
-    this.#tracking?.add(connection);
     this.#nodes.set(address, node);
     connection.ready().catch(() => {});
     return node;

@@ -1,12 +1,14 @@
-import { ClosedError, ConnectionError } from '../../errors.js';
+import { ClosedError, ConnectionError, UnsupportedError } from '../../errors.js';
 import { firstAnswer } from '../../time/deadlines.js';
 import { pause } from '../../time/waiting.js';
 import type { Milliseconds } from '../../ttl.js';
 import { ClientConnection } from '../client/client.js';
-import type { ClientOptions } from '../client/client-options.js';
-import type { Connection, OnError, Status } from '../connection.js';
+import type { ClientOptions, SocketOptions } from '../client/client-options.js';
+import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
 import { retryIn } from '../reconnect.js';
 import { toConnectionError } from '../reply-errors.js';
+import { type ClusterPlan, placedAt } from '../target.js';
+import { NodesTracking, type View } from '../tracking/nodes-tracking.js';
 
 /** Maximum delay between two discoveries while some node answers: it can be asked where the others have gone. */
 const maxDelayIfPartlyUp: Milliseconds = 500;
@@ -20,22 +22,17 @@ export interface TopologyOptions {
   readonly onError: OnError;
 }
 
-/** The nodes of a topology. */
-export interface Nodes {
-  /** Finds the nodes and opens connections to them. Rejects if no node answers. @returns whether every node is connected */
-  find(): Promise<boolean>;
-  /** The connections to nodes that take writes. */
-  primaryConnections(): readonly Connection[];
-  /** The connections to all nodes. */
-  allConnections(): readonly Connection[];
-}
-
-/** Discovers the nodes of a topology on first use, and again in the background, with backoff, while the topology is degraded. */
-export class Discovery {
-  readonly #nodes: Nodes;
-  readonly #onError: OnError;
-  readonly #strategy: unknown;
-  #closed = false;
+/**
+ * A connection to several nodes: a node-redis client for each. Discovers them on first use, and again in the background, with backoff, while
+ * the topology is degraded.
+ */
+export abstract class TopologyConnection<Plan extends Omit<ClusterPlan, 'redirections'>> implements Connection {
+  protected readonly plan: Plan;
+  protected readonly options: TopologyOptions;
+  /** What nodes are compared by while they track; see {@link NodesTracking}. */
+  protected readonly view?: View;
+  protected tracking: NodesTracking | undefined;
+  protected closed = false;
   /** The first discovery has ended: from now on calls do not wait for one. */
   #tried = false;
   #connecting: Promise<void> | undefined;
@@ -45,27 +42,37 @@ export class Discovery {
   #pause: AbortController | undefined;
   #lastError: unknown;
 
-  /** `node`: how to connect to a node, whose reconnect strategy gives the backoff. */
-  constructor(nodes: Nodes, onError: OnError, node: ClientOptions) {
-    this.#nodes = nodes;
-    this.#onError = onError;
-    this.#strategy = (node.socket as { reconnectStrategy?: unknown } | undefined)?.reconnectStrategy;
+  constructor(plan: Plan, options: TopologyOptions) {
+    this.plan = plan;
+    this.options = options;
   }
 
-  get closed(): boolean {
-    return this.#closed;
-  }
-
-  /** Whether some primary is known. Its connection need not be ready. */
-  get known(): boolean {
-    return this.#tried && !this.#closed && this.#nodes.primaryConnections().length > 0;
-  }
+  /** Finds the nodes and opens connections to them. Rejects if no node answers. @returns whether every node is connected */
+  protected abstract find(): Promise<boolean>;
+  /** The connections to nodes that take writes. */
+  protected abstract primaryConnections(): readonly Connection[];
+  protected abstract allConnections(): readonly Connection[];
+  /** Sends a command. Some primary is known; its connection need not be ready. */
+  protected abstract dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply>;
 
   get status(): Status {
-    if (this.#closed) return 'closed';
+    if (this.closed) return 'closed';
     if (this.#connecting) return 'connecting';
-    if (this.#nodes.primaryConnections().some(({ status }) => status === 'ready')) return 'ready';
+    if (this.primaryConnections().some(({ status }) => status === 'ready')) return 'ready';
     return this.#tried ? 'reconnecting' : 'idle';
+  }
+
+  send(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
+    const isKnown = this.#tried && !this.closed && this.primaryConnections().length > 0;
+    return isKnown ? this.dispatch(args, route, caller) : this.ready().then(() => this.dispatch(args, route, caller));
+  }
+
+  /** Tracks on the primaries. Replicas lag behind them, each differently. */
+  track(listener: TrackingListener): Tracking {
+    const tracking = new NodesTracking(listener, this.view, () => this.rediscover(true));
+    if (!this.plan.readReplicas) this.tracking = tracking;
+    else listener.refused(new UnsupportedError("it needs every read to go to a primary, and `readFrom` is 'replica'"));
+    return tracking;
   }
 
   /** Resolves once a primary is connected. Rejects at once if none can be reached. */
@@ -82,50 +89,60 @@ export class Discovery {
 
   /** Stops discovering, and closes the connection to every node. */
   async close(grace: Milliseconds): Promise<void> {
-    this.#closed = true;
+    this.closed = true;
     this.#pause?.abort();
-    await Promise.all(this.#nodes.allConnections().map((connection) => connection.close(grace)));
+    await this.#closeNodes(grace);
   }
 
   /** Rediscovers the nodes in the background until every node is connected. `urgent`: without waiting for the backoff. */
-  rediscover(urgent = false): void {
+  protected rediscover(urgent = false): void {
     this.#degraded = true;
     if (urgent) {
       this.#urgent = true;
       this.#pause?.abort();
     }
-    if (!this.#tried || this.#closed) return;
+    if (!this.#tried || this.closed) return;
     this.#rediscovering ??= this.#rediscoverUntilHealthy().finally(() => {
       this.#rediscovering = undefined;
     });
   }
 
   /** The error of a command for its caller: if the connection to a node was left behind, the caller lost a connection. */
-  explain(error: unknown): unknown {
-    return error instanceof ClosedError && !this.#closed ? new ConnectionError('the connection was left for that to another node') : error;
+  protected explain(error: unknown): unknown {
+    return error instanceof ClosedError && !this.closed ? new ConnectionError('the connection was left for that to another node') : error;
   }
 
-  /** Records that the connection to a node failed. */
-  readonly onNodeError: OnError = (error) => {
-    if (this.#closed) return;
+  protected openNode(address: string, further?: ClientOptions): Connection {
+    const options = { ...placedAt(this.plan.addresses(address), this.plan.node), ...further };
+    const connection = ClientConnection.open(options, this.options.livenessTimeout, this.#onNodeError, this.tracking !== undefined);
+    this.tracking?.add(connection);
+    return connection;
+  }
+
+  readonly #onNodeError: OnError = (error) => {
+    if (this.closed) return;
     this.#lastError = error;
     this.rediscover();
-    this.#onError(error);
+    this.options.onError(error);
   };
 
   async #connect(): Promise<void> {
     let healthy = false;
     try {
-      healthy = await this.#nodes.find();
-      if (this.#closed) throw new ClosedError();
+      healthy = await this.find();
+      if (this.closed) throw new ClosedError();
     } catch (error) {
-      if (this.#closed) throw await this.close(0).then(() => new ClosedError());
+      if (this.closed) throw await this.#closeNodes(0).then(() => new ClosedError());
       this.#failed(error);
       throw toConnectionError(error);
     } finally {
       this.#tried = true;
       if (!healthy || this.#degraded) this.rediscover();
     }
+  }
+
+  async #closeNodes(grace: Milliseconds): Promise<void> {
+    await Promise.all(this.allConnections().map((connection) => connection.close(grace)));
   }
 
   async #rediscoverUntilHealthy(): Promise<void> {
@@ -135,32 +152,33 @@ export class Discovery {
       if (delay === undefined) break;
       this.#pause = new AbortController();
       if (!this.#urgent) await pause(delay, { signal: this.#pause.signal });
-      if (this.#closed) return;
+      if (this.closed) return;
       this.#degraded = false;
       this.#urgent = false;
       try {
-        if ((await this.#nodes.find()) && !this.#degraded) return;
+        if ((await this.find()) && !this.#degraded) return;
         cause = undefined;
       } catch (error) {
         cause = error;
         this.#failed(error);
       }
       // Connections that were opened in the meantime are still open.
-      if (this.#closed) return this.close(0);
+      if (this.closed) return this.#closeNodes(0);
     }
     // The user's strategy gave up. The next call tries again.
     if (this.status === 'reconnecting') this.#tried = false;
   }
 
   #failed(error: unknown): void {
-    if (this.#closed) return;
+    if (this.closed) return;
     this.#lastError = error;
-    if (this.#nodes.primaryConnections().length === 0) this.#onError(toConnectionError(error));
+    if (this.primaryConnections().length === 0) this.options.onError(toConnectionError(error));
   }
 
   /** The delay before the next discovery; `undefined` to give up. */
   #delay(attempt: number, cause: unknown): Milliseconds | undefined {
-    const delay = retryIn(this.#strategy, attempt, cause ?? this.#lastError, this.#onError);
+    const { reconnectStrategy } = (this.plan.node.socket ?? {}) as SocketOptions;
+    const delay = retryIn(reconnectStrategy, attempt, cause ?? this.#lastError, this.options.onError);
     return delay !== undefined && this.status === 'ready' ? Math.min(delay, maxDelayIfPartlyUp) : delay;
   }
 }

@@ -13,11 +13,6 @@ interface Node {
   refusedWith: Error | undefined;
 }
 
-/** The error of a connection that reads from replicas: it cannot track. */
-export function readsReplicas(): UnsupportedError {
-  return new UnsupportedError("it needs every read to go to a primary, and `readFrom` is 'replica'");
-}
-
 /** The nodes' view of which node serves which keys, as text to compare; `undefined` while the nodes do not agree. */
 export type View = (nodes: readonly Connection[]) => Promise<string | undefined>;
 
