@@ -1,5 +1,5 @@
-import { check, functionFailed } from './checks.js';
-import { ArgumentError, OptionError } from './errors.js';
+import { check, checkArgument, functionFailed } from './checks.js';
+import { OptionError } from './errors.js';
 import { expected } from './messages.js';
 
 /** A duration in milliseconds. */
@@ -13,8 +13,8 @@ export const maxTimerDelay: Milliseconds = 2 ** 31 - 1;
 
 /** A number of milliseconds that a timer can wait. @throws {ArgumentError} for anything else */
 export function checkTime(name: string, time: unknown, min: Milliseconds): void {
-  if (typeof time === 'number' && time >= min && time <= maxTimerDelay) return;
-  throw new ArgumentError(expected(name, `a number of milliseconds ≥ ${min} and ≤ ${maxTimerDelay}`, time));
+  const isTime = typeof time === 'number' && time >= min && time <= maxTimerDelay;
+  checkArgument(name, `a number of milliseconds ≥ ${min} and ≤ ${maxTimerDelay}`, time, isTime);
 }
 
 /** A time to live as Redis takes it: whole milliseconds ≥ 1, or `undefined` for never. */
@@ -39,9 +39,7 @@ const forever = Number.MAX_SAFE_INTEGER / 2;
 /** Checks a time to live and rounds it up to whole milliseconds. @throws {ArgumentError} for anything but a number ≥ 0 or null */
 export function redisTtl(ttl: Milliseconds | null): RedisTtl {
   if (ttl === null || ttl === 0) return undefined;
-  if (typeof ttl !== 'number' || !(ttl > 0)) {
-    throw new ArgumentError(expected('ttl', 'a number of milliseconds ≥ 0, null or Infinity', ttl));
-  }
+  checkArgument('ttl', 'a number of milliseconds ≥ 0, null or Infinity', ttl, typeof ttl === 'number' && ttl > 0);
   return ttl > forever ? undefined : Math.ceil(ttl);
 }
 

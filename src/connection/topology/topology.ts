@@ -13,7 +13,6 @@ import { NodesTracking, type View } from '../tracking/nodes-tracking.js';
 /** Maximum delay between two discoveries while some node answers: it can be asked where the others have gone. */
 const maxDelayIfPartlyUp: Milliseconds = 500;
 
-/** What connections to several nodes have in common. */
 export interface TopologyOptions {
   /** How long a node that was left behind may take to answer commands in flight, in milliseconds. */
   readonly timeout: Milliseconds;

@@ -9,7 +9,6 @@ const retryDelay: Milliseconds = 100;
 interface Node {
   tracking: Tracking | undefined;
   tracks: boolean;
-  /** Why it refuses to track. */
   refusedWith: Error | undefined;
 }
 
