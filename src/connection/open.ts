@@ -10,8 +10,8 @@ import { type Pool, type PoolClass, SharedConnection } from './pools.js';
 import { isReplyError, toConnectionError, toReplyError } from './reply-errors.js';
 import { slotOf, splitByNode } from './slots.js';
 import type { ExternalClient, Target } from './target.js';
-import { ClusterConnection } from './topology/cluster.js';
-import { SentinelConnection } from './topology/sentinel.js';
+import { clusterConnection } from './topology/cluster.js';
+import { sentinelConnection } from './topology/sentinel.js';
 
 interface ExternalCluster {
   readonly masters: readonly { readonly address: string }[];
@@ -151,9 +151,9 @@ function connectionTo(target: Target, { parser, timeout, onError, tracker }: Ope
   const livenessTimeout = Math.max(timeout + maxLateness, 1000);
   switch (target.kind) {
     case 'cluster':
-      return new ClusterConnection(target.plan, { timeout, livenessTimeout, onError });
+      return clusterConnection(target.plan, { timeout, livenessTimeout, onError });
     case 'sentinel':
-      return new SentinelConnection(target.plan, { timeout, livenessTimeout, onError });
+      return sentinelConnection(target.plan, { timeout, livenessTimeout, onError });
     case 'client': {
       const kind = kindOf(target.client);
       if (kind === undefined || kind === 'client') return ClientConnection.over(target.client, livenessTimeout, onError);

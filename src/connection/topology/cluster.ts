@@ -6,7 +6,7 @@ import type { Argument, Caller, Connection, Reply, Route } from '../connection.j
 import { isReplyOf, type Redirection, redirectionOf } from '../reply-errors.js';
 import { agreedSlots, askSlots, keyByKey, primariesOf, type SlotRange, slotCount, slotOf, splitByNode } from '../slots.js';
 import { type ClusterPlan, hostAndPort, hostOf, placedAt } from '../target.js';
-import { askOnce, TopologyConnection } from './topology.js';
+import { askOnce, type Nodes, TopologyConnection, type TopologyOptions } from './topology.js';
 
 interface Node {
   readonly address: string;
@@ -38,8 +38,15 @@ const keepAskedFor: Milliseconds = 5000;
 const retryDelays: readonly Milliseconds[] = [20, 50, 100, 200];
 
 /** A connection to a Redis Cluster. A node that is down fails the calls for its slots only, at once. */
-export class ClusterConnection extends TopologyConnection<ClusterPlan> {
-  protected override readonly view = agreedSlots;
+export function clusterConnection(plan: ClusterPlan, options: TopologyOptions): Connection {
+  return new TopologyConnection(plan, options, (connection) => new ClusterNodes(plan, options, connection));
+}
+
+class ClusterNodes implements Nodes {
+  readonly view = agreedSlots;
+  readonly #plan: ClusterPlan;
+  readonly #options: TopologyOptions;
+  readonly #connection: TopologyConnection;
   readonly #nodes = new Map<string, Node>();
   #shards: readonly Shard[] = [];
   #slots: (Shard | undefined)[] = [];
@@ -47,29 +54,35 @@ export class ClusterConnection extends TopologyConnection<ClusterPlan> {
   /** The table of slots that is tracked. */
   #trackedTable = '';
 
+  constructor(plan: ClusterPlan, options: TopologyOptions, connection: TopologyConnection) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#connection = connection;
+  }
+
   async primaries(): Promise<readonly string[]> {
-    await this.ready();
+    await this.#connection.ready();
     // Always up to date: a scan that misses a node would look complete.
     await this.find();
     return this.#shards.map(({ primary }) => primary.address).sort();
   }
 
-  protected primaryConnections(): readonly Connection[] {
+  primaryConnections(): readonly Connection[] {
     return this.#shards.map(({ primary }) => primary.connection);
   }
 
-  protected allConnections(): readonly Connection[] {
+  allConnections(): readonly Connection[] {
     return [...this.#nodes.values()].map(({ connection }) => connection);
   }
 
-  protected async find(): Promise<boolean> {
+  async find(): Promise<boolean> {
     this.#adopt(await this.#ask());
     const connecting = this.primaryConnections().map((connection) => connection.ready());
-    await firstAnswer(connecting, this.options.livenessTimeout);
+    await firstAnswer(connecting, this.#options.livenessTimeout);
     return this.allConnections().every(({ status }) => status === 'ready');
   }
 
-  protected dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
+  dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
     if (route.key === undefined) return this.#sendKeyless(args, route, caller);
     if (route.divisible && args.length > 2) return splitByNode(args, slotOf, (part) => this.#sendKeyed(part, route, caller));
     return this.#sendKeyed(args, route, caller);
@@ -112,11 +125,11 @@ export class ClusterConnection extends TopologyConnection<ClusterPlan> {
 
   /** Sends a command again that was not executed: to another node, or to the same one a moment later. */
   async #retry(failure: unknown, call: Call, from: Node): Promise<Reply> {
-    const error = this.explain(failure);
-    if (this.closed || isOver(call)) throw error;
+    const error = this.#connection.explain(failure);
+    if (this.#connection.closed || isOver(call)) throw error;
     const redirection = redirectionOf(error);
     if (redirection) {
-      if (++call.redirections > this.plan.redirections) throw error;
+      if (++call.redirections > this.#plan.redirections) throw error;
       return this.#redirect(redirection, call, from);
     }
     // While a slot moves, its keys are on two nodes.
@@ -125,7 +138,7 @@ export class ClusterConnection extends TopologyConnection<ClusterPlan> {
     }
     const { primary, replicas = [] } = this.#slots[call.slot] ?? {};
     if (error instanceof ConnectionError) {
-      this.rediscover();
+      this.#connection.rediscover();
       // The primary can answer a read as well.
       if (!call.route.readonly || primary === from || call.retries++ > 0) throw error;
       return this.#deliver(call, this.#nodeFor(call));
@@ -134,7 +147,7 @@ export class ClusterConnection extends TopologyConnection<ClusterPlan> {
     if (!(error instanceof UnavailableError) || isReplyOf(error, 'busy') || delay === undefined) throw error;
     call.retries++;
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
-    if (this.closed || isOver(call)) throw error;
+    if (this.#connection.closed || isOver(call)) throw error;
     return this.#deliver(call, this.#nodeFor(call));
   }
 
@@ -143,51 +156,51 @@ export class ClusterConnection extends TopologyConnection<ClusterPlan> {
     const node = this.#node(`${host}:${port}`);
     if (kind === 'ASK') {
       node.askedAt = performance.now();
-      for (const key of call.route.divisible ? call.args.slice(1) : [call.route.key]) this.tracking?.invalidated(String(key));
+      for (const key of call.route.divisible ? call.args.slice(1) : [call.route.key]) this.#connection.tracking?.invalidated(String(key));
       return this.#deliver(call, node, true);
     }
     this.#slots[slot] = this.#shards.find(({ primary }) => primary === node) ?? { primary: node, replicas: [] };
     this.#trackedTable = '';
-    this.tracking?.moved(node.connection);
-    this.rediscover();
+    this.#connection.tracking?.moved(node.connection);
+    this.#connection.rediscover();
     return this.#deliver(call, node);
   }
 
   /** Asks for the table of slots: the connected nodes, or else every node that is known by name. The first reply counts. */
   async #ask(): Promise<SlotRange[]> {
-    const { livenessTimeout } = this.options;
+    const { livenessTimeout } = this.#options;
     const connected = [...this.#nodes.values()].filter(({ connection }) => connection.status === 'ready');
     const asked = connected.map(({ address, connection }) => askSlots(connection, hostAndPort(address).host));
     const reply = asked.length > 0 ? await firstAnswer(asked, livenessTimeout).catch(() => undefined) : undefined;
     if (reply) return reply;
-    const known = Array.from(this.#nodes.keys(), (address) => placedAt(this.plan.addresses(address), this.plan.node));
-    const asking = [...this.plan.seeds, ...known].map((seed) =>
+    const known = Array.from(this.#nodes.keys(), (address) => placedAt(this.#plan.addresses(address), this.#plan.node));
+    const asking = [...this.#plan.seeds, ...known].map((seed) =>
       askOnce(seed, livenessTimeout, (connection) => askSlots(connection, hostOf(seed))),
     );
     return firstAnswer(asking, livenessTimeout);
   }
 
   #adopt(ranges: readonly SlotRange[]): void {
-    if (this.closed) return;
+    if (this.#connection.closed) return;
     const shards = new Map<string, Shard>();
     this.#slots = new Array<Shard | undefined>(slotCount);
     for (const { from, to, primary, replicas } of ranges) {
       const shard = shards.get(primary) ?? {
         primary: this.#node(primary),
-        replicas: this.plan.readReplicas ? replicas.map((address) => this.#node(address)) : [],
+        replicas: this.#plan.readReplicas ? replicas.map((address) => this.#node(address)) : [],
       };
       shards.set(primary, shard);
       this.#slots.fill(shard, from, to + 1);
     }
     this.#shards = [...shards.values()];
     const table = primariesOf(ranges);
-    if (table !== this.#trackedTable) this.tracking?.serve(this.primaryConnections());
+    if (table !== this.#trackedTable) this.#connection.tracking?.serve(this.primaryConnections());
     this.#trackedTable = table;
     const serving = new Set(this.#shards.flatMap(({ primary, replicas }) => [primary, ...replicas]));
     for (const node of this.#nodes.values()) {
       if (serving.has(node) || performance.now() - node.askedAt < keepAskedFor) continue;
       this.#nodes.delete(node.address);
-      void node.connection.close(this.options.timeout);
+      void node.connection.close(this.#options.timeout);
     }
   }
 
@@ -195,7 +208,7 @@ export class ClusterConnection extends TopologyConnection<ClusterPlan> {
     const known = this.#nodes.get(address);
     if (known) return known;
     // A primary may become a replica, which answers reads only after READONLY.
-    const connection = this.openNode(address, this.plan.readReplicas ? { readonly: true } : {});
+    const connection = this.#connection.openNode(address, this.#plan.readReplicas ? { readonly: true } : {});
     const node = { address, connection, askedAt: Number.NEGATIVE_INFINITY };
     this.#nodes.set(address, node);
     connection.ready().catch(() => {});

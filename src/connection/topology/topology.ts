@@ -21,17 +21,35 @@ export interface TopologyOptions {
   readonly onError: OnError;
 }
 
+/** What is particular to a topology: which nodes there are, and which of them takes a command. */
+export interface Nodes {
+  /** What nodes are compared by while they track; see {@link NodesTracking}. */
+  readonly view?: View;
+  /** The client of the one primary. */
+  readonly client?: unknown;
+  /** See {@link Connection.primaries}. */
+  primaries?(): Promise<readonly string[]>;
+  /** Finds the nodes and opens connections to them. Rejects if no node answers. @returns whether every node is connected */
+  find(): Promise<boolean>;
+  /** The connections to nodes that take writes. */
+  primaryConnections(): readonly Connection[];
+  allConnections(): readonly Connection[];
+  /** Sends a command. Some primary is known; its connection need not be ready. */
+  dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply>;
+  /** Stops asking for nodes. */
+  stop?(): void;
+}
+
 /**
  * A connection to several nodes: a node-redis client for each. Discovers them on first use, and again in the background, with backoff, while
  * the topology is degraded.
  */
-export abstract class TopologyConnection<Plan extends Omit<ClusterPlan, 'redirections'>> implements Connection {
-  protected readonly plan: Plan;
-  protected readonly options: TopologyOptions;
-  /** What nodes are compared by while they track; see {@link NodesTracking}. */
-  protected readonly view?: View;
-  protected tracking: NodesTracking | undefined;
-  protected closed = false;
+export class TopologyConnection implements Connection {
+  readonly #plan: Omit<ClusterPlan, 'redirections'>;
+  readonly #options: TopologyOptions;
+  readonly #nodes: Nodes;
+  #tracking: NodesTracking | undefined;
+  #closed = false;
   /** The first discovery has ended: from now on calls do not wait for one. */
   #tried = false;
   #connecting: Promise<void> | undefined;
@@ -41,35 +59,45 @@ export abstract class TopologyConnection<Plan extends Omit<ClusterPlan, 'redirec
   #pause: AbortController | undefined;
   #lastError: unknown;
 
-  constructor(plan: Plan, options: TopologyOptions) {
-    this.plan = plan;
-    this.options = options;
+  constructor(plan: Omit<ClusterPlan, 'redirections'>, options: TopologyOptions, nodesOf: (connection: TopologyConnection) => Nodes) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#nodes = nodesOf(this);
   }
 
-  /** Finds the nodes and opens connections to them. Rejects if no node answers. @returns whether every node is connected */
-  protected abstract find(): Promise<boolean>;
-  /** The connections to nodes that take writes. */
-  protected abstract primaryConnections(): readonly Connection[];
-  protected abstract allConnections(): readonly Connection[];
-  /** Sends a command. Some primary is known; its connection need not be ready. */
-  protected abstract dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply>;
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Told of keys that were read from a node which does not serve them, and of new primaries. */
+  get tracking(): NodesTracking | undefined {
+    return this.#tracking;
+  }
+
+  get client(): unknown {
+    return this.#nodes.client;
+  }
+
+  get primaries(): Connection['primaries'] {
+    return this.#nodes.primaries?.bind(this.#nodes);
+  }
 
   get status(): Status {
-    if (this.closed) return 'closed';
+    if (this.#closed) return 'closed';
     if (this.#connecting) return 'connecting';
-    if (this.primaryConnections().some(({ status }) => status === 'ready')) return 'ready';
+    if (this.#nodes.primaryConnections().some(({ status }) => status === 'ready')) return 'ready';
     return this.#tried ? 'reconnecting' : 'idle';
   }
 
   send(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
-    const isKnown = this.#tried && !this.closed && this.primaryConnections().length > 0;
-    return isKnown ? this.dispatch(args, route, caller) : this.ready().then(() => this.dispatch(args, route, caller));
+    const isKnown = this.#tried && !this.#closed && this.#nodes.primaryConnections().length > 0;
+    return isKnown ? this.#nodes.dispatch(args, route, caller) : this.ready().then(() => this.#nodes.dispatch(args, route, caller));
   }
 
   /** Tracks on the primaries. Replicas lag behind them, each differently. */
   track(listener: TrackingListener): Tracking {
-    const tracking = new NodesTracking(listener, this.view, () => this.rediscover(true));
-    if (!this.plan.readReplicas) this.tracking = tracking;
+    const tracking = new NodesTracking(listener, this.#nodes.view, () => this.rediscover(true));
+    if (!this.#plan.readReplicas) this.#tracking = tracking;
     else listener.refused(new UnsupportedError("it needs every read to go to a primary, and `readFrom` is 'replica'"));
     return tracking;
   }
@@ -88,50 +116,51 @@ export abstract class TopologyConnection<Plan extends Omit<ClusterPlan, 'redirec
 
   /** Stops discovering, and closes the connection to every node. */
   async close(grace: Milliseconds): Promise<void> {
-    this.closed = true;
+    this.#closed = true;
+    this.#nodes.stop?.();
     this.#pause?.abort();
     await this.#closeNodes(grace);
   }
 
   /** Rediscovers the nodes in the background until every node is connected. `urgent`: without waiting for the backoff. */
-  protected rediscover(urgent = false): void {
+  rediscover(urgent = false): void {
     this.#degraded = true;
     if (urgent) {
       this.#urgent = true;
       this.#pause?.abort();
     }
-    if (!this.#tried || this.closed) return;
+    if (!this.#tried || this.#closed) return;
     this.#rediscovering ??= this.#rediscoverUntilHealthy().finally(() => {
       this.#rediscovering = undefined;
     });
   }
 
   /** The error of a command for its caller: if the connection to a node was left behind, the caller lost a connection. */
-  protected explain(error: unknown): unknown {
-    return error instanceof ClosedError && !this.closed ? new ConnectionError('the connection was left for that to another node') : error;
+  explain(error: unknown): unknown {
+    return error instanceof ClosedError && !this.#closed ? new ConnectionError('the connection was left for that to another node') : error;
   }
 
-  protected openNode(address: string, further?: ClientOptions): Connection {
-    const options = { ...placedAt(this.plan.addresses(address), this.plan.node), ...further };
-    const connection = ClientConnection.open(options, this.options.livenessTimeout, this.#onNodeError, this.tracking !== undefined);
-    this.tracking?.add(connection);
+  openNode(address: string, further?: ClientOptions): Connection {
+    const options = { ...placedAt(this.#plan.addresses(address), this.#plan.node), ...further };
+    const connection = ClientConnection.open(options, this.#options.livenessTimeout, this.#onNodeError, this.#tracking !== undefined);
+    this.#tracking?.add(connection);
     return connection;
   }
 
   readonly #onNodeError: OnError = (error) => {
-    if (this.closed) return;
+    if (this.#closed) return;
     this.#lastError = error;
     this.rediscover();
-    this.options.onError(error);
+    this.#options.onError(error);
   };
 
   async #connect(): Promise<void> {
     let healthy = false;
     try {
-      healthy = await this.find();
-      if (this.closed) throw new ClosedError();
+      healthy = await this.#nodes.find();
+      if (this.#closed) throw new ClosedError();
     } catch (error) {
-      if (this.closed) throw await this.#closeNodes(0).then(() => new ClosedError());
+      if (this.#closed) throw await this.#closeNodes(0).then(() => new ClosedError());
       this.#failed(error);
       throw toConnectionError(error);
     } finally {
@@ -141,7 +170,7 @@ export abstract class TopologyConnection<Plan extends Omit<ClusterPlan, 'redirec
   }
 
   async #closeNodes(grace: Milliseconds): Promise<void> {
-    await Promise.all(this.allConnections().map((connection) => connection.close(grace)));
+    await Promise.all(this.#nodes.allConnections().map((connection) => connection.close(grace)));
   }
 
   async #rediscoverUntilHealthy(): Promise<void> {
@@ -151,33 +180,33 @@ export abstract class TopologyConnection<Plan extends Omit<ClusterPlan, 'redirec
       if (delay === undefined) break;
       this.#pause = new AbortController();
       if (!this.#urgent) await pause(delay, { signal: this.#pause.signal });
-      if (this.closed) return;
+      if (this.#closed) return;
       this.#degraded = false;
       this.#urgent = false;
       try {
-        if ((await this.find()) && !this.#degraded) return;
+        if ((await this.#nodes.find()) && !this.#degraded) return;
         cause = undefined;
       } catch (error) {
         cause = error;
         this.#failed(error);
       }
       // Connections that were opened in the meantime are still open.
-      if (this.closed) return this.#closeNodes(0);
+      if (this.#closed) return this.#closeNodes(0);
     }
     // The user's strategy gave up. The next call tries again.
     if (this.status === 'reconnecting') this.#tried = false;
   }
 
   #failed(error: unknown): void {
-    if (this.closed) return;
+    if (this.#closed) return;
     this.#lastError = error;
-    if (this.primaryConnections().length === 0) this.options.onError(toConnectionError(error));
+    if (this.#nodes.primaryConnections().length === 0) this.#options.onError(toConnectionError(error));
   }
 
   /** The delay before the next discovery; `undefined` to give up. */
   #delay(attempt: number, cause: unknown): Milliseconds | undefined {
-    const { reconnectStrategy } = (this.plan.node.socket ?? {}) as SocketOptions;
-    const delay = retryIn(reconnectStrategy, attempt, cause ?? this.#lastError, this.options.onError);
+    const { reconnectStrategy } = (this.#plan.node.socket ?? {}) as SocketOptions;
+    const delay = retryIn(reconnectStrategy, attempt, cause ?? this.#lastError, this.#options.onError);
     return delay !== undefined && this.status === 'ready' ? Math.min(delay, maxDelayIfPartlyUp) : delay;
   }
 }
