@@ -1,4 +1,4 @@
-import { check, functionFailed } from './checks.js';
+import { check, checkArgument, functionFailed } from './checks.js';
 import { ArgumentError, OptionError } from './errors.js';
 import { expected } from './messages.js';
 
@@ -39,9 +39,7 @@ const forever = Number.MAX_SAFE_INTEGER / 2;
 /** Checks a time to live and rounds it up to whole milliseconds. @throws {ArgumentError} for anything but a number ≥ 0 or null */
 export function redisTtl(ttl: Milliseconds | null): RedisTtl {
   if (ttl === null || ttl === 0) return undefined;
-  if (typeof ttl !== 'number' || !(ttl > 0)) {
-    throw new ArgumentError(expected('ttl', 'a number of milliseconds ≥ 0, null or Infinity', ttl));
-  }
+  checkArgument('ttl', 'a number of milliseconds ≥ 0, null or Infinity', ttl, typeof ttl === 'number' && ttl > 0);
   return ttl > forever ? undefined : Math.ceil(ttl);
 }
 

@@ -57,7 +57,7 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
     return then(unpack(parsed.payload), (payload) => reader.decode(payload, parsed.text));
   }
 
-  const values: KeylessCodec = {
+  const values: Pick<Codec, 'encode' | 'decode'> = {
     encode(value) {
       // Integers stay integers, so that INCR works on them.
       if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
@@ -75,7 +75,7 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
     },
     decode: (stored) => (isFramed(stored) ? decodeFramed(stored as Buffer) : JSON.parse(textOf(stored))),
   };
-  const raw: KeylessCodec = {
+  const raw: Pick<Codec, 'encode' | 'decode'> = {
     encode(value) {
       if (typeof value === 'string') {
         if (!value.isWellFormed()) return pack(utf16Format.name, Buffer.from(value, 'utf16le'), packing);
@@ -96,25 +96,19 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
   return { values: withCodecErrors(encrypt(reencoding(values))), raw: withCodecErrors(encrypt(reencoding(raw))) };
 }
 
-/** A codec that does not depend on the key. */
-interface KeylessCodec {
-  encode(value: unknown): MaybePromise<Stored>;
-  decode(stored: Stored): MaybePromise<unknown>;
-}
-
 /** Adds `reencode`. */
-function reencoding({ encode, decode }: KeylessCodec): Codec {
+function reencoding({ encode, decode }: Pick<Codec, 'encode' | 'decode'>): Codec {
   // To rewrite plain JSON would only change its format.
   const same = (one: Stored, other: Stored): boolean =>
     (!isFramed(one) && !isFramed(other)) || Buffer.from(one as string).equals(Buffer.from(other as string));
   return {
     encode,
     decode,
-    reencode: (stored) =>
-      then(decode(stored), (value) => {
+    reencode: (stored, key) =>
+      then(decode(stored, key), (value) => {
         // JavaScript cannot hold these digits: they stay as they are.
         if (!isFramed(stored) && value !== String(stored) && !holdsExactNumbers(String(stored))) return undefined;
-        return then(encode(value), (written) => (same(stored, written) ? undefined : written));
+        return then(encode(value, key), (written) => (same(stored, written) ? undefined : written));
       }),
     encrypted: false,
   };

@@ -16,7 +16,6 @@ const textMarker = 0xc0;
 /** The valid names of serializers and compressions. */
 export const layerName = /^[a-z0-9._-]{1,32}$/i;
 
-/** A parsed frame. */
 export interface Frame {
   /** Whether the serializer returned text. */
   readonly text: boolean;
@@ -29,7 +28,6 @@ export function isFramed(stored: Stored): boolean {
   return typeof stored !== 'string' && (stored[0] === binaryMarker || stored[0] === textMarker);
 }
 
-/** Puts a payload into a frame. */
 export function frame(layers: string, payload: Stored, text = typeof payload === 'string'): Buffer {
   const header = Buffer.from(`?${layers}\0`, 'latin1');
   header[0] = text ? textMarker : binaryMarker;

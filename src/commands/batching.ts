@@ -19,8 +19,6 @@ export function checkBatch(options: BatchOptions | undefined = {}): void {
 /** Which keys may share a command: all, or in a cluster those of one slot, so that a failure of one node fails only its keys. */
 type GroupKeys = (keys: readonly string[]) => Iterable<readonly string[]>;
 
-const oneGroup: GroupKeys = (keys) => [keys];
-
 /**
  * Same-tick coalescing: reads, or deletions, of one tick leave as one command for many keys, and a key that is read twice is sent once. A
  * call that is alone stays a command for one key. The tick ends with Node's nextTick queue, before anything is written to a socket, so no
@@ -28,7 +26,7 @@ const oneGroup: GroupKeys = (keys) => [keys];
  *
  * Calls on one key keep their order: a waiting read or deletion leaves before a call that must not overtake it.
  */
-export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, groupKeys: GroupKeys = oneGroup): Commands {
+export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, groupKeys: GroupKeys = (keys) => [keys]): Commands {
   const gets = new TickBatch(max, groupKeys, commands.get, commands.getMany);
   const checks = new TickBatch(max, groupKeys, commands.has, commands.hasMany);
   const ttls = new TickBatch(max, groupKeys, commands.pttl, commands.pttlMany);
@@ -159,10 +157,8 @@ class TickBatch<T> {
     for (const keys of this.#groupKeys([...waiting.keys()])) {
       for (let i = 0; i < keys.length; i += this.#max) {
         const part = keys.slice(i, i + this.#max);
-        this.#send(
-          part,
-          part.map((key) => waiting.get(key) as PendingCall<T>),
-        );
+        const calls = part.map((key) => waiting.get(key) as PendingCall<T>);
+        this.#send(part, calls);
       }
     }
   }

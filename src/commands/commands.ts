@@ -1,7 +1,6 @@
 import { missingInRedis, type ReadEntry, type Stored } from '../codec/entry.js';
 import type { Milliseconds, RedisTtl } from '../ttl.js';
 
-/** An entry to be written. */
 export interface NewEntry<Value = Stored> {
   readonly key: string;
   readonly value: Value;
@@ -162,7 +161,6 @@ export interface Watch {
 export interface Verb {
   /** The command that Redis executes, as traces name it. */
   readonly redis: string;
-  /** The keys among the arguments. */
   readonly keys: (first: never, second: never) => readonly (string | Buffer)[];
   /** `update`: a write whose result depends on what the key holds. `lease`: not about entries. */
   readonly access: 'read' | 'write' | 'update' | 'lease';
@@ -183,27 +181,16 @@ const ofEntry = ({ key }: { readonly key: string }): readonly string[] => [key];
 const ofEntries = (entries: readonly { readonly key: string }[]): readonly string[] => entries.map(({ key }) => key);
 const both = (from: string, to: string): readonly string[] => [from, to];
 const found = (entry: ReadEntry): number => (entry.found ? 1 : 0);
+const foundWithTtl = ({ entry }: StoredWithTtl): number => found(entry);
+const existing = (answers: readonly boolean[]): number => answers.filter(Boolean).length;
 const foundMany = (entries: readonly ReadEntry[]): number => entries.reduce((sum, entry) => sum + found(entry), 0);
 
 export const verbTable: Readonly<Record<VerbName, Verb>> = {
   get: { redis: 'GET', keys: one, access: 'read', missing: missingInRedis, hits: found },
   getMany: { redis: 'MGET', keys: many, access: 'read', many: true, missing: missingInRedis, hits: foundMany },
-  getWithTtl: {
-    redis: 'GET',
-    keys: one,
-    access: 'read',
-    missing: { entry: missingInRedis, left: missing },
-    hits: ({ entry }: StoredWithTtl) => found(entry),
-  },
+  getWithTtl: { redis: 'GET', keys: one, access: 'read', missing: { entry: missingInRedis, left: missing }, hits: foundWithTtl },
   has: { redis: 'EXISTS', keys: one, access: 'read', missing: false, hits: Number },
-  hasMany: {
-    redis: 'EXISTS',
-    keys: many,
-    access: 'read',
-    many: true,
-    missing: false,
-    hits: (all: boolean[]) => all.filter(Boolean).length,
-  },
+  hasMany: { redis: 'EXISTS', keys: many, access: 'read', many: true, missing: false, hits: existing },
   pttl: { redis: 'PTTL', keys: one, access: 'read', missing },
   pttlMany: { redis: 'PTTL', keys: many, access: 'read', many: true, missing },
   prefixes: { redis: 'GETRANGE', keys: many, access: 'read', many: true, missing: null },

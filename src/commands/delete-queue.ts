@@ -73,11 +73,10 @@ export class DeleteQueue {
         sent.catch((error: unknown) => this.#becomeDeletion(error, key));
         return sent;
       },
-      setMany: (entries) =>
-        this.#write(
-          entries.map(({ key }) => key),
-          () => commands.setMany(entries),
-        ),
+      setMany: (entries) => {
+        const keys = entries.map(({ key }) => key);
+        return this.#write(keys, () => commands.setMany(entries));
+      },
       unlink: (keys, options) => {
         const sent = commands.unlink(keys, options);
         return options?.scanned ? sent : sent.catch((error: unknown) => this.#keep(error, keys, options?.leases, 0));
@@ -111,14 +110,11 @@ export class DeleteQueue {
     if (due >= this.#timerDue) return;
     clearTimeout(this.#timer);
     this.#timerDue = due;
-    this.#timer = setTimeout(
-      () => {
-        this.#timerDue = Number.POSITIVE_INFINITY;
-        void this.#attempt();
-      },
-      Math.max(0, due - now),
-    );
-    this.#timer.unref();
+    const delay = Math.max(0, due - now);
+    this.#timer = setTimeout(() => {
+      this.#timerDue = Number.POSITIVE_INFINITY;
+      void this.#attempt();
+    }, delay).unref();
   }
 
   /** Clears and deletions side by side: a clear of many keys takes long. */

@@ -59,9 +59,7 @@ export function memoryCommands(max = 10_000): Commands {
     get: async (key) => readEntry(entries.get(key)),
     getMany: async (keys) => keys.map((key) => readEntry(entries.get(key))),
     getWithTtl: async (key) => ({ left: pttl(key), entry: readEntry(entries.get(key)) }),
-    async set(key, value, ttl) {
-      write(key, value, ttl);
-    },
+    set: async (key, value, ttl) => write(key, value, ttl),
     setMany: async (list) =>
       list.map(({ key, value, ttl }) => {
         write(key, value, ttl);
@@ -166,8 +164,7 @@ export function memoryCommands(max = 10_000): Commands {
     },
     async rename(from, to) {
       if (!entries.has(from)) return false;
-      const left = pttl(from);
-      write(to, entries.peek(from) as Stored, left === never ? undefined : left);
+      rewrite(to, entries.peek(from), pttl(from));
       if (from !== to) entries.delete(from);
       return true;
     },

@@ -20,7 +20,6 @@ const probe = 16;
 const refusedWait: Milliseconds = 200;
 const maxRefusedWait: Milliseconds = 30_000;
 
-/** A deletion that waits. */
 interface PendingDeletion {
   /** How many writes that would replace it are under way. */
   writes: number;
@@ -141,11 +140,7 @@ export class PendingDeletions {
 
   /** Takes unsent keys and puts them at the end: keys of a part of a cluster that is down hold up no others. */
   #take(count: number): string[] {
-    const keys: string[] = [];
-    for (const key of this.#unsent) {
-      if (keys.length === count) break;
-      keys.push(key);
-    }
+    const keys = [...this.#unsent].slice(0, count);
     for (const key of keys) {
       this.#unsent.delete(key);
       this.#unsent.add(key);

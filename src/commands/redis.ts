@@ -7,12 +7,14 @@ import { batchSize, type Commands, type Leases, missing, type NewEntry } from '.
 import { scan } from './scan.js';
 import * as scripts from './scripts.js';
 
+type Send = (args: readonly Argument[], route?: Route) => Promise<Reply>;
+
 /** The commands, sent to Redis through a pool. */
 export function redisCommands(pool: Pool): Commands {
-  const send = (args: readonly Argument[], route?: Route): Promise<Reply> => pool.use((connection) => connection.send(args, route));
+  const send: Send = (args, route) => pool.use((connection) => connection.send(args, route));
 
   const run = (script: scripts.Script, on: string | readonly [string, ...string[]], ...args: readonly Argument[]): Promise<Reply> =>
-    pool.use((connection) => script.run(connection, on, ...args));
+    pool.use((connection) => script(connection, on, ...args));
 
   /** One pipeline for a batch, on one connection; batches one after the other, so that each has a deadline of its own. */
   async function inBatches<T, R>(
@@ -107,7 +109,7 @@ export function redisCommands(pool: Pool): Commands {
     },
     async unlinkUnchanged(entries) {
       const counts = await inBatches(entries, (connection, part) =>
-        Promise.all(part.map(async ({ key, prefix }) => Number(await scripts.unlinkIfUnchanged.run(connection, key, prefix)))),
+        Promise.all(part.map(async ({ key, prefix }) => Number(await scripts.unlinkIfUnchanged(connection, key, prefix)))),
       );
       return sum(counts);
     },
@@ -176,11 +178,7 @@ async function prefixOn(connection: Connection, key: string, last: string): Prom
  * RENAME between two nodes of a cluster: DUMP and PTTL, RESTORE, UNLINK. Not atomic: for a moment both keys hold the entry, and a write to
  * the old one meanwhile is lost with it. @returns whether it existed
  */
-async function moveAcrossSlots(
-  send: (args: readonly Argument[], route: Route) => Promise<Reply>,
-  from: string,
-  to: string,
-): Promise<boolean> {
+async function moveAcrossSlots(send: Send, from: string, to: string): Promise<boolean> {
   const [dump, ttl] = await Promise.all([send(['DUMP', from], { key: from }), send(['PTTL', from], { key: from })]);
   // It may expire between the two.
   if (dump === null || Number(ttl) === missing) return false;

@@ -51,7 +51,8 @@ export class ReleaseQueue {
 
   /** The same for a claim that failed with this error. It may arrive after the release, so one answer that the token does not hold is not final. */
   async addLost(held: Held, error: unknown): Promise<void> {
-    if (wasNotSent(error) || error instanceof CommandError) return;
+    // It was not sent, or Redis refused it.
+    if ([BreakerOpenError, OverloadedError, PoolTimeoutError, ClosedError, CommandError].some((kind) => error instanceof kind)) return;
     await this.#add({ ...held, isLost: true, end: Number.POSITIVE_INFINITY, isAnswered: false });
   }
 
@@ -88,8 +89,4 @@ export class ReleaseQueue {
 /** How long a claim may still arrive, and matter. */
 function lifetime({ time }: Held): Milliseconds {
   return Math.min(time, maxDelay);
-}
-
-function wasNotSent(error: unknown): boolean {
-  return [BreakerOpenError, OverloadedError, PoolTimeoutError, ClosedError].some((kind) => error instanceof kind);
 }

@@ -3,29 +3,25 @@ import type { Argument, Connection, Reply } from '../connection/connection.js';
 import { isReplyOf } from '../connection/reply-errors.js';
 import { markStart, prefixLength } from './commands.js';
 
-/** A Lua script on one key, or on several in one slot. EVALSHA sends its digest; a server that does not know it gets the source. */
-export class Script {
-  readonly #source: string;
-  readonly #sha: string;
+/** Runs a Lua script on one key, or on several in one slot. */
+export type Script = (connection: Connection, on: string | readonly [string, ...string[]], ...args: readonly Argument[]) => Promise<Reply>;
 
-  constructor(source: string) {
-    this.#source = source;
-    this.#sha = createHash('sha1').update(source).digest('hex');
-  }
-
-  run(connection: Connection, on: string | readonly [string, ...string[]], ...args: readonly Argument[]): Promise<Reply> {
+/** EVALSHA sends the digest; a server that does not know it gets the source. */
+function script(source: string): Script {
+  const sha = createHash('sha1').update(source).digest('hex');
+  return (connection, on, ...args) => {
     const keys = typeof on === 'string' ? [on] : on;
     const key = keys[0];
     const tail = [String(keys.length), ...keys, ...args];
-    return connection.send(['EVALSHA', this.#sha, ...tail], { key }).catch((error: unknown) => {
+    return connection.send(['EVALSHA', sha, ...tail], { key }).catch((error: unknown) => {
       if (!isReplyOf(error, 'unknown script')) throw error;
-      return connection.send(['EVAL', this.#source, ...tail], { key });
+      return connection.send(['EVAL', source, ...tail], { key });
     });
-  }
+  };
 }
 
 // Replies nil for a missing key, and undoes a sum beyond exact integers. The sum is text: node-redis reads 9007199254740991 as one more.
-export const incrementBy = new Script(`
+export const incrementBy = script(`
 local initial = ARGV[2]
 local created = redis.call('EXISTS', KEYS[1]) == 0
 if created then
@@ -39,7 +35,7 @@ if sum > 9007199254740991 or sum < -9007199254740991 then
 end
 return string.format('%.0f', sum)`);
 
-export const compareAndSet = new Script(`
+export const compareAndSet = script(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[3] == 'keep' then redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 elseif ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2])
@@ -47,7 +43,7 @@ else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`);
 
 // The marker and the two numbers of a stale window take 48 bytes at most. Other types have none.
-export const expireWithWindow = new Script(`
+export const expireWithWindow = script(`
 local head = redis.pcall('GETRANGE', KEYS[1], 0, ${prefixLength - 1})
 if type(head) == 'table' then head = '' end
 local staleFor = string.match(head, '^\\193stale%.(%d+)%.%d+%z')
@@ -63,7 +59,7 @@ if string.sub(head, 1, 2) == '\\193t' or staleFor then return head end
 return ''`);
 
 // PEXPIRE and PERSIST need no memory: a full server still extends what is there.
-export const ensureGeneration = new Script(`
+export const ensureGeneration = script(`
 local id = redis.call('GET', KEYS[1])
 if not id then
   if ARGV[1] == '' then return nil end
@@ -77,7 +73,7 @@ else
 end
 return id`);
 
-export const unlinkIfUnchanged = new Script(`
+export const unlinkIfUnchanged = script(`
 if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
 return redis.call('UNLINK', KEYS[1])`);
 
@@ -88,7 +84,7 @@ const fenceLifetime = 86_400_000;
 const isHeld = (lease: string): string => `string.sub(redis.call('GET', ${lease}) or '', 1, #ARGV[1]) == ARGV[1]`;
 
 // A mark is taken over, and its kind goes on behind the token: callers that waited for the load that left it may not have looked yet.
-export const claimLease = new Script(`
+export const claimLease = script(`
 local holder = redis.call('GET', KEYS[1])
 local kind = ''
 if holder then
@@ -100,7 +96,7 @@ redis.call('SET', KEYS[1], ARGV[1] .. kind, 'PX', ARGV[2])
 return nil`);
 
 // SET comes before DEL: a server at its maxmemory refuses it, and the script ends with nothing done.
-export const setUnderLease = new Script(`
+export const setUnderLease = script(`
 if not (${isHeld('KEYS[2]')}) then return 0 end
 local now = redis.call('GET', KEYS[1])
 local as = now and redis.sha1hex(now) or ''
@@ -113,7 +109,7 @@ redis.call('DEL', KEYS[2])
 return 1`);
 
 // Here DEL comes before SET: a server at its maxmemory takes whatever follows a deletion.
-export const unlinkUnderLease = new Script(`
+export const unlinkUnderLease = script(`
 if not (${isHeld('KEYS[2]')}) then return 0 end
 local now = redis.call('GET', KEYS[1])
 local gone = 0
@@ -122,18 +118,18 @@ redis.call('DEL', KEYS[2])
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 return gone`);
 
-export const renewToken = new Script(`
+export const renewToken = script(`
 if not (${isHeld('KEYS[1]')}) then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`);
 
-export const releaseToken = new Script(`
+export const releaseToken = script(`
 if not (${isHeld('KEYS[1]')}) then return 0 end
 redis.call('DEL', KEYS[1])
 if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`);
 
 // Microseconds since 1970 are exact until 2255. The counter keeps tokens rising if the clock of the server is set back.
-export const acquireLock = new Script(`
+export const acquireLock = script(`
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return nil end
 local time = redis.call('TIME')
 local fence = tonumber(time[1]) * 1000000 + tonumber(time[2])

@@ -66,7 +66,6 @@ export class Breaker {
     return this.#error;
   }
 
-  /** Records a reply. */
   answered(): void {
     this.#failures = 0;
     if (this.#state === 'closed') return;
@@ -114,11 +113,9 @@ export class Breaker {
   }
 }
 
-const known: Record<keyof BreakerOptions, true> = { threshold: true, cooldown: true, maxCooldown: true };
-
 /** Checks the option `breaker`. @throws {OptionError} */
 export function checkBreaker(options: BreakerOptions): void {
-  onlyKnown('breaker', options, known);
+  onlyKnown('breaker', options, { threshold: true, cooldown: true, maxCooldown: true } satisfies Record<keyof BreakerOptions, true>);
   const { threshold, cooldown, maxCooldown } = withDefaults(options);
   checkInteger('breaker.threshold', threshold);
   check('breaker.cooldown', 'a number of milliseconds > 0', cooldown, typeof cooldown === 'number' && cooldown > 0);

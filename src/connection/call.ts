@@ -3,7 +3,6 @@ import { Deadline, type Expiring } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Argument, Caller, Connection, Receiver, Reply, Route, Status } from './connection.js';
 
-/** The bounds of one call. */
 export interface Bounds {
   /** The deadline in milliseconds. */
   readonly timeout: Milliseconds;
@@ -30,7 +29,6 @@ export class Call implements Receiver, Expiring {
   #resolveReply: ((reply: Reply) => void) | undefined;
   #rejectReply: ((error: unknown) => void) | undefined;
   #hasReply = false;
-  /** Rejects the promise of the call. */
   #rejectCall: ((error: unknown) => void) | undefined;
 
   constructor(recorder: CallRecorder, bounds: Bounds, begunAt: number) {

@@ -41,7 +41,6 @@ export class GuardedPool implements Pool, CallRecorder {
   readonly #owned: boolean;
   readonly #breaker: Breaker | undefined;
   #pending = 0;
-  /** How many replies have come. */
   #replies = 0;
   #failedAt = Number.NEGATIVE_INFINITY;
   #onDrained: (() => void) | undefined;

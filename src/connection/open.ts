@@ -1,7 +1,6 @@
 import { RESP_TYPES } from '@redis/client';
 import { ClosedError, ConnectionError } from '../errors.js';
 import { maxLateness } from '../time/deadlines.js';
-import type { BreakerOptions } from './breaker.js';
 import { ClientConnection } from './client/client.js';
 import type { Argument, Connection, OnError, Reply, Route, Status } from './connection.js';
 import { DirectConnection } from './direct/direct.js';
@@ -11,8 +10,8 @@ import { type Pool, type PoolClass, SharedConnection } from './pools.js';
 import { isReplyError, toConnectionError, toReplyError } from './reply-errors.js';
 import { slotOf, splitByNode } from './slots.js';
 import type { ExternalClient, Target } from './target.js';
-import { ClusterConnection } from './topology/cluster.js';
-import { SentinelConnection } from './topology/sentinel.js';
+import { clusterConnection } from './topology/cluster.js';
+import { sentinelConnection } from './topology/sentinel.js';
 
 interface ExternalCluster {
   readonly masters: readonly { readonly address: string }[];
@@ -129,7 +128,9 @@ export interface OpenPoolOptions extends GuardOptions {
 /** Opens a guarded pool. Its connections connect on first use. */
 export function openPool(options: OpenPoolOptions): GuardedPool {
   const { target, pool, breaker, tracker } = options;
-  const bounds = { ...options, breaker: target.kind === 'cluster' ? forCluster(breaker) : breaker };
+  // Failures in a row may all come from one node of a cluster: by default the breaker opens only when no node is left.
+  const threshold = target.kind === 'cluster' ? { threshold: Number.MAX_SAFE_INTEGER } : {};
+  const bounds = { ...options, breaker: breaker && { ...threshold, ...breaker } };
   if (pool && 'use' in pool) return new GuardedPool(pool, bounds, false);
   const open = (): Connection => {
     const connection = connectionTo(target, options);
@@ -150,9 +151,9 @@ function connectionTo(target: Target, { parser, timeout, onError, tracker }: Ope
   const livenessTimeout = Math.max(timeout + maxLateness, 1000);
   switch (target.kind) {
     case 'cluster':
-      return new ClusterConnection(target.plan, { timeout, livenessTimeout, onError });
+      return clusterConnection(target.plan, { timeout, livenessTimeout, onError });
     case 'sentinel':
-      return new SentinelConnection(target.plan, { timeout, livenessTimeout, onError });
+      return sentinelConnection(target.plan, { timeout, livenessTimeout, onError });
     case 'client': {
       const kind = kindOf(target.client);
       if (kind === undefined || kind === 'client') return ClientConnection.over(target.client, livenessTimeout, onError);
@@ -164,9 +165,4 @@ function connectionTo(target: Target, { parser, timeout, onError, tracker }: Ope
       return ClientConnection.open(server, livenessTimeout, onError, tracker !== undefined);
     }
   }
-}
-
-/** Failures in a row may all come from one node of a cluster: by default the breaker opens only when no node is left. */
-function forCluster(breaker: BreakerOptions | false): BreakerOptions | false {
-  return breaker && { threshold: Number.MAX_SAFE_INTEGER, ...breaker };
 }

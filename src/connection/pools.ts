@@ -31,10 +31,9 @@ export interface PoolOptions {
 
 const order: readonly Status[] = ['ready', 'connecting', 'idle', 'reconnecting', 'closed'];
 
-/** The best state among several connections; `none` if there are none. */
-export function bestStatus(connections: Iterable<Connection>, none: Status): Status {
-  const present = new Set(Array.from(connections, (connection) => connection.status));
-  return order.find((status) => present.has(status)) ?? none;
+/** The best state among several connections. */
+function bestStatus(connections: readonly Connection[]): Status {
+  return order.find((status) => connections.some((connection) => connection.status === status)) ?? 'idle';
 }
 
 /** One connection for all callers, the default. Redis answers in order, so their commands are pipelined without waiting for each other. */
@@ -85,7 +84,7 @@ export class RoundRobinPool implements Pool {
   }
 
   get status(): Status {
-    return bestStatus(this.#connections, 'idle');
+    return bestStatus(this.#connections);
   }
 
   use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
@@ -137,7 +136,7 @@ export class BlockingPool implements Pool {
   }
 
   get status(): Status {
-    return this.#closed ? 'closed' : bestStatus(this.#all, 'idle');
+    return this.#closed ? 'closed' : bestStatus(this.#all);
   }
 
   async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {

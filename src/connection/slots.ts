@@ -2,7 +2,6 @@ import calculateSlot from 'cluster-key-slot';
 import { ConnectionError } from '../errors.js';
 import type { Argument, Connection, Reply } from './connection.js';
 
-/** The number of slots in a Redis Cluster. */
 export const slotCount = 16_384;
 
 /** The slot of a key. Redis disagrees about keys whose first braces are empty, `{}`, and answers MOVED or CROSSSLOT. */
@@ -19,7 +18,6 @@ function grouped<T>(items: Iterable<T>, groupOf: (item: T) => number): T[][] {
   return [...groups.values()];
 }
 
-/** Groups the keys by slot. */
 export const bySlot = (keys: readonly string[]): readonly (readonly string[])[] => grouped(keys, slotOf);
 
 /** A range of slots and the nodes that serve it, as `host:port`. */

@@ -5,8 +5,7 @@ import { nullCommands } from '../commands/local.js';
 import { CommandError, RedirectError, UnavailableError, UnsupportedError } from '../errors.js';
 import { attempt } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import type { NearSettings } from './entry.js';
-import { isReadable } from './entry.js';
+import { isReadable, type NearSettings } from './entry.js';
 import { type Fill, NearTier } from './tier.js';
 
 /** Reads over the connection that tracks: the tier keeps their answers. */

@@ -29,14 +29,8 @@ export type ReadableEntry = NearEntry & { readonly entry: ReadEntry };
 
 /** `entry`: what Redis answered; `undefined` if it only said that the key exists. */
 export function newNearEntry(entry: ReadEntry | undefined, deadline: Milliseconds): NearEntry {
-  return {
-    entry: entry && ownCopy(entry),
-    deadline,
-    used: Number.NEGATIVE_INFINITY,
-    value: undefined,
-    isShared: false,
-    isEvicted: false,
-  };
+  const content = entry && ownCopy(entry);
+  return { entry: content, deadline, used: Number.NEGATIVE_INFINITY, value: undefined, isShared: false, isEvicted: false };
 }
 
 /** Releases the contents: callers may still hold this entry. */

@@ -6,8 +6,7 @@ import { UnsupportedError } from '../errors.js';
 import type { NearHolding } from '../telemetry/stats.js';
 import { clearInterval, performance, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import type { NearSettings } from './entry.js';
-import { evict, KeyWatchers, type NearEntry, newNearEntry, weight } from './entry.js';
+import { evict, KeyWatchers, type NearEntry, type NearSettings, newNearEntry, weight } from './entry.js';
 
 /** How often the server is asked whether it still tracks. */
 const pulse: Milliseconds = 1000;
@@ -74,7 +73,6 @@ export class NearTier implements TrackingListener {
     return this.#settings.max;
   }
 
-  /** How much it holds now. */
   get holding(): NearHolding {
     return { entries: this.#entries.size, bytes: this.#entries.calculatedSize };
   }
@@ -150,7 +148,7 @@ export class NearTier implements TrackingListener {
     // Entries from before may have changed while no server tracked them.
     this.#clear();
     this.#live = true;
-    this.#confirmed(performance.now());
+    this.trustedUntil = performance.now() + this.#trustTime;
     clearInterval(this.#timer);
     this.#timer = setInterval(() => void this.#confirm(), this.#pulse).unref();
   }
@@ -218,11 +216,6 @@ export class NearTier implements TrackingListener {
     this.#invalidateFills();
   }
 
-  /** Every invalidation from before `when` has arrived. */
-  #confirmed(when: Milliseconds): void {
-    this.trustedUntil = when + this.#trustTime;
-  }
-
   /** Without an answer trust runs out by itself. It returns with the next answer, before which every invalidation has arrived. */
   async #confirm(): Promise<void> {
     const session = this.#timer;
@@ -232,7 +225,8 @@ export class NearTier implements TrackingListener {
     this.#askedAt = when;
     try {
       await this.#tracking?.confirm();
-      if (session === this.#timer) this.#confirmed(when);
+      // Every invalidation from before `when` has arrived.
+      if (session === this.#timer) this.trustedUntil = when + this.#trustTime;
     } catch (error) {
       // A lost connection reports itself. Unsupported: tracking was switched off from outside.
       if (session === this.#timer && error instanceof UnsupportedError) this.refused(error);

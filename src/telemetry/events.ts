@@ -134,9 +134,7 @@ function hasSubscribers({ start, end, asyncStart, asyncEnd, error }: typeof comm
   return start.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers || end.hasSubscribers || asyncStart.hasSubscribers;
 }
 
-/** Whether the channel of commands has subscribers. */
 export const isTraced = (): boolean => hasSubscribers(commands);
-/** Whether the channel of loads has subscribers. */
 export const isLoadTraced = (): boolean => hasSubscribers(loads);
 
 /** Runs the call between `start` and `asyncEnd`. `hits` counts the found keys in the answer of a read. */

@@ -1,7 +1,6 @@
-import { callOptions } from '../checks.js';
+import { callOptions, checkArgument } from '../checks.js';
 import type { Stored, Tier } from '../codec/entry.js';
-import { ArgumentError, BreakerOpenError, OverloadedError, TimeoutError } from '../errors.js';
-import { expected } from '../messages.js';
+import { BreakerOpenError, OverloadedError, TimeoutError } from '../errors.js';
 import type { BreakerState } from './events.js';
 
 /** The content of a near tier. */
@@ -73,7 +72,7 @@ export function readStats(
   options?: StatsOptions,
 ): StoreStats {
   const { reset = false } = callOptions('stats', options, { reset: true });
-  if (typeof reset !== 'boolean') throw new ArgumentError(expected('reset', 'a boolean', reset));
+  checkArgument('reset', 'a boolean', reset, typeof reset === 'boolean');
   const { nearHits, nearMisses, bytesRead, bytesWritten, opened, ...counted } = counters;
   const { hits, misses } = counters;
   if (reset) counters.reset();

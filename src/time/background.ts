@@ -15,12 +15,10 @@ export class Background {
     return this.#end.signal;
   }
 
-  /** Whether no work is under way. */
   get isIdle(): boolean {
     return this.#running.size === 0;
   }
 
-  /** Adds work that is under way. */
   add(work: Promise<unknown>): void {
     const running: Promise<unknown> = work.catch(() => {}).finally(() => this.#running.delete(running));
     this.#running.add(running);
@@ -31,7 +29,6 @@ export class Background {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  /** Aborts `signal`. */
   stop(reason: Error): void {
     this.#end.abort(reason);
   }

@@ -5,8 +5,6 @@ import { withTimeout } from './deadlines.js';
 import { RedisHealth } from './redis-health.js';
 import { type PauseOptions, pause } from './waiting.js';
 
-const never = (): Milliseconds => Number.NEGATIVE_INFINITY;
-
 /**
  * The time that one call has for all its commands together. Each command has its own deadline too.
  *
@@ -28,7 +26,7 @@ export class TimeBudget {
   #slowPolls = 0;
 
   /** `began`: when the call began, if it has sent a command already. `failedAt`: when Redis last failed this process. */
-  constructor(time: Milliseconds, began?: Milliseconds, failedAt = never) {
+  constructor(time: Milliseconds, began?: Milliseconds, failedAt: () => Milliseconds = () => Number.NEGATIVE_INFINITY) {
     const now = performance.now();
     this.#accountedTo = now;
     this.#time = time;

@@ -1,7 +1,6 @@
 /** Node's timers, as they are when this module loads. No call hangs when a test installs fake timers later. */
 export const { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = globalThis;
 
-/** `process.nextTick` of Node. */
 export const { nextTick } = process;
 
 const { performance: clock } = globalThis;

@@ -8,7 +8,6 @@ export const tick: Milliseconds = 50;
 /** How much later at most a deadline passes if the process was busy. */
 export const maxLateness: Milliseconds = 3 * tick;
 
-/** Something that ends when its time is up. */
 export interface Expiring {
   expire(): void;
 }
@@ -116,9 +115,7 @@ export function after(time: Milliseconds, act: () => void): () => void {
     return () => clearImmediate(immediate);
   }
   const deadline = new Deadline(time, { expire: act });
-  return () => {
-    deadline.cancel();
-  };
+  return () => void deadline.cancel();
 }
 
 /** Settles as the work does, but rejects with a TimeoutError after `time`. `timeout` is the whole time of which `time` is the rest. */
@@ -132,13 +129,13 @@ export type CheckDeadline = () => void;
 /** Gives work of several steps one deadline. The first step may be no command at all; commands not sent by then are not sent. */
 export function withDeadline<T>(timeout: Milliseconds, work: (checkDeadline: CheckDeadline) => Promise<T>): Promise<T> {
   let over = false;
-  const end = (): void => {
-    over = true;
-  };
   const steps = work(() => {
     if (over) throw new TimeoutError(timeout);
   });
-  return race(steps, timeout, (_, reject) => reject(new TimeoutError(timeout)), end);
+  return race(steps, timeout, (_, reject) => {
+    over = true;
+    reject(new TimeoutError(timeout));
+  });
 }
 
 /** Waits for the work, at most for `time`. Rejects only if the work does so in time. */
@@ -155,31 +152,15 @@ export async function firstAnswer<T>(asked: readonly Promise<T>[], time: Millise
   }
 }
 
-/** Settles as the work does, unless the time is up first. `onEnd` is called either way. */
+/** Settles as the work does, unless the time is up first. */
 function race<T>(
   work: Promise<T>,
   time: Milliseconds,
   onTimeout: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
-  onEnd?: () => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const end = (): void => {
-      cancel();
-      onEnd?.();
-    };
-    const cancel = after(time, () => {
-      end();
-      onTimeout(resolve, reject);
-    });
-    work.then(
-      (value) => {
-        end();
-        resolve(value);
-      },
-      (error) => {
-        end();
-        reject(error);
-      },
-    );
+    const cancel = after(time, () => onTimeout(resolve, reject));
+    work.then(cancel, cancel);
+    work.then(resolve, reject);
   });
 }

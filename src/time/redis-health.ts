@@ -34,10 +34,7 @@ export class RedisHealth {
   /** Times a command, without time in which this process did not run. @returns a function that stops and returns the slowness */
   time(): () => number {
     let slowness = 0;
-    const count = (): void => {
-      slowness++;
-    };
-    const stops = [this.slowAfter, this.#verySlowAfter].map((time) => after(Math.min(time, 10_000), count));
+    const stops = [this.slowAfter, this.#verySlowAfter].map((time) => after(Math.min(time, 10_000), () => slowness++));
     return () => {
       for (const stop of stops) stop();
       return slowness;

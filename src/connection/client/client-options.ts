@@ -85,12 +85,9 @@ export function checkClientOptions(options: object, where = ''): void {
 
 function wrong(name: string, { what, secret: hidden }: Kind, value: unknown): OptionError {
   if (what.startsWith('left out')) return new OptionError(`expected \`${name}\` to be ${what}`);
-  return new OptionError(hidden ? `expected \`${name}\` to be ${what}, got ${typeName(value)}` : expected(name, what, value));
-}
-
-/** The type of a value, without its content. */
-function typeName(value: unknown): string {
-  return typeof value === 'object' ? shown(value) : `a ${typeof value}`;
+  if (!hidden) return new OptionError(expected(name, what, value));
+  const type = typeof value === 'object' ? shown(value) : `a ${typeof value}`;
+  return new OptionError(`expected \`${name}\` to be ${what}, got ${type}`);
 }
 
 type NamesOfAny<T> = T extends unknown ? keyof T : never;

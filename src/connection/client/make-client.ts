@@ -77,7 +77,6 @@ export class StandbyClients {
       .then(() => this.#end(client));
   }
 
-  /** Ends all of them. */
   end(): void {
     for (const client of this.#clients) this.#end(client);
   }

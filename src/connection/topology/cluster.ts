@@ -2,13 +2,11 @@ import { ConnectionError, UnavailableError } from '../../errors.js';
 import { performance, setTimeout } from '../../time/clock.js';
 import { firstAnswer } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
-import { ClientConnection } from '../client/client.js';
-import type { Argument, Caller, Connection, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
+import type { Argument, Caller, Connection, Reply, Route } from '../connection.js';
 import { isReplyOf, type Redirection, redirectionOf } from '../reply-errors.js';
 import { agreedSlots, askSlots, keyByKey, primariesOf, type SlotRange, slotCount, slotOf, splitByNode } from '../slots.js';
 import { type ClusterPlan, hostAndPort, hostOf, placedAt } from '../target.js';
-import { NodesTracking, readsReplicas } from '../tracking/nodes-tracking.js';
-import { askOnce, Discovery, type Nodes, type TopologyOptions } from './topology.js';
+import { askOnce, type Nodes, TopologyConnection, type TopologyOptions } from './topology.js';
 
 interface Node {
   readonly address: string;
@@ -39,55 +37,34 @@ const keepAskedFor: Milliseconds = 5000;
 /** Delays before a command is sent again that a node did not execute because it cannot at the moment. */
 const retryDelays: readonly Milliseconds[] = [20, 50, 100, 200];
 
-/** A connection to a Redis Cluster: a node-redis client for each node. A node that is down fails the calls for its slots only, at once. */
-export class ClusterConnection implements Connection, Nodes {
+/** A connection to a Redis Cluster. A node that is down fails the calls for its slots only, at once. */
+export function clusterConnection(plan: ClusterPlan, options: TopologyOptions): Connection {
+  return new TopologyConnection(plan, options, (connection) => new ClusterNodes(plan, options, connection));
+}
+
+class ClusterNodes implements Nodes {
+  readonly view = agreedSlots;
   readonly #plan: ClusterPlan;
   readonly #options: TopologyOptions;
-  readonly #discovery: Discovery;
+  readonly #connection: TopologyConnection;
   readonly #nodes = new Map<string, Node>();
   #shards: readonly Shard[] = [];
   #slots: (Shard | undefined)[] = [];
   #turn = 0;
-  #tracking: NodesTracking | undefined;
   /** The table of slots that is tracked. */
   #trackedTable = '';
 
-  constructor(plan: ClusterPlan, options: TopologyOptions) {
+  constructor(plan: ClusterPlan, options: TopologyOptions, connection: TopologyConnection) {
     this.#plan = plan;
     this.#options = options;
-    this.#discovery = new Discovery(this, options.onError, plan.node);
-  }
-
-  get status(): Status {
-    return this.#discovery.status;
-  }
-
-  ready(): Promise<void> {
-    return this.#discovery.ready();
-  }
-
-  send(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
-    if (this.#discovery.known) return this.#dispatch(args, route, caller);
-    return this.ready().then(() => this.#dispatch(args, route, caller));
-  }
-
-  /** Tracks on the primaries. Replicas lag behind them, each differently. */
-  track(listener: TrackingListener): Tracking {
-    const tracking = new NodesTracking(listener, agreedSlots, () => this.#discovery.rediscover(true));
-    if (this.#plan.readReplicas) listener.refused(readsReplicas());
-    else this.#tracking = tracking;
-    return tracking;
+    this.#connection = connection;
   }
 
   async primaries(): Promise<readonly string[]> {
-    await this.ready();
+    await this.#connection.ready();
     // Always up to date: a scan that misses a node would look complete.
     await this.find();
     return this.#shards.map(({ primary }) => primary.address).sort();
-  }
-
-  close(grace: Milliseconds): Promise<void> {
-    return this.#discovery.close(grace);
   }
 
   primaryConnections(): readonly Connection[] {
@@ -105,7 +82,7 @@ export class ClusterConnection implements Connection, Nodes {
     return this.allConnections().every(({ status }) => status === 'ready');
   }
 
-  #dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
+  dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
     if (route.key === undefined) return this.#sendKeyless(args, route, caller);
     if (route.divisible && args.length > 2) return splitByNode(args, slotOf, (part) => this.#sendKeyed(part, route, caller));
     return this.#sendKeyed(args, route, caller);
@@ -148,8 +125,8 @@ export class ClusterConnection implements Connection, Nodes {
 
   /** Sends a command again that was not executed: to another node, or to the same one a moment later. */
   async #retry(failure: unknown, call: Call, from: Node): Promise<Reply> {
-    const error = this.#discovery.explain(failure);
-    if (this.#discovery.closed || isOver(call)) throw error;
+    const error = this.#connection.explain(failure);
+    if (this.#connection.closed || isOver(call)) throw error;
     const redirection = redirectionOf(error);
     if (redirection) {
       if (++call.redirections > this.#plan.redirections) throw error;
@@ -161,7 +138,7 @@ export class ClusterConnection implements Connection, Nodes {
     }
     const { primary, replicas = [] } = this.#slots[call.slot] ?? {};
     if (error instanceof ConnectionError) {
-      this.#discovery.rediscover();
+      this.#connection.rediscover();
       // The primary can answer a read as well.
       if (!call.route.readonly || primary === from || call.retries++ > 0) throw error;
       return this.#deliver(call, this.#nodeFor(call));
@@ -170,7 +147,7 @@ export class ClusterConnection implements Connection, Nodes {
     if (!(error instanceof UnavailableError) || isReplyOf(error, 'busy') || delay === undefined) throw error;
     call.retries++;
     if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
-    if (this.#discovery.closed || isOver(call)) throw error;
+    if (this.#connection.closed || isOver(call)) throw error;
     return this.#deliver(call, this.#nodeFor(call));
   }
 
@@ -179,13 +156,13 @@ export class ClusterConnection implements Connection, Nodes {
     const node = this.#node(`${host}:${port}`);
     if (kind === 'ASK') {
       node.askedAt = performance.now();
-      for (const key of call.route.divisible ? call.args.slice(1) : [call.route.key]) this.#tracking?.invalidated(String(key));
+      for (const key of call.route.divisible ? call.args.slice(1) : [call.route.key]) this.#connection.tracking?.invalidated(String(key));
       return this.#deliver(call, node, true);
     }
     this.#slots[slot] = this.#shards.find(({ primary }) => primary === node) ?? { primary: node, replicas: [] };
     this.#trackedTable = '';
-    this.#tracking?.moved(node.connection);
-    this.#discovery.rediscover();
+    this.#connection.tracking?.moved(node.connection);
+    this.#connection.rediscover();
     return this.#deliver(call, node);
   }
 
@@ -204,7 +181,7 @@ export class ClusterConnection implements Connection, Nodes {
   }
 
   #adopt(ranges: readonly SlotRange[]): void {
-    if (this.#discovery.closed) return;
+    if (this.#connection.closed) return;
     const shards = new Map<string, Shard>();
     this.#slots = new Array<Shard | undefined>(slotCount);
     for (const { from, to, primary, replicas } of ranges) {
@@ -217,7 +194,7 @@ export class ClusterConnection implements Connection, Nodes {
     }
     this.#shards = [...shards.values()];
     const table = primariesOf(ranges);
-    if (table !== this.#trackedTable) this.#tracking?.serve(this.primaryConnections());
+    if (table !== this.#trackedTable) this.#connection.tracking?.serve(this.primaryConnections());
     this.#trackedTable = table;
     const serving = new Set(this.#shards.flatMap(({ primary, replicas }) => [primary, ...replicas]));
     for (const node of this.#nodes.values()) {
@@ -231,11 +208,8 @@ export class ClusterConnection implements Connection, Nodes {
     const known = this.#nodes.get(address);
     if (known) return known;
     // A primary may become a replica, which answers reads only after READONLY.
-    const options = { ...placedAt(this.#plan.addresses(address), this.#plan.node), ...(this.#plan.readReplicas ? { readonly: true } : {}) };
-    const { onNodeError } = this.#discovery;
-    const connection = ClientConnection.open(options, this.#options.livenessTimeout, onNodeError, this.#tracking !== undefined);
+    const connection = this.#connection.openNode(address, this.#plan.readReplicas ? { readonly: true } : {});
     const node = { address, connection, askedAt: Number.NEGATIVE_INFINITY };
-    this.#tracking?.add(connection);
     this.#nodes.set(address, node);
     connection.ready().catch(() => {});
     return node;

@@ -84,7 +84,6 @@ export class Sentinels {
     });
   }
 
-  /** Ends the subscriptions. */
   close(): void {
     for (const client of this.#subscribers ?? []) endClient(client);
   }

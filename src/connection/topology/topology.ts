@@ -1,17 +1,18 @@
-import { ClosedError, ConnectionError } from '../../errors.js';
+import { ClosedError, ConnectionError, UnsupportedError } from '../../errors.js';
 import { firstAnswer } from '../../time/deadlines.js';
 import { pause } from '../../time/waiting.js';
 import type { Milliseconds } from '../../ttl.js';
 import { ClientConnection } from '../client/client.js';
-import type { ClientOptions } from '../client/client-options.js';
-import type { Connection, OnError, Status } from '../connection.js';
+import type { ClientOptions, SocketOptions } from '../client/client-options.js';
+import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
 import { retryIn } from '../reconnect.js';
 import { toConnectionError } from '../reply-errors.js';
+import { type ClusterPlan, placedAt } from '../target.js';
+import { NodesTracking, type View } from '../tracking/nodes-tracking.js';
 
 /** Maximum delay between two discoveries while some node answers: it can be asked where the others have gone. */
 const maxDelayIfPartlyUp: Milliseconds = 500;
 
-/** What connections to several nodes have in common. */
 export interface TopologyOptions {
   /** How long a node that was left behind may take to answer commands in flight, in milliseconds. */
   readonly timeout: Milliseconds;
@@ -20,21 +21,34 @@ export interface TopologyOptions {
   readonly onError: OnError;
 }
 
-/** The nodes of a topology. */
+/** What is particular to a topology: which nodes there are, and which of them takes a command. */
 export interface Nodes {
+  /** What nodes are compared by while they track; see {@link NodesTracking}. */
+  readonly view?: View;
+  /** The client of the one primary. */
+  readonly client?: unknown;
+  /** See {@link Connection.primaries}. */
+  primaries?(): Promise<readonly string[]>;
   /** Finds the nodes and opens connections to them. Rejects if no node answers. @returns whether every node is connected */
   find(): Promise<boolean>;
   /** The connections to nodes that take writes. */
   primaryConnections(): readonly Connection[];
-  /** The connections to all nodes. */
   allConnections(): readonly Connection[];
+  /** Sends a command. Some primary is known; its connection need not be ready. */
+  dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply>;
+  /** Stops asking for nodes. */
+  stop?(): void;
 }
 
-/** Discovers the nodes of a topology on first use, and again in the background, with backoff, while the topology is degraded. */
-export class Discovery {
+/**
+ * A connection to several nodes: a node-redis client for each. Discovers them on first use, and again in the background, with backoff, while
+ * the topology is degraded.
+ */
+export class TopologyConnection implements Connection {
+  readonly #plan: Omit<ClusterPlan, 'redirections'>;
+  readonly #options: TopologyOptions;
   readonly #nodes: Nodes;
-  readonly #onError: OnError;
-  readonly #strategy: unknown;
+  #tracking: NodesTracking | undefined;
   #closed = false;
   /** The first discovery has ended: from now on calls do not wait for one. */
   #tried = false;
@@ -45,20 +59,27 @@ export class Discovery {
   #pause: AbortController | undefined;
   #lastError: unknown;
 
-  /** `node`: how to connect to a node, whose reconnect strategy gives the backoff. */
-  constructor(nodes: Nodes, onError: OnError, node: ClientOptions) {
-    this.#nodes = nodes;
-    this.#onError = onError;
-    this.#strategy = (node.socket as { reconnectStrategy?: unknown } | undefined)?.reconnectStrategy;
+  constructor(plan: Omit<ClusterPlan, 'redirections'>, options: TopologyOptions, nodesOf: (connection: TopologyConnection) => Nodes) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#nodes = nodesOf(this);
   }
 
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Whether some primary is known. Its connection need not be ready. */
-  get known(): boolean {
-    return this.#tried && !this.#closed && this.#nodes.primaryConnections().length > 0;
+  /** Told of keys that were read from a node which does not serve them, and of new primaries. */
+  get tracking(): NodesTracking | undefined {
+    return this.#tracking;
+  }
+
+  get client(): unknown {
+    return this.#nodes.client;
+  }
+
+  get primaries(): Connection['primaries'] {
+    return this.#nodes.primaries?.bind(this.#nodes);
   }
 
   get status(): Status {
@@ -66,6 +87,19 @@ export class Discovery {
     if (this.#connecting) return 'connecting';
     if (this.#nodes.primaryConnections().some(({ status }) => status === 'ready')) return 'ready';
     return this.#tried ? 'reconnecting' : 'idle';
+  }
+
+  send(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
+    const isKnown = this.#tried && !this.#closed && this.#nodes.primaryConnections().length > 0;
+    return isKnown ? this.#nodes.dispatch(args, route, caller) : this.ready().then(() => this.#nodes.dispatch(args, route, caller));
+  }
+
+  /** Tracks on the primaries. Replicas lag behind them, each differently. */
+  track(listener: TrackingListener): Tracking {
+    const tracking = new NodesTracking(listener, this.#nodes.view, () => this.rediscover(true));
+    if (!this.#plan.readReplicas) this.#tracking = tracking;
+    else listener.refused(new UnsupportedError("it needs every read to go to a primary, and `readFrom` is 'replica'"));
+    return tracking;
   }
 
   /** Resolves once a primary is connected. Rejects at once if none can be reached. */
@@ -83,8 +117,9 @@ export class Discovery {
   /** Stops discovering, and closes the connection to every node. */
   async close(grace: Milliseconds): Promise<void> {
     this.#closed = true;
+    this.#nodes.stop?.();
     this.#pause?.abort();
-    await Promise.all(this.#nodes.allConnections().map((connection) => connection.close(grace)));
+    await this.#closeNodes(grace);
   }
 
   /** Rediscovers the nodes in the background until every node is connected. `urgent`: without waiting for the backoff. */
@@ -105,12 +140,18 @@ export class Discovery {
     return error instanceof ClosedError && !this.#closed ? new ConnectionError('the connection was left for that to another node') : error;
   }
 
-  /** Records that the connection to a node failed. */
-  readonly onNodeError: OnError = (error) => {
+  openNode(address: string, further?: ClientOptions): Connection {
+    const options = { ...placedAt(this.#plan.addresses(address), this.#plan.node), ...further };
+    const connection = ClientConnection.open(options, this.#options.livenessTimeout, this.#onNodeError, this.#tracking !== undefined);
+    this.#tracking?.add(connection);
+    return connection;
+  }
+
+  readonly #onNodeError: OnError = (error) => {
     if (this.#closed) return;
     this.#lastError = error;
     this.rediscover();
-    this.#onError(error);
+    this.#options.onError(error);
   };
 
   async #connect(): Promise<void> {
@@ -119,13 +160,17 @@ export class Discovery {
       healthy = await this.#nodes.find();
       if (this.#closed) throw new ClosedError();
     } catch (error) {
-      if (this.#closed) throw await this.close(0).then(() => new ClosedError());
+      if (this.#closed) throw await this.#closeNodes(0).then(() => new ClosedError());
       this.#failed(error);
       throw toConnectionError(error);
     } finally {
       this.#tried = true;
       if (!healthy || this.#degraded) this.rediscover();
     }
+  }
+
+  async #closeNodes(grace: Milliseconds): Promise<void> {
+    await Promise.all(this.#nodes.allConnections().map((connection) => connection.close(grace)));
   }
 
   async #rediscoverUntilHealthy(): Promise<void> {
@@ -146,7 +191,7 @@ export class Discovery {
         this.#failed(error);
       }
       // Connections that were opened in the meantime are still open.
-      if (this.#closed) return this.close(0);
+      if (this.#closed) return this.#closeNodes(0);
     }
     // The user's strategy gave up. The next call tries again.
     if (this.status === 'reconnecting') this.#tried = false;
@@ -155,12 +200,13 @@ export class Discovery {
   #failed(error: unknown): void {
     if (this.#closed) return;
     this.#lastError = error;
-    if (this.#nodes.primaryConnections().length === 0) this.#onError(toConnectionError(error));
+    if (this.#nodes.primaryConnections().length === 0) this.#options.onError(toConnectionError(error));
   }
 
   /** The delay before the next discovery; `undefined` to give up. */
   #delay(attempt: number, cause: unknown): Milliseconds | undefined {
-    const delay = retryIn(this.#strategy, attempt, cause ?? this.#lastError, this.#onError);
+    const { reconnectStrategy } = (this.#plan.node.socket ?? {}) as SocketOptions;
+    const delay = retryIn(reconnectStrategy, attempt, cause ?? this.#lastError, this.#options.onError);
     return delay !== undefined && this.status === 'ready' ? Math.min(delay, maxDelayIfPartlyUp) : delay;
   }
 }

@@ -9,13 +9,7 @@ const retryDelay: Milliseconds = 100;
 interface Node {
   tracking: Tracking | undefined;
   tracks: boolean;
-  /** Why it refuses to track. */
   refusedWith: Error | undefined;
-}
-
-/** The error of a connection that reads from replicas: it cannot track. */
-export function readsReplicas(): UnsupportedError {
-  return new UnsupportedError("it needs every read to go to a primary, and `readFrom` is 'replica'");
 }
 
 /** The nodes' view of which node serves which keys, as text to compare; `undefined` while the nodes do not agree. */
