@@ -46,13 +46,11 @@ export type Entries = Iterable<readonly [key: string, value: unknown]> | Readonl
 type Pair = readonly [key: string, value: unknown];
 
 /** The entries, each with its options. @throws {ArgumentError} for anything but pairs and records */
-export function toPairs(entries: Entries, how: Ttl | WriteOptions): (readonly [key: string, value: unknown, how: Ttl | WriteOptions])[] {
-  const list: (readonly [key: string, value: unknown, how: Ttl | WriteOptions])[] = [];
-  for (const pair of pairsOf(entries)) {
+export function toPairs(entries: Entries, how: Ttl | WriteOptions): (readonly [...Pair, how: Ttl | WriteOptions])[] {
+  return Array.from(pairsOf(entries), (pair) => {
     checkArgument('entries', 'pairs of key and value', pair, Array.isArray(pair) && pair.length === 2);
-    list.push([pair[0], pair[1], how]);
-  }
-  return list;
+    return [pair[0], pair[1], how];
+  });
 }
 
 function pairsOf(entries: Entries): Iterable<Pair> {

@@ -117,11 +117,11 @@ export class LocalLifecycle implements Lifecycle {
   }
 
   ready(): Promise<void> {
-    return unawaited(named('ready', () => this.#engine.commands.ping()));
+    return this.ping('ready');
   }
 
-  ping(): Promise<void> {
-    return unawaited(named('ping', () => this.#engine.commands.ping()));
+  ping(operation = 'ping'): Promise<void> {
+    return unawaited(named(operation, () => this.#engine.commands.ping()));
   }
 
   async disconnect(): Promise<void> {

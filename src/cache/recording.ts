@@ -3,14 +3,11 @@ import { type Commands, type OrderedCommands, verbTable, wrapEach } from '../com
 import type { DeleteQueue, OnQueued } from '../commands/delete-queue.js';
 import { type CacheError, ConnectionError } from '../errors.js';
 import { type KeyNames, keyName } from '../keys/keyspace.js';
-import { type BreakerState, type Events, isTraced, type Source, trace } from '../telemetry/events.js';
-import type { Counters } from '../telemetry/stats.js';
+import { type BreakerState, isTraced, type Source, trace } from '../telemetry/events.js';
+import type { CacheContext } from './context.js';
 
 /** Where records go. */
-export interface Recorders {
-  readonly counters: Counters;
-  readonly events: Events;
-}
+type Recorders = Pick<CacheContext, 'counters' | 'events'>;
 
 type Keys = readonly (string | Buffer)[];
 

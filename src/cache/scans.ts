@@ -70,7 +70,7 @@ export class Scans {
     const hides = this.#cache.context.keys.varies ? () => true : (redisKey: string) => space.owns(redisKey);
     await this.#orLater(scopeName(scope), hides, async (scans) => {
       await scans.#unlinkAll(scans.#ownPages(space));
-      scans.#cache.tags.cleared();
+      scans.#cache.context.tagMemory.cleared();
     });
   }
 

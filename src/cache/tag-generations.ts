@@ -169,7 +169,7 @@ export class TagMemory {
     }
   }
 
-  /** The keys of all tags were deleted. */
+  /** The keys of all tags were deleted with the entries. */
   cleared(): void {
     this.round++;
     this.#young.clear();

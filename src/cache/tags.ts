@@ -121,15 +121,9 @@ export class Tags {
     throw new ArgumentError('there is no place for tags if `keyFunction` or a literal `keyPrefix` makes the keys: leave `tags` out');
   }
 
-  /** The keys of all tags were deleted with the entries. */
-  cleared(): void {
-    this.#context.tagMemory.cleared();
-  }
-
   /** Makes every entry with one of the tags a miss. Redis: UNLINK of as many keys as there are tags. */
   async invalidate(tags: readonly string[]): Promise<void> {
-    checkTags(tags);
-    await this.#invalidate(tags);
+    await this.#invalidate(checkTags(tags));
   }
 
   /** Makes every entry of the store a miss. */

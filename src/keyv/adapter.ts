@@ -1,10 +1,9 @@
-import type { RedisClientType } from '@redis/client';
 import type { Cache } from '../cache/cache.js';
 import type { ReencodeOptions, ReencodeProgress } from '../cache/reencode.js';
-import { compose, type StoreParts } from '../compose.js';
-import type { Status } from '../connection/connection.js';
+import { compose } from '../compose.js';
 import { type Connect, optionsOf } from '../options/locations.js';
-import type { BreakerState, Source, StoreEvents } from '../telemetry/events.js';
+import { Face } from '../store/face.js';
+import type { StoreEvents } from '../telemetry/events.js';
 import { readStats, type StatsOptions, type StoreStats } from '../telemetry/stats.js';
 import { unawaited } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
@@ -23,14 +22,13 @@ import { KeyPrefix, Namespace } from './namespace.js';
  * @example
  * const keyv = new Keyv({ store: new KeyvRedisStore('redis://localhost/1'), namespace: 'users' });
  */
-export class KeyvRedisStore {
-  readonly #parts: StoreParts;
+export class KeyvRedisStore extends Face {
   readonly #namespace: Namespace;
   readonly #prefix: KeyPrefix;
   readonly #texts: KeyvTexts;
   #isAnnounced = false;
   #iterating = 0;
-  #opened: { readonly cache: Cache; readonly entries: KeyvEntries } | undefined;
+  #opened: KeyvEntries | undefined;
 
   /**
    * @param connect a location, a client of node-redis, or options
@@ -41,15 +39,16 @@ export class KeyvRedisStore {
   constructor(connect: Connect<KeyvRedisOptions> | undefined, options: KeyvRedisOptions | undefined, texts: KeyvTexts);
   constructor(connect?: Connect<KeyvRedisOptions>, options?: KeyvRedisOptions, texts = new KeyvTexts()) {
     const { namespace, useKeyPrefix, ...rest } = optionsOf<KeyvRedisOptions>('KeyvRedisStore', connect, options);
-    this.#namespace = new Namespace(namespace);
-    this.#prefix = new KeyPrefix(useKeyPrefix);
+    const [ownNamespace, prefix] = [new Namespace(namespace), new KeyPrefix(useKeyPrefix)];
+    super(compose(seeingValues(rest), 'keyv', { accepts: (text) => texts.accepts(text) }));
+    this.#namespace = ownNamespace;
+    this.#prefix = prefix;
     this.#texts = texts;
-    this.#parts = compose(seeingValues(rest), 'keyv', { accepts: (text) => texts.accepts(text) });
   }
 
   /** Read by Keyv 6. A Keyv 4 or 5 that took the adapter before keeps it: then there are none, and Keyv 6 adapts to that. */
   get capabilities(): KeyvCapabilities | undefined {
-    if (this.#prefix.taken) return undefined;
+    if (this.#prefix.isTaken) return undefined;
     if (!this.#isAnnounced) answerRawReadsOfCaller(readCapabilities);
     this.#isAnnounced = true;
     return capabilities;
@@ -70,29 +69,10 @@ export class KeyvRedisStore {
     return { dialect: 'redis', url: 'redis://', namespace: this.namespace };
   }
 
-  /** node-redis's client, if all calls share one connection (the default). */
-  get client(): RedisClientType | undefined {
-    return this.#parts.lifecycle.client as RedisClientType | undefined;
-  }
-
-  /** The state of the connection. */
-  get status(): Status {
-    return this.#parts.lifecycle.status;
-  }
-
-  /** The state of the circuit breaker: calls are sent (`closed`), refused (`open`), or one is tried (`half-open`). */
-  get breaker(): BreakerState {
-    return this.#parts.lifecycle.breaker;
-  }
-
-  /** Which store this is, in the messages of the channels `redis-tier:command` and `redis-tier:load`. */
-  get source(): Source {
-    return this.#parts.cache.context.source;
-  }
-
   /** What the adapter has done so far, and its state now. Sends nothing. `{ reset: true }` starts from zero afterwards. */
   stats(options?: StatsOptions): StoreStats {
-    return readStats(this.#parts.cache.context.counters, this.#parts.lifecycle, options);
+    const { cache, lifecycle } = Face.partsOf(this);
+    return readStats(cache.context.counters, lifecycle, options);
   }
 
   /** What logs show of an adapter, and of a Keyv around it: none of its options. */
@@ -107,8 +87,8 @@ export class KeyvRedisStore {
 
   /** Redis: MGET */
   getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
-    const { cache, entries } = this.#open();
-    return entries.each(keys, (bare) => cache.reader.getMany<Value>(bare));
+    const entries = this.#open();
+    return entries.each(keys, (bare) => entries.cache.reader.getMany<Value>(bare));
   }
 
   /**
@@ -118,24 +98,24 @@ export class KeyvRedisStore {
    * @returns whether it was stored
    */
   set(key: string, value: unknown, time?: Milliseconds): Promise<boolean> {
-    return this.#open().entries.set(key, value, time);
+    return this.#open().set(key, value, time);
   }
 
   /** Redis: SET with PX, pipelined. @returns whether each was stored, as `boolean[]` */
   // biome-ignore lint/suspicious/noExplicitAny: Keyv 5 declares void and passes on what comes; Keyv 4 has none
   setMany(entries: KeyvEntry[]): Promise<any> {
-    return unawaited(this.#open().entries.setMany(entries));
+    return unawaited(this.#open().setMany(entries));
   }
 
   /** Redis: UNLINK. @returns whether the key existed; also `false` if the deletion waits or failed */
   delete(key: string): Promise<boolean> {
-    return this.#open().entries.delete(key);
+    return this.#open().delete(key);
   }
 
   /** Redis: UNLINK. @returns whether each key existed, as `boolean[]`, for Keyv 6; whether any did for others */
   // biome-ignore lint/suspicious/noExplicitAny: one boolean for Keyv 5, one for each key for Keyv 6
   deleteMany(keys: string[]): Promise<any> {
-    return this.#open().entries.deleteMany(keys);
+    return this.#open().deleteMany(keys);
   }
 
   /** Redis: EXISTS */
@@ -145,8 +125,8 @@ export class KeyvRedisStore {
 
   /** Redis: EXISTS, pipelined */
   hasMany(keys: string[]): Promise<boolean[]> {
-    const { cache, entries } = this.#open();
-    return entries.each(keys, (bare) => cache.reader.hasMany(bare));
+    const entries = this.#open();
+    return entries.each(keys, (bare) => entries.cache.reader.hasMany(bare));
   }
 
   /**
@@ -155,16 +135,16 @@ export class KeyvRedisStore {
    * deletion. A string limits it to keys that begin with it and a colon.
    */
   clear(options?: { readonly lazy?: boolean } | string): Promise<void> {
-    return unawaited(this.#open().entries.clear(options));
+    return unawaited(this.#open().clear(options));
   }
 
   /** Every key of the namespace with its value. Redis: SCAN and MGET. A key may come twice while Redis resizes its table. */
   async *iterator<Value>(_namespace?: string): AsyncGenerator<[string, Value], void> {
-    const { cache, entries } = this.#open();
+    const entries = this.#open();
     this.#iterating += this.#isAnnounced ? 0 : 1;
     try {
       let page: string[] = [];
-      for await (const key of cache.scans.iterate()) {
+      for await (const key of entries.cache.scans.iterate()) {
         page.push(key);
         if (page.length < pageSize) continue;
         yield* entries.page<Value>(page);
@@ -192,29 +172,29 @@ export class KeyvRedisStore {
   on(event: string, listener: (...args: any[]) => void): this;
   on(event: string, listener: (...args: never[]) => void): this {
     if (event === 'error') this.#namespace.taken();
-    this.#parts.cache.context.events.on(event as 'error', listener as never);
+    Face.partsOf(this).cache.context.events.on(event as 'error', listener as never);
     return this;
   }
 
   /** Removes a listener. */
   off(event: string, listener: (...args: never[]) => void): this {
-    this.#parts.cache.context.events.off(event as 'error', listener as never);
+    Face.partsOf(this).cache.context.events.off(event as 'error', listener as never);
     return this;
   }
 
   /** Connects, for applications that fail at start-up if Redis cannot be reached. */
   ready(): Promise<void> {
-    return this.#parts.lifecycle.ready();
+    return Face.partsOf(this).lifecycle.ready();
   }
 
   /** Checks that Redis answers. Redis: PING. */
   ping(): Promise<void> {
-    return this.#parts.lifecycle.ping();
+    return Face.partsOf(this).lifecycle.ping();
   }
 
   /** Waits for calls in flight, at most `timeout` milliseconds, and closes the connections that this adapter opened. Idempotent. */
   async disconnect(): Promise<void> {
-    await this.#parts.lifecycle.disconnect();
+    await Face.partsOf(this).lifecycle.disconnect();
   }
 
   /** For other parts of the Keyv face. @internal */
@@ -226,19 +206,18 @@ export class KeyvRedisStore {
       get iterating() {
         return adapter.#iterating > 0;
       },
-      unreadable: (error) => adapter.#open().entries.report('get', undefined, error),
+      unreadable: (error) => adapter.#open().report('get', undefined, error),
     };
   }
 
-  #open(): { readonly cache: Cache; readonly entries: KeyvEntries } {
+  #open(): KeyvEntries {
     if (this.#opened) return this.#opened;
     this.#namespace.decide();
-    const { cacheOf } = this.#parts;
+    const { cache: standard, cacheOf } = Face.partsOf(this);
     const { name } = this.#namespace;
     // Without a name the prefix is the namespace. A key function of the user knows no namespaces.
-    const cache = name && this.#parts.cache.context.keysOf ? cacheOf(name) : this.#parts.cache;
-    const dialect = { prefix: this.#prefix, texts: this.#texts, isAnnounced: () => this.#isAnnounced };
-    this.#opened = { cache, entries: new KeyvEntries(cache, dialect) };
+    const cache = name && standard.context.keysOf ? cacheOf(name) : standard;
+    this.#opened = new KeyvEntries(cache, { prefix: this.#prefix, texts: this.#texts, isAnnounced: () => this.#isAnnounced });
     return this.#opened;
   }
 }
