@@ -102,7 +102,6 @@ function observeStats(store: Instrumentable, meter: Meter, common: Attributes): 
   return () => meter.removeBatchObservableCallback(observe, instruments);
 }
 
-/** The receivers of spans and durations. */
 interface Sinks {
   readonly tracer: Tracer | undefined;
   readonly meter: Meter | undefined;
@@ -111,7 +110,6 @@ interface Sinks {
 
 type Message = CommandTrace | LoadTrace;
 
-/** The handlers of one kind of message. */
 interface Watch<T> {
   readonly begun: (trace: T) => Span | undefined;
   readonly ended: (trace: T, span: Span | undefined, seconds: number) => void;

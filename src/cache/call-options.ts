@@ -4,6 +4,7 @@ import { ArgumentError } from '../errors.js';
 import { isVersion, versions } from '../keys/keyspace.js';
 import { expected } from '../messages.js';
 import { maxTimerDelay, type Ttl } from '../ttl.js';
+import type { TagsOf } from './context.js';
 import { checkTags } from './tags.js';
 
 /** How an entry is written, in place of a time to live. */
@@ -13,9 +14,6 @@ export interface WriteOptions {
   /** What the entry depends on, beside the option `tags`: `invalidateTags` with any of these makes it a miss. */
   readonly tags?: readonly string[] | undefined;
 }
-
-/** The tags of an entry, as the option of that name gives them. */
-export type TagsOf = (key: string, value: unknown) => readonly string[];
 
 const known: Record<keyof WriteOptions, true> = { ttl: true, tags: true };
 const none: readonly string[] = [];

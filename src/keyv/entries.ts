@@ -41,7 +41,11 @@ export class KeyvEntries {
     if (!this.#dialect.isAnnounced() || typeof time !== 'number') return this.cache.writer.set(bare, value, time);
     const left = time - Date.now();
     if (left > 0) return this.cache.writer.set(bare, value, left);
-    if (time < firstInstant) this.#reportRelative(bare, time);
+    if (time < firstInstant) {
+      // Keyv 6 never computes such a time: a Keyv 4 or 5 has taken an adapter of Keyv 6.
+      const what = 'milliseconds since 1970: a Keyv 6 has this adapter, and a Keyv 4 or 5 needs one of its own';
+      this.report('set', bare, new ArgumentError(expected('expires', what, time)));
+    }
     return this.#unlinkOld(bare);
   }
 
@@ -122,12 +126,6 @@ export class KeyvEntries {
       if (this.cache.context.onFailure === 'throw') throw error;
       return otherwise;
     }
-  }
-
-  /** Keyv 6 never computes such a time: a Keyv 4 or 5 has taken an adapter of Keyv 6. */
-  #reportRelative(key: string, time: Milliseconds): void {
-    const what = 'milliseconds since 1970: a Keyv 6 has this adapter, and a Keyv 4 or 5 needs one of its own';
-    this.report('set', key, new ArgumentError(expected('expires', what, time)));
   }
 
   #unlinkOld(key: string): Promise<boolean> {
