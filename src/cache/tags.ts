@@ -206,6 +206,7 @@ function isCurrent(tags: TagGenerations, now: TagGenerations): boolean {
   return true;
 }
 
+/** What a caller gives as tags, as it is. @throws {ArgumentError} for anything but tags */
 export function checkTags(tags: unknown): readonly string[] {
   const isTag = (tag: unknown): boolean => typeof tag === 'string' && tag !== '' && tag.isWellFormed();
   checkArgument('tags', 'an array of strings that are not empty', tags, Array.isArray(tags) && tags.every(isTag));

@@ -14,6 +14,7 @@ import { parsePool, parseTarget } from './locations.js';
 import { checkNames, checkPoolNames } from './names.js';
 import type { ConnectionOptions, NearOptions, StoreOptions } from './options.js';
 
+/** The checked options. */
 export interface Settings extends Omit<OpenPoolOptions, 'onError' | 'onBreaker' | 'tracker'> {
   readonly prefix: string;
   readonly version: string | undefined;
