@@ -1,9 +1,10 @@
+import type { RedisClientType } from '@redis/client';
 import type { Cache } from '../cache/cache.js';
 import type { ReencodeOptions, ReencodeProgress } from '../cache/reencode.js';
-import { compose } from '../compose.js';
+import { compose, type StoreParts } from '../compose.js';
+import type { Status } from '../connection/connection.js';
 import { type Connect, optionsOf } from '../options/locations.js';
-import { Face } from '../store/face.js';
-import type { StoreEvents } from '../telemetry/events.js';
+import type { BreakerState, Source, StoreEvents } from '../telemetry/events.js';
 import { readStats, type StatsOptions, type StoreStats } from '../telemetry/stats.js';
 import { unawaited } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
@@ -22,7 +23,8 @@ import { KeyPrefix, Namespace } from './namespace.js';
  * @example
  * const keyv = new Keyv({ store: new KeyvRedisStore('redis://localhost/1'), namespace: 'users' });
  */
-export class KeyvRedisStore extends Face {
+export class KeyvRedisStore {
+  readonly #parts: StoreParts;
   readonly #namespace: Namespace;
   readonly #prefix: KeyPrefix;
   readonly #texts: KeyvTexts;
@@ -39,11 +41,10 @@ export class KeyvRedisStore extends Face {
   constructor(connect: Connect<KeyvRedisOptions> | undefined, options: KeyvRedisOptions | undefined, texts: KeyvTexts);
   constructor(connect?: Connect<KeyvRedisOptions>, options?: KeyvRedisOptions, texts = new KeyvTexts()) {
     const { namespace, useKeyPrefix, ...rest } = optionsOf<KeyvRedisOptions>('KeyvRedisStore', connect, options);
-    const [ownNamespace, prefix] = [new Namespace(namespace), new KeyPrefix(useKeyPrefix)];
-    super(compose(seeingValues(rest), 'keyv', { accepts: (text) => texts.accepts(text) }));
-    this.#namespace = ownNamespace;
-    this.#prefix = prefix;
+    this.#namespace = new Namespace(namespace);
+    this.#prefix = new KeyPrefix(useKeyPrefix);
     this.#texts = texts;
+    this.#parts = compose(seeingValues(rest), 'keyv', { accepts: (text) => texts.accepts(text) });
   }
 
   /** Read by Keyv 6. A Keyv 4 or 5 that took the adapter before keeps it: then there are none, and Keyv 6 adapts to that. */
@@ -69,10 +70,29 @@ export class KeyvRedisStore extends Face {
     return { dialect: 'redis', url: 'redis://', namespace: this.namespace };
   }
 
+  /** node-redis's client if all calls share one connection (the default). It connects on first use: see `ready()`. */
+  get client(): RedisClientType | undefined {
+    return this.#parts.lifecycle.client as RedisClientType | undefined;
+  }
+
+  /** The state of the connection. */
+  get status(): Status {
+    return this.#parts.lifecycle.status;
+  }
+
+  /** The state of the circuit breaker: calls are sent (`closed`), refused (`open`), or one is tried (`half-open`). */
+  get breaker(): BreakerState {
+    return this.#parts.lifecycle.breaker;
+  }
+
+  /** Which store this is, in the messages of the channels `redis-tier:command` and `redis-tier:load`. */
+  get source(): Source {
+    return this.#parts.cache.context.source;
+  }
+
   /** What the adapter has done so far, and its state now. Sends nothing. `{ reset: true }` starts from zero afterwards. */
   stats(options?: StatsOptions): StoreStats {
-    const { cache, lifecycle } = Face.partsOf(this);
-    return readStats(cache.context.counters, lifecycle, options);
+    return readStats(this.#parts.cache.context.counters, this.#parts.lifecycle, options);
   }
 
   /** What logs show of an adapter, and of a Keyv around it: none of its options. */
@@ -172,29 +192,29 @@ export class KeyvRedisStore extends Face {
   on(event: string, listener: (...args: any[]) => void): this;
   on(event: string, listener: (...args: never[]) => void): this {
     if (event === 'error') this.#namespace.taken();
-    Face.partsOf(this).cache.context.events.on(event as 'error', listener as never);
+    this.#parts.cache.context.events.on(event as 'error', listener as never);
     return this;
   }
 
   /** Removes a listener. */
   off(event: string, listener: (...args: never[]) => void): this {
-    Face.partsOf(this).cache.context.events.off(event as 'error', listener as never);
+    this.#parts.cache.context.events.off(event as 'error', listener as never);
     return this;
   }
 
   /** Connects, for applications that fail at start-up if Redis cannot be reached. */
   ready(): Promise<void> {
-    return Face.partsOf(this).lifecycle.ready();
+    return this.#parts.lifecycle.ready();
   }
 
   /** Checks that Redis answers. Redis: PING. */
   ping(): Promise<void> {
-    return Face.partsOf(this).lifecycle.ping();
+    return this.#parts.lifecycle.ping();
   }
 
   /** Waits for calls in flight, at most `timeout` milliseconds, and closes the connections that this adapter opened. Idempotent. */
   async disconnect(): Promise<void> {
-    await Face.partsOf(this).lifecycle.disconnect();
+    await this.#parts.lifecycle.disconnect();
   }
 
   /** For other parts of the Keyv face. @internal */
@@ -213,7 +233,7 @@ export class KeyvRedisStore extends Face {
   #open(): KeyvEntries {
     if (this.#opened) return this.#opened;
     this.#namespace.decide();
-    const { cache: standard, cacheOf } = Face.partsOf(this);
+    const { cache: standard, cacheOf } = this.#parts;
     const { name } = this.#namespace;
     // Without a name the prefix is the namespace. A key function of the user knows no namespaces.
     const cache = name && standard.context.keysOf ? cacheOf(name) : standard;

@@ -1,6 +1,8 @@
+import type { RedisClientType } from '@redis/client';
 import { type Entries, parseBounds, toPairs, type WriteOptions } from '../cache/call-options.js';
 import { nullCommands } from '../commands/local.js';
 import { compose, type StoreParts } from '../compose.js';
+import type { Status } from '../connection/connection.js';
 import type { CallOptions } from '../connection/guard.js';
 import { openPool } from '../connection/open.js';
 import type { Pool } from '../connection/pools.js';
@@ -12,11 +14,10 @@ import { expected } from '../messages.js';
 import { type Connect, optionsOf } from '../options/locations.js';
 import type { ConnectionOptions, StoreOptions } from '../options/options.js';
 import { parsePoolOptions } from '../options/parse.js';
-import type { StoreEvents } from '../telemetry/events.js';
+import type { BreakerState, Source, StoreEvents } from '../telemetry/events.js';
 import { readStats } from '../telemetry/stats.js';
 import { unawaited } from '../time/waiting.js';
 import type { Ttl } from '../ttl.js';
-import { Face } from './face.js';
 import type { StoreMethods } from './methods.js';
 
 /**
@@ -24,19 +25,45 @@ import type { StoreMethods } from './methods.js';
  * take through their `KeyvAdapter`, and what Redis offers beyond it.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the constructor assigns every method of the interface
-export class RedisStore extends Face {
+export class RedisStore {
   readonly name: string;
+  readonly #parts: StoreParts;
 
   /** @internal Use {@link redisStore}. */
   constructor(parts: StoreParts, name = 'redis') {
-    super(parts);
     this.name = name;
+    this.#parts = parts;
     Object.assign(this, methodsOf(this, parts));
+  }
+
+  /** node-redis's client if all calls share one connection (the default). It connects on first use: see `ready()`. */
+  get client(): RedisClientType | undefined {
+    return this.#parts.lifecycle.client as RedisClientType | undefined;
+  }
+
+  /** The state of the connection. */
+  get status(): Status {
+    return this.#parts.lifecycle.status;
+  }
+
+  /** The state of the circuit breaker: calls are sent (`closed`), refused (`open`), or one is tried (`half-open`). */
+  get breaker(): BreakerState {
+    return this.#parts.lifecycle.breaker;
+  }
+
+  /** Which store this is, in the messages of the channels `redis-tier:command` and `redis-tier:load`. */
+  get source(): Source {
+    return this.#parts.cache.context.source;
   }
 
   /** What logs show of a store: none of its options. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return `RedisStore { name: '${this.name}', status: '${this.status}' }`;
+  }
+
+  /** The parts, for other faces of the same store. @internal */
+  static partsOf(store: RedisStore): StoreParts {
+    return store.#parts;
   }
 }
 
