@@ -1,6 +1,6 @@
 import { Cache } from './cache/cache.js';
 import type { CacheContext, Engine } from './cache/context.js';
-import { type Lifecycle, LocalLifecycle, RemoteLifecycle } from './cache/lifecycle.js';
+import { type Lifecycle, localLifecycle, remoteLifecycle } from './cache/lifecycle.js';
 import { connectionListeners, queueEvents, recordedCommands, replayLast, tracedCommands } from './cache/recording.js';
 import { TagMemory } from './cache/tag-generations.js';
 import { createCodecs } from './codec/codec.js';
@@ -127,7 +127,7 @@ function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, 
     failedAt: () => Math.max(pool.failedAt, trackingPool?.failedAt ?? pool.failedAt, near?.silentSince ?? pool.failedAt),
     isReachable: () => pool.status !== 'reconnecting',
     clearLater: queue?.clearLater,
-    lifecycle: new RemoteLifecycle({ pool, near, trackingPool, timeout, background: room.background, idle, beforeClosing }),
+    lifecycle: remoteLifecycle({ pool, near, trackingPool, timeout, background: room.background, idle, beforeClosing }),
   };
 }
 
@@ -140,6 +140,6 @@ function localEngine(commands: Commands, { names, source, background, ...recorde
     commands: finished(inOrder(engine.commands)),
     commandsWithin: (bounds) =>
       finished(inOrder(bounds.signal ? abortableCommands(engine.commands, bounds.signal) : engine.commands, bounds)),
-    lifecycle: new LocalLifecycle(engine, background),
+    lifecycle: localLifecycle(engine, background),
   };
 }

@@ -1,5 +1,5 @@
-export type { ClearOptions, Entries, TagsOf, WriteOptions } from './cache/call-options.js';
-export type { OnFailure } from './cache/failure.js';
+export type { ClearOptions, Entries, WriteOptions } from './cache/call-options.js';
+export type { OnFailure, TagsOf } from './cache/context.js';
 export type { ReencodeOptions, ReencodeProgress } from './cache/reencode.js';
 export type { CounterOptions } from './cache/updates.js';
 export type { CodecOptions } from './codec/codec.js';

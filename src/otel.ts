@@ -102,21 +102,14 @@ function observeStats(store: Instrumentable, meter: Meter, common: Attributes): 
   return () => meter.removeBatchObservableCallback(observe, instruments);
 }
 
-/** The receivers of spans and durations. */
 interface Sinks {
   readonly tracer: Tracer | undefined;
   readonly meter: Meter | undefined;
   readonly keys: boolean;
 }
 
-/** The common part of all messages. */
-interface Message {
-  readonly source: Source;
-  readonly key: string | undefined;
-  readonly error?: unknown;
-}
+type Message = CommandTrace | LoadTrace;
 
-/** The handlers of one kind of message. */
 interface Watch<T> {
   readonly begun: (trace: T) => Span | undefined;
   readonly ended: (trace: T, span: Span | undefined, seconds: number) => void;
@@ -177,11 +170,9 @@ function follow<T extends Message>(name: string, source: Source, { begun, ended 
     },
   };
   // Further handlers would only cost time.
-  channel.start.subscribe(listeners.start as never);
-  channel.asyncEnd.subscribe(listeners.asyncEnd as never);
+  channel.subscribe(listeners as never);
   return () => {
-    channel.start.unsubscribe(listeners.start as never);
-    channel.asyncEnd.unsubscribe(listeners.asyncEnd as never);
+    channel.unsubscribe(listeners as never);
     for (const { span } of following.values()) span?.end();
     following.clear();
   };

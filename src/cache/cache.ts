@@ -1,7 +1,8 @@
 import type { CallOptions } from '../connection/guard.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { nearOnlyCommands } from '../near/commands.js';
-import type { CacheContext, CacheCore } from './context.js';
+import type { CacheContext } from './context.js';
+import type { CacheCore } from './core.js';
 import { FailurePolicy } from './failure.js';
 import { Reader } from './reader.js';
 import { Scans } from './scans.js';
@@ -15,7 +16,6 @@ import { Writer } from './writer.js';
  * Views with other bounds or keys share what the process knows of the same entries.
  */
 export class Cache implements CacheCore {
-  readonly context: CacheContext;
   readonly policy: FailurePolicy;
   readonly tags: Tags;
   readonly values: Values;
@@ -24,8 +24,7 @@ export class Cache implements CacheCore {
   readonly updates: Updates;
   readonly scans: Scans;
 
-  constructor(context: CacheContext) {
-    this.context = context;
+  constructor(readonly context: CacheContext) {
     this.policy = new FailurePolicy(context);
     this.tags = new Tags(context);
     this.values = new Values(this);

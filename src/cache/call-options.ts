@@ -4,6 +4,7 @@ import { ArgumentError } from '../errors.js';
 import { isVersion, versions } from '../keys/keyspace.js';
 import { expected } from '../messages.js';
 import { maxTimerDelay, type Ttl } from '../ttl.js';
+import type { TagsOf } from './context.js';
 import { checkTags } from './tags.js';
 
 /** How an entry is written, in place of a time to live. */
@@ -13,9 +14,6 @@ export interface WriteOptions {
   /** What the entry depends on, beside the option `tags`: `invalidateTags` with any of these makes it a miss. */
   readonly tags?: readonly string[] | undefined;
 }
-
-/** The tags of an entry, as the option of that name gives them. */
-export type TagsOf = (key: string, value: unknown) => readonly string[];
 
 const known: Record<keyof WriteOptions, true> = { ttl: true, tags: true };
 const none: readonly string[] = [];
@@ -46,13 +44,11 @@ export type Entries = Iterable<readonly [key: string, value: unknown]> | Readonl
 type Pair = readonly [key: string, value: unknown];
 
 /** The entries, each with its options. @throws {ArgumentError} for anything but pairs and records */
-export function toPairs(entries: Entries, how: Ttl | WriteOptions): (readonly [key: string, value: unknown, how: Ttl | WriteOptions])[] {
-  const list: (readonly [key: string, value: unknown, how: Ttl | WriteOptions])[] = [];
-  for (const pair of pairsOf(entries)) {
+export function toPairs(entries: Entries, how: Ttl | WriteOptions): (readonly [...Pair, how: Ttl | WriteOptions])[] {
+  return Array.from(pairsOf(entries), (pair) => {
     checkArgument('entries', 'pairs of key and value', pair, Array.isArray(pair) && pair.length === 2);
-    list.push([pair[0], pair[1], how]);
-  }
-  return list;
+    return [pair[0], pair[1], how];
+  });
 }
 
 function pairsOf(entries: Entries): Iterable<Pair> {

@@ -9,10 +9,7 @@ import type { Events, Source } from '../telemetry/events.js';
 import type { Counters } from '../telemetry/stats.js';
 import type { Background } from '../time/background.js';
 import type { Milliseconds, TtlPolicy } from '../ttl.js';
-import type { TagsOf } from './call-options.js';
-import type { FailurePolicy, OnFailure } from './failure.js';
 import type { TagMemory } from './tag-generations.js';
-import type { TagSettings, Tags } from './tags.js';
 
 /** What reaches Redis, or answers in its place. */
 export interface Engine {
@@ -35,6 +32,19 @@ export interface LoadsUnderWay {
   forgetAll(): void;
   /** Later callers do not share any load of now. It is not overtaken. */
   close(): void;
+}
+
+/** The result of a failed read or write: `'miss'` gives the caller a miss, `'throw'` the error. */
+export type OnFailure = 'miss' | 'throw';
+
+/** The tags of an entry, as the option of that name gives them. */
+export type TagsOf = (key: string, value: unknown) => readonly string[];
+
+export interface TagSettings {
+  /** Whether every entry carries the generation of the store: the option `lazyClear`. */
+  readonly lazy: boolean;
+  /** Whether `has`, `ttl`, `keys` and the like check tags: if an option says that entries may carry some. */
+  readonly strict: boolean;
 }
 
 /** What the operations of a cache need. */
@@ -61,18 +71,11 @@ export interface CacheContext extends Engine {
   readonly tagMemory: TagMemory;
   /** The deadline of one command. */
   readonly timeout: Milliseconds;
-  /** Aborted when the callers of this cache give up. */
+  /** Aborted when the callers of this cache give up. Then their calls reject, whatever `onFailure` says. */
   readonly signal?: AbortSignal | undefined;
   readonly loads: LoadsUnderWay;
   readonly background: Background;
   readonly releases: ReleaseQueue;
   /** Misses are not recorded: a tier behind this one answers them. */
   readonly recordsHitsOnly?: boolean | undefined;
-}
-
-/** What every part of a cache shares. */
-export interface CacheCore {
-  readonly context: CacheContext;
-  readonly policy: FailurePolicy;
-  readonly tags: Tags;
 }

@@ -1,25 +1,11 @@
 import { AbortedError, ArgumentError, BreakerOpenError, CacheError, CommandError } from '../errors.js';
-import type { Events } from '../telemetry/events.js';
-import type { Counters } from '../telemetry/stats.js';
 import { attempt, unawaited } from '../time/waiting.js';
-
-/** The result of a failed read or write: `'miss'` gives the caller a miss, `'throw'` the error. */
-export type OnFailure = 'miss' | 'throw';
+import type { CacheContext } from './context.js';
 
 /** The operation that an error names. */
 export interface Operation {
   readonly name: string;
   readonly key?: string | undefined;
-}
-
-interface FailureContext {
-  readonly events: Events;
-  readonly onFailure: OnFailure;
-  /** Whether wrong arguments reject. */
-  readonly strict: boolean;
-  readonly counters: Counters;
-  /** The signal of the callers. Calls that it aborts reject, whatever `onFailure` says. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -28,11 +14,11 @@ interface FailureContext {
  * caller asked for it. A rejection that is not awaited does not end the process.
  */
 export class FailurePolicy {
-  readonly #context: FailureContext;
+  readonly #context: CacheContext;
   /** Whether a read or a write with right arguments may reject. `get` is called too often to mark every promise. */
   readonly #mayReject: boolean;
 
-  constructor(context: FailureContext) {
+  constructor(context: CacheContext) {
     this.#context = context;
     this.#mayReject = context.onFailure === 'throw' || context.signal !== undefined;
   }
@@ -89,7 +75,8 @@ export class FailurePolicy {
   report(operation: Operation, error: unknown): Error {
     if (error instanceof AbortedError && error.operation !== undefined) return error;
     if (error instanceof ArgumentError) return this.#refuse(operation, error);
-    const failure = error instanceof CacheError ? error : new CommandError(messageOf(error), { cause: error });
+    const failure =
+      error instanceof CacheError ? error : new CommandError(error instanceof Error ? error.message : String(error), { cause: error });
     // All calls that waited for one connection, or met the open circuit breaker, share one error.
     const own = failure.operation === undefined && !(failure instanceof BreakerOpenError) ? failure : copyOf(failure);
     own.operation = operation.name;
@@ -114,8 +101,4 @@ export class FailurePolicy {
 
 function copyOf(error: CacheError): CacheError {
   return Object.assign(Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error)), {});
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

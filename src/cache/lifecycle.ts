@@ -42,94 +42,66 @@ export interface RemoteResources {
 }
 
 /** Of a store on Redis. */
-export class RemoteLifecycle implements Lifecycle {
-  readonly #parts: RemoteResources;
-  #closing: Promise<void> | undefined;
+export function remoteLifecycle({ pool, near, trackingPool, timeout, background, idle, beforeClosing }: RemoteResources): Lifecycle {
+  let closing: Promise<void> | undefined;
 
-  constructor(parts: RemoteResources) {
-    this.#parts = parts;
-  }
-
-  get status(): Status {
-    return this.#parts.pool.status ?? 'idle';
-  }
-
-  get breaker(): BreakerState {
-    return this.#parts.pool.breaker;
-  }
-
-  get pending(): number {
-    return this.#parts.pool.pending + (this.#parts.trackingPool?.pending ?? 0);
-  }
-
-  get client(): unknown {
-    return this.#parts.pool.client;
-  }
-
-  get near(): NearHolding | undefined {
-    return this.#parts.near?.holding;
-  }
-
-  ready(): Promise<void> {
-    return unawaited(named('ready', () => this.#parts.pool.probe((connection) => connection.ready())));
-  }
-
-  ping(): Promise<void> {
-    return unawaited(named('ping', () => this.#parts.pool.probe(async (connection) => void (await connection.send(['PING'])))));
-  }
-
-  async disconnect(): Promise<void> {
-    const { near, trackingPool, timeout } = this.#parts;
-    near?.close();
-    this.#closing ??= this.#close();
-    await Promise.all([this.#closing, trackingPool?.close(timeout)]);
-  }
-
-  async #close(): Promise<void> {
-    const { pool, timeout, background, idle, beforeClosing } = this.#parts;
+  async function close(): Promise<void> {
     const start = performance.now();
-    const left = (): Milliseconds => Math.max(1, timeout - (performance.now() - start));
+    const left = (min: Milliseconds): Milliseconds => Math.max(min, timeout - (performance.now() - start));
     await waitAtMost(background.idle(), timeout);
     background.stop(new ClosedError());
-    await waitAtMost(idle(), left());
-    if (beforeClosing) await waitAtMost(beforeClosing(), left());
+    await waitAtMost(idle(), left(1));
+    if (beforeClosing) await waitAtMost(beforeClosing(), left(1));
     // Reads of this tick leave at its end.
     await new Promise<void>((resolve) => nextTick(resolve));
-    await pool.close(Math.max(0, timeout - (performance.now() - start)));
+    await pool.close(left(0));
   }
+
+  return {
+    get status() {
+      return pool.status;
+    },
+    get breaker() {
+      return pool.breaker;
+    },
+    get pending() {
+      return pool.pending + (trackingPool?.pending ?? 0);
+    },
+    get client() {
+      return pool.client;
+    },
+    get near() {
+      return near?.holding;
+    },
+    ready: () => unawaited(named('ready', () => pool.probe((connection) => connection.ready()))),
+    ping: () => unawaited(named('ping', () => pool.probe(async (connection) => void (await connection.send(['PING']))))),
+    async disconnect() {
+      near?.close();
+      closing ??= close();
+      await Promise.all([closing, trackingPool?.close(timeout)]);
+    },
+  };
 }
 
 /** Of a store in this process: ready until it is closed. */
-export class LocalLifecycle implements Lifecycle {
-  readonly breaker = 'closed';
-  readonly pending = 0;
-  readonly client = undefined;
-  readonly #engine: ClosableCommands;
-  readonly #background: Background;
-
-  constructor(engine: ClosableCommands, background: Background) {
-    this.#engine = engine;
-    this.#background = background;
-  }
-
-  get status(): Status {
-    return this.#engine.closed ? 'closed' : 'ready';
-  }
-
-  ready(): Promise<void> {
-    return unawaited(named('ready', () => this.#engine.commands.ping()));
-  }
-
-  ping(): Promise<void> {
-    return unawaited(named('ping', () => this.#engine.commands.ping()));
-  }
-
-  async disconnect(): Promise<void> {
-    // Closed at once if nothing is under way.
-    if (!this.#background.isIdle) await waitAtMost(this.#background.idle(), closeTimeout);
-    this.#background.stop(new ClosedError());
-    this.#engine.close();
-  }
+export function localLifecycle(engine: ClosableCommands, background: Background): Lifecycle {
+  const ping = (operation: string): Promise<void> => unawaited(named(operation, () => engine.commands.ping()));
+  return {
+    get status() {
+      return engine.closed ? 'closed' : 'ready';
+    },
+    breaker: 'closed',
+    pending: 0,
+    client: undefined,
+    ready: () => ping('ready'),
+    ping: () => ping('ping'),
+    async disconnect() {
+      // Closed at once if nothing is under way.
+      if (!background.isIdle) await waitAtMost(background.idle(), closeTimeout);
+      background.stop(new ClosedError());
+      engine.close();
+    },
+  };
 }
 
 /** Names the operation in its error. */

@@ -5,7 +5,7 @@ import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { unawaited } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import type { CacheCore } from './context.js';
+import type { CacheCore } from './core.js';
 import { recordRead } from './recording.js';
 import type { Values } from './values.js';
 

@@ -1,16 +1,13 @@
 import type { ReadEntry, Stored } from '../codec/entry.js';
-import { type Commands, type OrderedCommands, verbTable, wrapEach } from '../commands/commands.js';
+import { type Commands, type OrderedCommands, wrapEach } from '../commands/commands.js';
 import type { DeleteQueue, OnQueued } from '../commands/delete-queue.js';
 import { type CacheError, ConnectionError } from '../errors.js';
 import { type KeyNames, keyName } from '../keys/keyspace.js';
-import { type BreakerState, type Events, isTraced, type Source, trace } from '../telemetry/events.js';
-import type { Counters } from '../telemetry/stats.js';
+import { type BreakerState, isTraced, type Source, trace } from '../telemetry/events.js';
+import type { CacheContext } from './context.js';
 
 /** Where records go. */
-export interface Recorders {
-  readonly counters: Counters;
-  readonly events: Events;
-}
+type Recorders = Pick<CacheContext, 'counters' | 'events'>;
 
 type Keys = readonly (string | Buffer)[];
 
@@ -54,9 +51,8 @@ export function recordedCommands(commands: OrderedCommands, names: KeyNames, { c
     },
     setMany(entries) {
       for (const { value } of entries) countWrite(value);
-      return stored(commands.setMany(entries), verbTable.setMany.keys(entries as never, undefined as never), (results, i) => {
-        return results[i]?.status === 'fulfilled';
-      });
+      const keys = entries.map(({ key }) => key);
+      return stored(commands.setMany(entries), keys, (results, i) => results[i]?.status === 'fulfilled');
     },
     add(key, value, ttl) {
       countWrite(value);
@@ -111,7 +107,8 @@ export function recordRead({ counters, events }: Recorders, operation: string, k
 export function queueEvents({ counters, events }: Recorders, names: KeyNames, face: Source['face']): OnQueued {
   return (error, what, refused) => {
     const when = refused ? 'is refused by Redis and tried again' : 'waits until Redis is back';
-    const event = new ConnectionError(`${describe(what)} ${when}: ${error.message}`, { cause: error });
+    const subject = what === 'clear' ? 'the clear' : `the deletion of ${what.length} ${what.length === 1 ? 'key' : 'keys'}`;
+    const event = new ConnectionError(`${subject} ${when}: ${error.message}`, { cause: error });
     event.operation = what === 'clear' ? 'clear' : operationOf(what, names, face);
     const isOne = what !== 'clear' && what.length === 1 && event.operation !== 'invalidateTags';
     const key = isOne ? keyName(names.space, what[0] as string) : undefined;
@@ -128,11 +125,6 @@ export async function replayLast(queue: DeleteQueue, { events }: Pick<Recorders,
   if (lost === 0) return;
   const what = lost === 1 ? '1 deletion that waited for Redis was' : `${lost} deletions that waited for Redis were`;
   events.emit('error', new ConnectionError(`${what} never sent`));
-}
-
-function describe(what: readonly string[] | 'clear'): string {
-  if (what === 'clear') return 'the clear';
-  return `the deletion of ${what.length} ${what.length === 1 ? 'key' : 'keys'}`;
 }
 
 function operationOf(redisKeys: readonly string[], { space }: KeyNames, face: Source['face']): string {

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { callOptions, checkArgument } from '../checks.js';
 import { isFramed, type ReadEntry, type Stored } from '../codec/entry.js';
 import { holdsExactNumbers } from '../codec/storable.js';
-import type { CacheContext } from './context.js';
+import { keyName } from '../keys/keyspace.js';
+import type { CacheCore } from './core.js';
 
 /** Options of `reencode`. */
 export interface ReencodeOptions {
@@ -42,13 +43,11 @@ type RewriteResult = 'rewritten' | 'unreadable' | 'left' | 'unchanged';
 
 /** Rewrites entries as the codec writes them now. They keep their time to live, their age and their tags. */
 export class Reencoder {
-  readonly #context: Pick<CacheContext, 'codec' | 'commands'>;
-  readonly #onUnreadable: (redisKey: string, error: unknown) => void;
+  readonly #cache: CacheCore;
   #progress = { scanned: 0, rewritten: 0, unreadable: 0, left: 0 };
 
-  constructor(context: Pick<CacheContext, 'codec' | 'commands'>, onUnreadable: (redisKey: string, error: unknown) => void) {
-    this.#context = context;
-    this.#onUnreadable = onUnreadable;
+  constructor(cache: CacheCore) {
+    this.#cache = cache;
   }
 
   /** @returns the progress after this page, from which `cursor` goes on */
@@ -56,7 +55,7 @@ export class Reencoder {
     const progress = this.#progress;
     for (let i = 0; i < redisKeys.length; i += sliceSize) {
       const slice = redisKeys.slice(i, i + sliceSize);
-      const entries = await this.#context.commands.getMany(slice);
+      const entries = await this.#cache.context.commands.getMany(slice);
       const outcomes = await Promise.all(slice.map((redisKey, at) => this.#rewrite(redisKey, entries[at] as ReadEntry)));
       for (const outcome of outcomes) if (outcome !== 'unchanged') progress[outcome]++;
     }
@@ -66,13 +65,13 @@ export class Reencoder {
 
   async #rewrite(redisKey: string, entry: ReadEntry): Promise<RewriteResult> {
     if (!entry.found) return 'unchanged';
-    const { codec, commands } = this.#context;
+    const { codec, commands, keys } = this.#cache.context;
     const { payload } = entry;
     let value: unknown;
     try {
       value = await codec.decode(payload, redisKey);
     } catch (error) {
-      this.#onUnreadable(redisKey, error);
+      this.#cache.policy.report({ name: 'reencode', key: keyName(keys, redisKey) }, error);
       return 'unreadable';
     }
     let rewritten: Stored | undefined;

@@ -5,7 +5,7 @@ import { globToRegExp } from '../keys/glob.js';
 import { allVersions, type KeySpace, keyName } from '../keys/keyspace.js';
 import { OneAtATime } from '../time/background.js';
 import { type ClearOptions, parseClear } from './call-options.js';
-import type { CacheCore } from './context.js';
+import type { CacheCore } from './core.js';
 import { parseReencode, type ReencodeOptions, type ReencodeProgress, Reencoder } from './reencode.js';
 
 /** How a cache with the bounds of the store runs a clear that waited for Redis. */
@@ -70,7 +70,7 @@ export class Scans {
     const hides = this.#cache.context.keys.varies ? () => true : (redisKey: string) => space.owns(redisKey);
     await this.#orLater(scopeName(scope), hides, async (scans) => {
       await scans.#unlinkAll(scans.#ownPages(space));
-      scans.#cache.tags.cleared();
+      scans.#cache.context.tagMemory.cleared();
     });
   }
 
@@ -137,16 +137,12 @@ export class Scans {
 
   async *reencode(options?: ReencodeOptions): AsyncGenerator<ReencodeProgress, void, undefined> {
     const { cursor } = parseReencode(options);
-    const { context, policy } = this.#cache;
-    const reencoder = new Reencoder(context, (redisKey, error) => {
-      policy.report({ name: 'reencode', key: keyName(context.keys, redisKey) }, error);
-    });
+    const reencoder = new Reencoder(this.#cache);
     for await (const { redisKeys, next } of this.#failingLoud('reencode', this.#entryPages(cursor))) {
-      yield await policy.failLoud({ name: 'reencode' }, () => reencoder.rewritePage(redisKeys, next));
+      yield await this.#cache.policy.failLoud({ name: 'reencode' }, () => reencoder.rewritePage(redisKeys, next));
     }
   }
 
-  /** Whether a key in Redis matches the pattern. */
   #matches(pattern: string): (redisKey: string) => boolean {
     const { keys } = this.#cache.context;
     const { glob, test } = keys.scan(pattern);

@@ -6,12 +6,6 @@ import type { Milliseconds, RedisTtl } from '../ttl.js';
 /** How long the key of a tag outlives its entry at least: the entry is written later, and its time counts from then. */
 const minMargin: Milliseconds = 250;
 
-/** A read of a generation that other writes of the same tick share. */
-interface SharedRead {
-  readonly id: Promise<string>;
-  readonly round: number;
-}
-
 /**
  * Reads the generations that new entries carry. The key of a tag lives half as long again as the longest entry that carries it, so that it
  * is rarely extended. While the process knows that it lives long enough, a read is a GET.
@@ -20,8 +14,8 @@ export class TagReader {
   readonly #commands: Pick<OrderedCommands, 'get' | 'ensureGeneration'>;
   readonly #memory: TagMemory;
   readonly #keyOf: (tag: string) => string;
-  /** The reads of this tick that are not answered, by tag. */
-  readonly #reads = new Map<string, SharedRead>();
+  /** The reads of this tick that are not answered, by tag, each with the round that it began in. */
+  readonly #reads = new Map<string, { readonly id: Promise<string>; readonly round: number }>();
 
   /** `keyOf`: the key of a tag in Redis. */
   constructor(commands: Pick<OrderedCommands, 'get' | 'ensureGeneration'>, memory: TagMemory, keyOf: (tag: string) => string) {
@@ -169,7 +163,7 @@ export class TagMemory {
     }
   }
 
-  /** The keys of all tags were deleted. */
+  /** The keys of all tags were deleted with the entries. */
   cleared(): void {
     this.round++;
     this.#young.clear();

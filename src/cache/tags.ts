@@ -1,37 +1,16 @@
 import { checkArgument } from '../checks.js';
 import { asMissing, type ReadEntry, type Stored, StoredEntry, type TagGenerations, withTags } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
-import { batchSize, type OrderedCommands, prefixLength } from '../commands/commands.js';
+import { batchSize, prefixLength } from '../commands/commands.js';
 import { ArgumentError, UnsupportedError } from '../errors.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { withTimeout } from '../time/deadlines.js';
-import type { Milliseconds, RedisTtl } from '../ttl.js';
-import { type TagMemory, TagReader } from './tag-generations.js';
+import type { RedisTtl } from '../ttl.js';
+import type { CacheContext } from './context.js';
+import { TagReader } from './tag-generations.js';
 
 /** The tag of the whole store, which every entry carries under `lazyClear`. No tag of a caller is empty. */
 const wholeStore = '';
-
-export interface TagSettings {
-  /** Whether every entry carries the generation of the store: the option `lazyClear`. */
-  readonly lazy: boolean;
-  /** Whether `has`, `ttl`, `keys` and the like check tags: if an option says that entries may carry some. */
-  readonly strict: boolean;
-}
-
-interface TagContext {
-  readonly commands: OrderedCommands;
-  readonly keys: KeySpace;
-  readonly tagging: TagSettings;
-  readonly tagMemory: TagMemory;
-  readonly timeout: Milliseconds;
-}
-
-/** The beginning of an entry, and the tags it lists. */
-interface EntryPrefix {
-  readonly key: string;
-  readonly prefix: Buffer | null;
-  readonly entry: StoredEntry | undefined;
-}
 
 /**
  * Tags, by generations. Each tag in use has a key in Redis that holds a random id, its generation. An entry carries its tags and their
@@ -41,10 +20,10 @@ interface EntryPrefix {
 export class Tags {
   readonly lazy: boolean;
   readonly strict: boolean;
-  readonly #context: TagContext;
+  readonly #context: CacheContext;
   readonly #generations: TagReader;
 
-  constructor(context: TagContext) {
+  constructor(context: CacheContext) {
     this.#context = context;
     this.#generations = new TagReader(context.commands, context.tagMemory, (tag) => this.#redisKey(tag));
     this.lazy = context.tagging.lazy;
@@ -116,27 +95,24 @@ export class Tags {
   }
 
   /** @throws {ArgumentError} if the keys of the store leave no place for tags */
-  checkPlace(): void {
-    if (this.#context.keys.tags) return;
+  checkPlace(): NonNullable<KeySpace['tags']> {
+    if (this.#context.keys.tags) return this.#context.keys.tags;
     throw new ArgumentError('there is no place for tags if `keyFunction` or a literal `keyPrefix` makes the keys: leave `tags` out');
   }
 
-  /** The keys of all tags were deleted with the entries. */
-  cleared(): void {
-    this.#context.tagMemory.cleared();
-  }
-
   /** Makes every entry with one of the tags a miss. Redis: UNLINK of as many keys as there are tags. */
-  async invalidate(tags: readonly string[]): Promise<void> {
-    checkTags(tags);
-    await this.#invalidate(tags);
+  async invalidate(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const tags = [...new Set(names)];
+    this.#context.tagMemory.invalidated(tags);
+    await this.#context.commands.unlink(tags.map((tag) => this.#redisKey(tag)));
   }
 
   /** Makes every entry of the store a miss. */
   async invalidateAll(): Promise<void> {
     if (!this.lazy)
       throw new UnsupportedError('`clear({ lazy: true })` needs the option `lazyClear: true`, in every store that shares the keys');
-    await this.#invalidate([wholeStore]);
+    await this.invalidate([wholeStore]);
   }
 
   /** Whether each entry exists and its tags are valid, within one deadline. Redis: GETRANGE, pipelined, and GET of the tags. */
@@ -188,7 +164,7 @@ export class Tags {
   }
 
   /** The first bytes of each entry, with all of its tags. */
-  async #prefixes(redisKeys: readonly string[]): Promise<EntryPrefix[]> {
+  async #prefixes(redisKeys: readonly string[]) {
     const prefixes = await this.#context.commands.prefixes(redisKeys, prefixLength);
     return Promise.all(
       redisKeys.map(async (key, i) => {
@@ -220,16 +196,8 @@ export class Tags {
     return this.#generations.extend([...generations.keys()], life);
   }
 
-  async #invalidate(names: readonly string[]): Promise<void> {
-    if (names.length === 0) return;
-    const tags = [...new Set(names)];
-    this.#context.tagMemory.invalidated(tags);
-    await this.#context.commands.unlink(tags.map((tag) => this.#redisKey(tag)));
-  }
-
   #redisKey(tag: string): string {
-    this.checkPlace();
-    return (this.#context.keys.tags as NonNullable<KeySpace['tags']>).toRedisKey(tag);
+    return this.checkPlace().toRedisKey(tag);
   }
 }
 
@@ -238,7 +206,7 @@ function isCurrent(tags: TagGenerations, now: TagGenerations): boolean {
   return true;
 }
 
-/** Checks what a caller gives as tags. */
+/** What a caller gives as tags, as it is. @throws {ArgumentError} for anything but tags */
 export function checkTags(tags: unknown): readonly string[] {
   const isTag = (tag: unknown): boolean => typeof tag === 'string' && tag !== '' && tag.isWellFormed();
   checkArgument('tags', 'an array of strings that are not empty', tags, Array.isArray(tags) && tags.every(isTag));

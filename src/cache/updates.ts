@@ -7,11 +7,12 @@ import { performance } from '../time/clock.js';
 import { type CheckDeadline, withDeadline } from '../time/deadlines.js';
 import { type RedisTtl, redisTtl, type Ttl } from '../ttl.js';
 import type { WriteOptions } from './call-options.js';
-import type { CacheCore } from './context.js';
+import type { CacheCore } from './core.js';
 import { freshFor, type Reader } from './reader.js';
 import { recordRead } from './recording.js';
+import { checkTags } from './tags.js';
 import type { Values } from './values.js';
-import type { EncodingEntry, Writer } from './writer.js';
+import { type EncodingEntry, targetsOf, type Writer } from './writer.js';
 
 /** How `incr` and `decr` count. */
 export interface CounterOptions {
@@ -122,7 +123,7 @@ export class Updates {
     return this.#cache.policy.failLoud({ name: 'getAndDelete', key }, async () => {
       const { commands, timeout } = this.#cache.context;
       const began = performance.now();
-      const { redisKeys, leases } = this.#cache.writer.targets([key]);
+      const { redisKeys, leases } = targetsOf(this.#cache.context, [key]);
       const redisKey = redisKeys[0] as string;
       let entry: ReadEntry = await commands.getAndDelete(redisKey, leases[0]);
       if (this.#cache.tags.needsTagCheck(entry)) entry = await this.#cache.reader.withValidTags(entry, new TimeBudget(timeout, began));
@@ -135,7 +136,7 @@ export class Updates {
     return this.#cache.policy.failLoud({ name: 'invalidateTags' }, async () => {
       // Any load under way may depend on them: later callers do not share it.
       this.#cache.context.loads.close();
-      await this.#cache.tags.invalidate(tags);
+      await this.#cache.tags.invalidate(checkTags(tags));
     });
   }
 }

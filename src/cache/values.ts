@@ -5,7 +5,7 @@ import { hasPayloadOf, isReadable, type NearEntry, type ReadableEntry, share } f
 import type { NearTier } from '../near/tier.js';
 import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import type { CacheCore } from './context.js';
+import type { CacheCore } from './core.js';
 
 /** The use of an entry is noted this often at most, which is exact enough for eviction. */
 const useInterval: Milliseconds = 100;

@@ -7,19 +7,25 @@ import { waitAtMost } from '../time/deadlines.js';
 import { pause, unawaited } from '../time/waiting.js';
 import type { Ttl } from '../ttl.js';
 import { allTags, parseWriteOptions, type WriteOptions } from './call-options.js';
-import type { CacheCore } from './context.js';
+import type { CacheContext } from './context.js';
+import type { CacheCore } from './core.js';
 import type { Operation } from './failure.js';
 
 /** An entry to be written, whose value may still be encoded. */
 export type EncodingEntry = NewEntry<MaybePromise<Stored>> & { readonly isTagged: boolean };
 
-/** What `setMany` stores. */
 type Writes = readonly (readonly [key: string, value: unknown, how?: Ttl | WriteOptions])[];
 
-/** Keys in Redis, and the keys of their leases. */
 interface Targets {
   readonly redisKeys: string[];
   readonly leases: Leases;
+}
+
+/** The keys of a deletion, with the leases that it ends. Later callers do not share loads from before it. */
+export function targetsOf({ keys: space, loads }: CacheContext, keys: readonly string[]): Targets {
+  const redisKeys = keys.map((key) => space.toRedisKey(key));
+  for (const redisKey of redisKeys) loads.forget(redisKey);
+  return { redisKeys, leases: redisKeys.map((redisKey) => space.siblingKey?.(redisKey, 'lease')) };
 }
 
 /** Stores and deletes entries. */
@@ -29,7 +35,7 @@ export class Writer {
 
   constructor(cache: CacheCore) {
     this.#cache = cache;
-    this.#outdated = new Outdated(cache, (keys) => this.targets(keys));
+    this.#outdated = new Outdated(cache);
   }
 
   /** @returns whether it was stored. A value that is not stored deletes the entry that it was to replace. */
@@ -143,14 +149,14 @@ export class Writer {
   }
 
   #unlink(keys: readonly string[], counted: boolean): Promise<number> {
-    const { redisKeys, leases } = this.targets(keys);
+    const { redisKeys, leases } = targetsOf(this.#cache.context, keys);
     return keys.length === 0 ? Promise.resolve(0) : this.#cache.context.commands.unlink(redisKeys, { leases, counted });
   }
 
   /** @returns whether each key existed */
   unlinkEach(keys: readonly string[], operation = 'deleteMany'): Promise<boolean[]> {
     return this.#cache.policy.failLoud({ name: operation }, () => {
-      const { redisKeys, leases } = this.targets(keys);
+      const { redisKeys, leases } = targetsOf(this.#cache.context, keys);
       return this.#cache.context.commands.unlinkEach(redisKeys, leases);
     });
   }
@@ -170,14 +176,6 @@ export class Writer {
     const bytes = this.#cache.tags.withGenerations(this.#cache.context.codec.encode(value, redisKey), tags, life, earlier);
     return { key: redisKey, value: bytes, ttl: time, isTagged: tags.length > 0 };
   }
-
-  /** The keys of a deletion, with the leases that it ends. Later callers do not share loads from before it. */
-  targets(keys: readonly string[]): Targets {
-    const { keys: space, loads } = this.#cache.context;
-    const redisKeys = keys.map((key) => space.toRedisKey(key));
-    for (const redisKey of redisKeys) loads.forget(redisKey);
-    return { redisKeys, leases: redisKeys.map((redisKey) => space.siblingKey?.(redisKey, 'lease')) };
-  }
 }
 
 /** Failures of a write after which a deletion may succeed: it needs no memory, and the ACL may allow it. */
@@ -186,11 +184,9 @@ const kinds = [OutOfMemoryError, TooLargeError, PermissionError, CodecError];
 /** Deletes entries that are no longer true, because the write that was to replace them failed. */
 class Outdated {
   readonly #cache: CacheCore;
-  readonly #targets: (keys: readonly string[]) => Targets;
 
-  constructor(cache: CacheCore, targets: (keys: readonly string[]) => Targets) {
+  constructor(cache: CacheCore) {
     this.#cache = cache;
-    this.#targets = targets;
   }
 
   /** Whether a write that failed with this error leaves such an entry while Redis can be reached. */
@@ -206,7 +202,7 @@ class Outdated {
     const { timeout, background } = this.#cache.context;
     let targets: Targets;
     try {
-      targets = this.#targets(keys);
+      targets = targetsOf(this.#cache.context, keys);
     } catch {
       // A wrong key, which was reported.
       return;

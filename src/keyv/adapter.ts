@@ -30,7 +30,7 @@ export class KeyvRedisStore {
   readonly #texts: KeyvTexts;
   #isAnnounced = false;
   #iterating = 0;
-  #opened: { readonly cache: Cache; readonly entries: KeyvEntries } | undefined;
+  #opened: KeyvEntries | undefined;
 
   /**
    * @param connect a location, a client of node-redis, or options
@@ -49,7 +49,7 @@ export class KeyvRedisStore {
 
   /** Read by Keyv 6. A Keyv 4 or 5 that took the adapter before keeps it: then there are none, and Keyv 6 adapts to that. */
   get capabilities(): KeyvCapabilities | undefined {
-    if (this.#prefix.taken) return undefined;
+    if (this.#prefix.isTaken) return undefined;
     if (!this.#isAnnounced) answerRawReadsOfCaller(readCapabilities);
     this.#isAnnounced = true;
     return capabilities;
@@ -70,7 +70,7 @@ export class KeyvRedisStore {
     return { dialect: 'redis', url: 'redis://', namespace: this.namespace };
   }
 
-  /** node-redis's client, if all calls share one connection (the default). */
+  /** node-redis's client if all calls share one connection (the default). It connects on first use: see `ready()`. */
   get client(): RedisClientType | undefined {
     return this.#parts.lifecycle.client as RedisClientType | undefined;
   }
@@ -107,8 +107,8 @@ export class KeyvRedisStore {
 
   /** Redis: MGET */
   getMany<Value>(keys: string[]): Promise<(Value | undefined)[]> {
-    const { cache, entries } = this.#open();
-    return entries.each(keys, (bare) => cache.reader.getMany<Value>(bare));
+    const entries = this.#open();
+    return entries.each(keys, (bare) => entries.cache.reader.getMany<Value>(bare));
   }
 
   /**
@@ -118,24 +118,24 @@ export class KeyvRedisStore {
    * @returns whether it was stored
    */
   set(key: string, value: unknown, time?: Milliseconds): Promise<boolean> {
-    return this.#open().entries.set(key, value, time);
+    return this.#open().set(key, value, time);
   }
 
   /** Redis: SET with PX, pipelined. @returns whether each was stored, as `boolean[]` */
   // biome-ignore lint/suspicious/noExplicitAny: Keyv 5 declares void and passes on what comes; Keyv 4 has none
   setMany(entries: KeyvEntry[]): Promise<any> {
-    return unawaited(this.#open().entries.setMany(entries));
+    return unawaited(this.#open().setMany(entries));
   }
 
   /** Redis: UNLINK. @returns whether the key existed; also `false` if the deletion waits or failed */
   delete(key: string): Promise<boolean> {
-    return this.#open().entries.delete(key);
+    return this.#open().delete(key);
   }
 
   /** Redis: UNLINK. @returns whether each key existed, as `boolean[]`, for Keyv 6; whether any did for others */
   // biome-ignore lint/suspicious/noExplicitAny: one boolean for Keyv 5, one for each key for Keyv 6
   deleteMany(keys: string[]): Promise<any> {
-    return this.#open().entries.deleteMany(keys);
+    return this.#open().deleteMany(keys);
   }
 
   /** Redis: EXISTS */
@@ -145,8 +145,8 @@ export class KeyvRedisStore {
 
   /** Redis: EXISTS, pipelined */
   hasMany(keys: string[]): Promise<boolean[]> {
-    const { cache, entries } = this.#open();
-    return entries.each(keys, (bare) => cache.reader.hasMany(bare));
+    const entries = this.#open();
+    return entries.each(keys, (bare) => entries.cache.reader.hasMany(bare));
   }
 
   /**
@@ -155,16 +155,16 @@ export class KeyvRedisStore {
    * deletion. A string limits it to keys that begin with it and a colon.
    */
   clear(options?: { readonly lazy?: boolean } | string): Promise<void> {
-    return unawaited(this.#open().entries.clear(options));
+    return unawaited(this.#open().clear(options));
   }
 
   /** Every key of the namespace with its value. Redis: SCAN and MGET. A key may come twice while Redis resizes its table. */
   async *iterator<Value>(_namespace?: string): AsyncGenerator<[string, Value], void> {
-    const { cache, entries } = this.#open();
+    const entries = this.#open();
     this.#iterating += this.#isAnnounced ? 0 : 1;
     try {
       let page: string[] = [];
-      for await (const key of cache.scans.iterate()) {
+      for await (const key of entries.cache.scans.iterate()) {
         page.push(key);
         if (page.length < pageSize) continue;
         yield* entries.page<Value>(page);
@@ -226,19 +226,18 @@ export class KeyvRedisStore {
       get iterating() {
         return adapter.#iterating > 0;
       },
-      unreadable: (error) => adapter.#open().entries.report('get', undefined, error),
+      unreadable: (error) => adapter.#open().report('get', undefined, error),
     };
   }
 
-  #open(): { readonly cache: Cache; readonly entries: KeyvEntries } {
+  #open(): KeyvEntries {
     if (this.#opened) return this.#opened;
     this.#namespace.decide();
-    const { cacheOf } = this.#parts;
+    const { cache: standard, cacheOf } = this.#parts;
     const { name } = this.#namespace;
     // Without a name the prefix is the namespace. A key function of the user knows no namespaces.
-    const cache = name && this.#parts.cache.context.keysOf ? cacheOf(name) : this.#parts.cache;
-    const dialect = { prefix: this.#prefix, texts: this.#texts, isAnnounced: () => this.#isAnnounced };
-    this.#opened = { cache, entries: new KeyvEntries(cache, dialect) };
+    const cache = name && standard.context.keysOf ? cacheOf(name) : standard;
+    this.#opened = new KeyvEntries(cache, { prefix: this.#prefix, texts: this.#texts, isAnnounced: () => this.#isAnnounced });
     return this.#opened;
   }
 }

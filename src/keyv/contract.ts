@@ -40,16 +40,11 @@ export interface KeyvEntry {
 export const calls = ['get', 'getMany', 'has', 'hasMany', 'set', 'setMany', 'delete', 'deleteMany', 'clear'] as const;
 const methods = [...calls, 'disconnect', 'iterator'] as const;
 
-interface Method {
-  exists: boolean;
-  methodType: 'sync' | 'async' | 'none';
-}
-
 /** Keyv 6's `KeyvStorageCapability`, repeated here because only `createKeyv` may import Keyv. */
 export interface KeyvCapabilities {
   compatible: boolean;
   store: 'keyvStorage';
-  methods: Record<(typeof methods)[number], Method>;
+  methods: Record<(typeof methods)[number], { exists: boolean; methodType: 'sync' | 'async' | 'none' }>;
   expires: boolean;
 }
 

@@ -77,7 +77,6 @@ const ownOptions: Record<keyof OwnOptions, { readonly majors: readonly number[];
   sanitize: { majors: [6], type: 'object' },
 };
 
-/** The options of `createKeyv`, split by their receiver. */
 interface SplitOptions {
   readonly adapter: KeyvRedisOptions;
   readonly namespace: string | undefined;

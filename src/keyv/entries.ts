@@ -21,24 +21,32 @@ export interface KeyvDialect {
 
 /** Writes and deletions in the terms of Keyv, whose contract has no place for a failed deletion: the `error` event tells. */
 export class KeyvEntries {
-  readonly #cache: Cache;
+  readonly cache: Cache;
   readonly #dialect: KeyvDialect;
 
   constructor(cache: Cache, dialect: KeyvDialect) {
-    this.#cache = cache;
+    this.cache = cache;
     this.#dialect = dialect;
   }
 
   /** `time`: milliseconds from now; for Keyv 6, milliseconds since 1970. @returns whether it was stored */
   set(key: string, value: unknown, time?: Milliseconds): Promise<boolean> {
     const bare = this.#bare(key);
-    if (value instanceof Unencodable) return this.#refuse('set', bare, value);
+    if (value instanceof Unencodable) {
+      // It is not stored, and the entry that it was to replace is deleted.
+      this.report('set', bare, value.reason);
+      return this.#unlinkOld(bare);
+    }
     this.#dialect.texts.written(value);
-    if (!this.#dialect.isAnnounced() || typeof time !== 'number') return this.#cache.writer.set(bare, value, time);
+    if (!this.#dialect.isAnnounced() || typeof time !== 'number') return this.cache.writer.set(bare, value, time);
     const left = time - Date.now();
-    if (left > 0) return this.#cache.writer.set(bare, value, left);
-    if (time < firstInstant) this.#reportRelative(bare, time);
-    return this.#unlink('set', bare);
+    if (left > 0) return this.cache.writer.set(bare, value, left);
+    if (time < firstInstant) {
+      // Keyv 6 never computes such a time: a Keyv 4 or 5 has taken an adapter of Keyv 6.
+      const what = 'milliseconds since 1970: a Keyv 6 has this adapter, and a Keyv 4 or 5 needs one of its own';
+      this.report('set', bare, new ArgumentError(expected('expires', what, time)));
+    }
+    return this.#unlinkOld(bare);
   }
 
   async setMany(entries: readonly KeyvEntry[]): Promise<boolean[]> {
@@ -57,21 +65,21 @@ export class KeyvEntries {
     const isLast = (entry: KeyvEntry): boolean => last.get(entry.key) === entry;
     const unlink = ({ key, value, expires }: KeyvEntry): Promise<boolean> => this.set(key, value, expires);
     const before = odd.filter((entry) => !isLast(entry)).map(unlink);
-    const storing = this.#cache.writer.setMany(timed);
+    const storing = this.cache.writer.setMany(timed);
     const [stored] = await Promise.all([storing, ...before, ...odd.filter(isLast).map(unlink)]);
     const results = new Map(plain.map((entry, i) => [entry, stored[i]]));
     return entries.map((entry) => results.get(entry) === true);
   }
 
   delete(key: string): Promise<boolean> {
-    const unlinked = this.#orElse(this.#cache.writer.unlinkCounted([this.#bare(key)], 'delete'), 0);
+    const unlinked = this.#orElse(this.cache.writer.unlinkCounted([this.#bare(key)], 'delete'), 0);
     return unawaited(unlinked.then((count) => count > 0));
   }
 
   deleteMany(keys: readonly string[]): Promise<boolean[] | boolean> {
     return this.each(keys, async (bare) => {
       const existed = await this.#orElse(
-        this.#cache.writer.unlinkEach(bare),
+        this.cache.writer.unlinkEach(bare),
         bare.map(() => false),
       );
       return this.#dialect.isAnnounced() ? existed : existed.includes(true);
@@ -80,14 +88,14 @@ export class KeyvEntries {
 
   /** A string (`@keyvhq/core` passes its namespace) limits it to keys that begin with it and a colon. */
   async clear(options?: { readonly lazy?: boolean } | string): Promise<void> {
-    const { scans } = this.#cache;
+    const { scans } = this.cache;
     const isNamespace = typeof options === 'string' && options !== '';
     await this.#orElse(isNamespace ? scans.clearPattern(`${escapeGlob(`${options}:`)}*`) : scans.clear(options || undefined), undefined);
   }
 
   /** These keys with their values, as Keyv iterates. */
   async *page<Value>(keys: readonly string[]): AsyncGenerator<[string, Value], void, undefined> {
-    const values = await this.#cache.reader.getMany<Value>(keys, 'iterator');
+    const values = await this.cache.reader.getMany<Value>(keys, 'iterator');
     for (const [i, key] of keys.entries()) {
       const value = values[i];
       if (value !== undefined && (await this.#dialect.texts.iterable(value))) yield [this.#dialect.prefix.restore(key), value];
@@ -101,7 +109,7 @@ export class KeyvEntries {
 
   /** Emits and counts an error that no call of the cache reports. */
   report(operation: string, key: string | undefined, error: CacheError | ArgumentError): void {
-    const { counters, events } = this.#cache.context;
+    const { counters, events } = this.cache.context;
     counters.failed(error);
     events.emit('error', Object.assign(error, key === undefined ? { operation } : { operation, key }));
   }
@@ -115,25 +123,13 @@ export class KeyvEntries {
     try {
       return await deletion;
     } catch (error) {
-      if (this.#cache.context.onFailure === 'throw') throw error;
+      if (this.cache.context.onFailure === 'throw') throw error;
       return otherwise;
     }
   }
 
-  /** Keyv 6 never computes such a time: a Keyv 4 or 5 has taken an adapter of Keyv 6. */
-  #reportRelative(key: string, time: Milliseconds): void {
-    const what = 'milliseconds since 1970: a Keyv 6 has this adapter, and a Keyv 4 or 5 needs one of its own';
-    this.report('set', key, new ArgumentError(expected('expires', what, time)));
-  }
-
-  /** A value without bytes is not stored, and the entry that it was to replace is deleted. */
-  #refuse(operation: string, key: string, { reason }: Unencodable): Promise<boolean> {
-    this.report(operation, key, reason);
-    return this.#unlink(operation, key);
-  }
-
-  #unlink(operation: string, key: string): Promise<boolean> {
-    const unlinked = this.#orElse(this.#cache.writer.unlink([key], operation), undefined);
+  #unlinkOld(key: string): Promise<boolean> {
+    const unlinked = this.#orElse(this.cache.writer.unlink([key], 'set'), undefined);
     return unawaited(unlinked.then(() => false));
   }
 }

@@ -36,7 +36,6 @@ export class KeyvTexts {
     if (typeof value === 'string' && value.charCodeAt(0) !== brace) this.#isForeign = true;
   }
 
-  /** Whether the Keyv can read this text. */
   accepts(text: string): boolean {
     return this.#parse !== undefined || this.#isForeign || isJsonObject(text);
   }
@@ -71,7 +70,6 @@ export const standard: TextFunctions = { stringify, parse };
 
 /** The adapter, as guarded functions report to it. */
 export interface Reader {
-  /** Whether the Keyv iterates. */
   readonly iterating: boolean;
   /** Emits the error of a stored entry. */
   unreadable(error: CacheError): void;

@@ -10,20 +10,16 @@ const defaultNamespace = 'keyv';
  * entries of the others.
  */
 export class Namespace {
+  name: string | undefined;
   readonly #own: string | undefined;
-  #name: string | undefined;
   #decided: boolean;
   #keyvs = 0;
 
   constructor(own: string | undefined) {
     check('namespace', 'a string', own, own === undefined || typeof own === 'string');
     this.#own = own;
-    this.#name = own;
+    this.name = own;
     this.#decided = own !== undefined;
-  }
-
-  get name(): string | undefined {
-    return this.#name;
   }
 
   /** Fixes the namespace: only a Keyv with the same one may use the adapter from now on. */
@@ -39,15 +35,15 @@ export class Namespace {
   /** @throws {OptionError} for a namespace other than the decided one */
   assign(name: string | undefined): void {
     if (!this.#decided) {
-      this.#name = name;
+      this.name = name;
       // A Keyv without a namespace may still get one before its first use, as in `got`.
       this.#decided = Boolean(name);
       return;
     }
     const keepsOwn = this.#own !== undefined && (!name || name === defaultNamespace);
-    if (keepsOwn || (name || undefined) === (this.#name || undefined)) return;
+    if (keepsOwn || (name || undefined) === (this.name || undefined)) return;
     throw new OptionError(
-      `expected the namespace of the Keyv to be ${shown(this.#name ?? '')}, which this adapter serves, got ${shown(name ?? '')}: make an adapter ` +
+      `expected the namespace of the Keyv to be ${shown(this.name ?? '')}, which this adapter serves, got ${shown(name ?? '')}: make an adapter ` +
         'for each Keyv, and pass the namespace to the constructor of the Keyv or of the adapter',
     );
   }
@@ -58,11 +54,12 @@ export class Namespace {
  * have one prefix, and restores it while Keyv iterates, because Keyv then strips it itself.
  */
 export class KeyPrefix {
+  /** Whether a Keyv 4 or 5 uses the adapter. */
+  isTaken = false;
   readonly #useKeyPrefix: boolean | undefined;
   #text = '';
   /** The part that Keyv cuts off a key while it iterates: everything up to the first colon. */
   #label = '';
-  #taken = false;
   #seen = false;
   #missed = false;
 
@@ -72,14 +69,9 @@ export class KeyPrefix {
     this.#useKeyPrefix = useKeyPrefix;
   }
 
-  /** Whether a Keyv 4 or 5 uses the adapter. */
-  get taken(): boolean {
-    return this.#taken;
-  }
-
   /** Called when a Keyv 4 or 5 with this namespace attaches. */
   take(namespace: string | undefined): void {
-    this.#taken = true;
+    this.isTaken = true;
     // Keyv 4 adds the colon without a namespace too, and `useKeyPrefix` is true only for it.
     this.#text = namespace ? `${namespace}:` : this.#useKeyPrefix ? ':' : '';
     // A colon in the namespace would end the label too early.
@@ -99,7 +91,7 @@ export class KeyPrefix {
 
   /** The key that Keyv turns back into the caller's while it iterates. */
   restore(key: string): string {
-    const prefixes = this.#useKeyPrefix ?? (this.#taken && (this.#seen || !this.#missed));
+    const prefixes = this.#useKeyPrefix ?? (this.isTaken && (this.#seen || !this.#missed));
     return prefixes ? this.#label + key : key;
   }
 }

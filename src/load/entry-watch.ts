@@ -20,13 +20,11 @@ export interface Wait {
   readonly idle: boolean;
 }
 
-/** How a wait ended. */
 export type WaitResult =
   | { readonly kind: 'changed'; readonly snapshot: Snapshot }
   /** The lease expired, or was deleted. */
   | { readonly kind: 'free' }
   | { readonly kind: 'ended'; readonly end: LoadEnd }
-  /** The time to wait is over. */
   | { readonly kind: 'over' };
 
 /** Reads the entry of a load, and waits until another process has written it. */
@@ -54,7 +52,6 @@ export class EntryWatch {
     return this.decode(load, await this.#cache.reader.withValidTags(entry, budget));
   }
 
-  /** The value of the snapshot if it is fresh. */
   async readFresh(load: Load, snapshot: Snapshot, budget: TimeBudget): Promise<LoadResult | undefined> {
     return freshFor(snapshot) > 0 ? this.read(load, snapshot, budget) : undefined;
   }
@@ -83,7 +80,9 @@ export class EntryWatch {
         wait.holder = String(holder.bytes);
         if (at >= wait.until()) break;
         if (!watch) continue;
-        await pause(Math.min(expiryDelay(plan.lease as Milliseconds), wait.until() - at), watch.signal);
+        // Redis sends an invalidation for an expired key only when it comes across it.
+        const mustHaveExpired = Math.min(plan.lease as Milliseconds, 10_000) * (1 + Math.random() / 4);
+        await pause(Math.min(mustHaveExpired, wait.until() - at), watch.signal);
         // A server whose tracking table is full invalidates again and again.
         await pause(gap - (performance.now() - at));
         gap = Math.min(100, gap + 20);
@@ -117,9 +116,4 @@ function* pollDelays(timeout: Milliseconds): Generator<Milliseconds> {
     yield delay;
   }
   yield* backoff(after, 1, after);
-}
-
-/** When to look again without an invalidation: Redis sends one for an expired key only when it comes across it. */
-function expiryDelay(lease: Milliseconds): Milliseconds {
-  return Math.min(lease, 10_000) * (1 + Math.random() / 4);
 }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import type { Cache } from '../cache/cache.js';
-import type { WriteOptions } from '../cache/call-options.js';
 import type { Snapshot } from '../cache/reader.js';
 import { type Stored, StoredEntry, type TagGenerations, withAging } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
@@ -23,6 +22,8 @@ export interface LoadBasis {
 
 /** What storing a result was tried on. */
 type StoreBasis = { readonly [K in 'snapshot' | 'lease']?: LoadBasis[K] | undefined };
+
+type NewValue = NewEntry<MaybePromise<Stored>>;
 
 /** Calls the function that makes a value, and stores its result. */
 export class FactoryRunner {
@@ -47,17 +48,27 @@ export class FactoryRunner {
       const { generations } = basis;
       const added = generations && !call.isSkipped ? await budget.run(call.generations()) : undefined;
       const all = generations && added ? new Map([...added, ...generations]) : undefined;
-      const entry = all && this.#entry(load, value, { ttl: call.ttl, tags: call.tags }, all, cost);
+      const entry = all && this.#entry(load, value, call, all, cost);
       // Encoded before a caller has the value, which it may change.
       bytes = entry?.value ?? (isObject(value) ? codec.encode(value, load.redisKey) : undefined);
       // It may fail while Redis is asked below.
       if (bytes instanceof Promise) void unawaited(bytes);
-      await this.#store(load, budget, basis, entry, all === undefined, value);
+      await this.#store(load, budget, all ? basis : { lease: basis.lease }, value, entry);
     } catch (error) {
       // The value is never lost because it could not be stored.
       await this.#settle(load, Promise.reject(error), budget, { ...basis, snapshot: call.isSkipped ? undefined : basis.snapshot });
     }
     return { value, copy: async () => (await this.#copy(load, value, bytes)) ?? value };
+  }
+
+  /** Like `run`, but if the function fails, `mark` replaces the lease, and the rejection is a FactoryFailure. */
+  async make(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis>, mark: LeaseMark, stale?: unknown): Promise<LoadResult> {
+    try {
+      return await this.run(load, budget, basis, stale);
+    } catch (cause) {
+      this.#end(basis.lease, mark);
+      throw new FactoryFailure(cause);
+    }
   }
 
   /** The generations of the tags of the call. Read before the function runs, so that an invalidation meanwhile wins, and before a lease is claimed. */
@@ -71,21 +82,13 @@ export class FactoryRunner {
     return tags.generations(names, tagLifetime(plan, context.ttl));
   }
 
-  /** Stores the entry, or deletes the old one if the value is not cacheable. `isUnstored`: the function skipped, or there is no basis. */
-  async #store(
-    load: LoadRun,
-    budget: TimeBudget,
-    { snapshot, lease }: StoreBasis,
-    entry: NewEntry<MaybePromise<Stored>> | undefined,
-    isUnstored: boolean,
-    value: unknown,
-  ): Promise<void> {
+  /** Stores the entry, or deletes the old one if the value is not cacheable. Without a snapshot the old one stays. */
+  async #store(load: LoadRun, budget: TimeBudget, { snapshot, lease }: StoreBasis, value: unknown, entry?: NewValue): Promise<void> {
     // A later write or deletion is newer, and no lease needs to tell of it.
     if (load.flight.isOvertaken) this.#end(lease);
     else if (entry && snapshot && lease) await this.#settle(load, lease.set(entry, leaseBasis(snapshot)), budget, { snapshot, lease });
     else if (entry) await this.#settle(load, this.#cache.context.commands.set(entry.key, entry.value, entry.ttl), budget, { snapshot });
-    else if (!isUnstored && snapshot)
-      await this.#settle(load, this.#unlinkOld(load, { snapshot, lease }, uncacheableMark(value)), budget, { lease });
+    else if (snapshot) await this.#settle(load, this.#unlinkOld(load, { snapshot, lease }, uncacheableMark(value)), budget, { lease });
     else this.#end(lease, unsharedMark);
   }
 
@@ -115,13 +118,7 @@ export class FactoryRunner {
   }
 
   /** The entry. The bytes of one that ages say so, and Redis keeps it until it is too old to serve. */
-  #entry(
-    load: Load,
-    value: unknown,
-    { ttl, tags = [] }: WriteOptions,
-    generations: TagGenerations,
-    cost: number,
-  ): NewEntry<MaybePromise<Stored>> | undefined {
+  #entry(load: Load, value: unknown, { ttl, tags }: FactoryCall, generations: TagGenerations, cost: number): NewValue | undefined {
     const { tags: ofCall, staleFor, storesCost } = load.plan;
     const entry = this.#cache.writer.entry(load.key, value, { ttl, tags: [...ofCall, ...tags] }, generations, staleFor);
     if (entry?.ttl === undefined || (staleFor === 0 && !storesCost)) return entry;

@@ -1,8 +1,8 @@
+import type { CacheContext } from '../cache/context.js';
 import { checkTags } from '../cache/tags.js';
 import type { TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
-import { isLoadTraced, type Source, traceLoad } from '../telemetry/events.js';
-import type { Counters } from '../telemetry/stats.js';
+import { isLoadTraced, traceLoad } from '../telemetry/events.js';
 import { redisTtl, type Ttl } from '../ttl.js';
 import type { LoadPlan } from './load-options.js';
 import type { Flight } from './single-flight.js';
@@ -72,11 +72,7 @@ export class FactoryCall implements FactoryContext {
 }
 
 /** Counts the calls of a function given to `getOrSet`, and traces them while the channel has a subscriber. */
-export function observedFactory<T>(
-  factory: Factory<T>,
-  key: string,
-  { counters, source }: { readonly counters: Counters; readonly source: Source },
-): Factory<T> {
+export function observedFactory<T>(factory: Factory<T>, key: string, { counters, source }: CacheContext): Factory<T> {
   return (context) => {
     counters.loads++;
     if (!isLoadTraced()) return factory(context);

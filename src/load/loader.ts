@@ -203,13 +203,8 @@ export class Loader {
     }
   }
 
-  async #make(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis> = {}): Promise<LoadResult> {
-    try {
-      return await this.#runner.run(load, budget, basis);
-    } catch (cause) {
-      if (basis.lease) this.#cache.context.background.add(basis.lease.end(unsharedMark));
-      throw new FactoryFailure(cause);
-    }
+  #make(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis> = {}): Promise<LoadResult> {
+    return this.#runner.make(load, budget, basis, unsharedMark);
   }
 
   #report(key: string, error: unknown): Error {

@@ -7,7 +7,7 @@ import { TimeBudget } from '../time/budget.js';
 import { performance, setTimeout } from '../time/clock.js';
 import type { EntryWatch } from './entry-watch.js';
 import { type Load, type LoadResult, type LoadRun, plainResult } from './factory.js';
-import { FactoryFailure, type FactoryRunner, factoryFailed } from './factory-runner.js';
+import { FactoryFailure, type FactoryRunner } from './factory-runner.js';
 import { cooldownMark, Lease } from './lease.js';
 import type { SingleFlight } from './single-flight.js';
 
@@ -54,11 +54,10 @@ export class Refresher {
       this.#entries.read(load, snapshot, unlimited),
       this.#runner.generations(load, unlimited),
     ]);
-    const withoutLease = (): Promise<LoadResult> =>
-      this.#runner.run(load, unlimited, { snapshot, generations }, stale?.value).catch(factoryFailed);
-    if (plan.lease === false || leaseKey === undefined) return withoutLease();
-    const lease = await Lease.claim(this.#cache.context, leaseKey, plan.lease, false);
-    if (lease === undefined) return withoutLease();
+    const mark = cooldownMark(plan.cooldown);
+    const lease =
+      plan.lease === false || leaseKey === undefined ? undefined : await Lease.claim(this.#cache.context, leaseKey, plan.lease, false);
+    if (lease === undefined) return this.#runner.make(load, unlimited, { snapshot, generations }, mark, stale?.value);
     if (typeof lease === 'string') return this.#waitFor(load, snapshot, lease, unlimited);
     // Other processes wait for the lease.
     const budget = new TimeBudget(this.#cache.context.timeout);
@@ -73,12 +72,7 @@ export class Refresher {
       this.#cache.context.background.add(lease.end());
       throw error;
     }
-    try {
-      return await this.#runner.run(load, budget, { snapshot: now, generations, lease }, stale?.value);
-    } catch (error) {
-      this.#cache.context.background.add(lease.end(cooldownMark(plan.cooldown)));
-      throw new FactoryFailure(error);
-    }
+    return this.#runner.make(load, budget, { snapshot: now, generations, lease }, mark, stale?.value);
   }
 
   /** Another process refreshes, or failed to lately. Only a caller with a `softTimeout` waits for the result. */

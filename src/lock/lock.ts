@@ -137,12 +137,12 @@ export class Lock {
 
   /** Holds it for another `ttl`. Redis: PEXPIRE in a script. @throws {LockError} if it is lost */
   renew(): Promise<void> {
-    return this.#failLoud('renew', () => this.#renew());
+    return this.#cache.policy.failLoud({ name: 'renew', key: this.key }, () => this.#renew());
   }
 
   /** Releases it; once, however often it is called. Redis: DEL in a script. Fails loud. @throws {LockError} if it was lost before */
   release(): Promise<void> {
-    this.#released ??= this.#failLoud('release', async () => {
+    this.#released ??= this.#cache.policy.failLoud({ name: 'release', key: this.key }, async () => {
       clearTimeout(this.#timer);
       const { commands, background, releases } = this.#cache.context;
       if (this.#lost.signal.aborted) throw new LockError('lost');
@@ -161,10 +161,6 @@ export class Lock {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
-  }
-
-  #failLoud<T>(name: string, work: () => Promise<T>): Promise<T> {
-    return this.#cache.policy.failLoud({ name, key: this.key }, work);
   }
 
   async #renew(): Promise<void> {

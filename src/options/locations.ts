@@ -27,7 +27,6 @@ export function parseTarget(options: ConnectionOptions): Target {
   const parsed = parseLocation(location === undefined ? (url ?? 'localhost:6379') : location);
   if (parsed.kind === 'memory') return parsed;
   const own = clientOptionsOf(options);
-  refuseWithoutEffect(options, own);
   const { tls } = (own.socket ?? {}) as { tls?: boolean };
   const named = parsed.options.socket as { tls?: boolean } | undefined;
   if (named?.tls !== undefined) check('socket.tls', `${named.tls}, as the location says`, tls, tls === undefined || tls === named.tls);
@@ -40,7 +39,6 @@ export function parseTarget(options: ConnectionOptions): Target {
 
 type Address = { readonly host?: unknown; readonly port?: unknown; readonly path?: unknown };
 
-/** Refuses options that contradict the location. */
 function refuseContradictions(own: ClientOptions, named: ClientOptions): void {
   const differs = (name: string, one: unknown, other: unknown, excluded = false): void => {
     const isConsistent = one === undefined || (other === undefined ? !excluded : one === other);
@@ -57,7 +55,6 @@ function parseTopology(options: ConnectionOptions): Target {
   const topology = cluster === undefined ? 'sentinel' : 'cluster';
   refuse(topology, options, ['location', 'url', 'pool', 'parser', ...(cluster === undefined ? [] : (['sentinel'] as const))]);
   const own = clientOptionsOf(options);
-  refuseWithoutEffect(options, own);
   refuse(topology, (own.socket ?? {}) as Address, ['host', 'port', 'path'], 'socket.');
   const replicas = readFrom === 'replica';
   if (sentinel !== undefined) return { kind: 'sentinel', plan: sentinelPlan(sentinel, own, replicas) };
@@ -95,10 +92,12 @@ function leaveOut(name: string, other: string, ok: boolean): void {
   checkUnshown(name, `left out beside ${other}`, ok);
 }
 
-/** The options of node-redis among these. */
+/** The options of node-redis among these. @throws {OptionError} for one that has no effect beside others */
 function clientOptionsOf(options: ConnectionOptions): ClientOptions {
-  const own = Object.entries(options).filter(([name, value]) => name in clientOptions && name !== 'url' && value !== undefined);
-  return Object.fromEntries(own) as ClientOptions;
+  const entries = Object.entries(options).filter(([name, value]) => name in clientOptions && name !== 'url' && value !== undefined);
+  const own = Object.fromEntries(entries) as ClientOptions;
+  refuseWithoutEffect(options, own);
+  return own;
 }
 
 /** Refuses options that would have no effect, because the option `by` names the place of the entries. */

@@ -1,5 +1,4 @@
-import type { TagsOf } from '../cache/call-options.js';
-import type { OnFailure } from '../cache/failure.js';
+import type { OnFailure, TagsOf } from '../cache/context.js';
 import type { CodecOptions } from '../codec/codec.js';
 import type { BatchOptions } from '../commands/batching.js';
 import type { BreakerOptions } from '../connection/breaker.js';

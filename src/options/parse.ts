@@ -1,6 +1,4 @@
-import type { TagsOf } from '../cache/call-options.js';
-import type { OnFailure } from '../cache/failure.js';
-import type { TagSettings } from '../cache/tags.js';
+import type { OnFailure, TagSettings, TagsOf } from '../cache/context.js';
 import { check, checkInteger, functionFailed, isOptions, onlyKnown } from '../checks.js';
 import { checkBatch } from '../commands/batching.js';
 import { checkBreaker } from '../connection/breaker.js';
@@ -138,7 +136,6 @@ export function parseKeySpace(options: KeyOptions, { prefix, version, tagging }:
   check(name, 'left out beside `keyFunction` and a literal `keyPrefix`', true, !tagging.strict || keys.tags !== undefined);
   return {
     keys,
-    /** The keys under another version. */
     keysOf: keyFunction ? undefined : keysOf,
     /** Whether keys in Redis can be turned back into the caller's. */
     isReversible: !keyFunction || parseKey !== undefined,
