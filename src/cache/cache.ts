@@ -2,13 +2,12 @@ import type { CallOptions } from '../connection/guard.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { nearOnlyCommands } from '../near/commands.js';
 import type { CacheContext } from './context.js';
-import type { CacheCore } from './core.js';
 import { FailurePolicy } from './failure.js';
 import { Reader } from './reader.js';
 import { Scans } from './scans.js';
 import { Tags } from './tags.js';
 import { Updates } from './updates.js';
-import { Values } from './values.js';
+import { type CacheCore, Values } from './values.js';
 import { Writer } from './writer.js';
 
 /**

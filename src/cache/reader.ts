@@ -5,9 +5,8 @@ import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { unawaited } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import type { CacheCore } from './core.js';
 import { recordRead } from './recording.js';
-import type { Values } from './values.js';
+import type { CacheCore, Values } from './values.js';
 
 /** An entry as it was read, with its time left in Redis if that was asked. */
 export interface Snapshot {

@@ -3,7 +3,7 @@ import { callOptions, checkArgument } from '../checks.js';
 import { isFramed, type ReadEntry, type Stored } from '../codec/entry.js';
 import { holdsExactNumbers } from '../codec/storable.js';
 import { keyName } from '../keys/keyspace.js';
-import type { CacheCore } from './core.js';
+import type { CacheCore } from './values.js';
 
 /** Options of `reencode`. */
 export interface ReencodeOptions {

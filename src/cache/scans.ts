@@ -5,8 +5,8 @@ import { globToRegExp } from '../keys/glob.js';
 import { allVersions, type KeySpace, keyName } from '../keys/keyspace.js';
 import { OneAtATime } from '../time/background.js';
 import { type ClearOptions, parseClear } from './call-options.js';
-import type { CacheCore } from './core.js';
 import { parseReencode, type ReencodeOptions, type ReencodeProgress, Reencoder } from './reencode.js';
+import type { CacheCore } from './values.js';
 
 /** How a cache with the bounds of the store runs a clear that waited for Redis. */
 type RunLater = (clear: (scans: Scans) => Promise<void>) => Promise<void>;

@@ -5,7 +5,16 @@ import { hasPayloadOf, isReadable, type NearEntry, type ReadableEntry, share } f
 import type { NearTier } from '../near/tier.js';
 import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import type { CacheCore } from './core.js';
+import type { CacheContext } from './context.js';
+import type { FailurePolicy } from './failure.js';
+import type { Tags } from './tags.js';
+
+/** What every part of a cache shares: reader, writer, scans and the rest take it. */
+export interface CacheCore {
+  readonly context: CacheContext;
+  readonly policy: FailurePolicy;
+  readonly tags: Tags;
+}
 
 /** The use of an entry is noted this often at most, which is exact enough for eviction. */
 const useInterval: Milliseconds = 100;

@@ -8,8 +8,8 @@ import { pause, unawaited } from '../time/waiting.js';
 import type { Ttl } from '../ttl.js';
 import { allTags, parseWriteOptions, type WriteOptions } from './call-options.js';
 import type { CacheContext } from './context.js';
-import type { CacheCore } from './core.js';
 import type { Operation } from './failure.js';
+import type { CacheCore } from './values.js';
 
 /** An entry to be written, whose value may still be encoded. */
 export type EncodingEntry = NewEntry<MaybePromise<Stored>> & { readonly isTagged: boolean };
