@@ -119,6 +119,9 @@ export class StoredEntry {
   /** How many bytes the payload has in Redis, if that was counted. */
   declare readonly size: number | undefined;
 
+  /** Stays: if no instance did, each major garbage collection would drop the hidden class, and with it the code optimized for it. */
+  static readonly kept = new StoredEntry('', '', 'redis', ageless, false);
+
   private constructor(bytes: Stored, payload: Stored, tier: Tier, aging: Aging, isTagged: boolean, tags?: TagGenerations, size?: number) {
     this.found = true;
     this.bytes = bytes;

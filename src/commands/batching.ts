@@ -97,6 +97,8 @@ export function batching(commands: Commands, { max = 512 }: BatchOptions = {}, g
 
 /** A call that waits for the end of the tick. A class: V8 may move what an object literal makes among the old objects, which costs much. */
 class PendingCall<T> {
+  /** Stays: if no instance did, each major garbage collection would drop the hidden class, and with it the code optimized for it. */
+  static readonly kept = new PendingCall<unknown>();
   readonly promise: Promise<T>;
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
