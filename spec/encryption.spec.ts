@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import * as keyv4 from 'keyv4';
 import * as keyv6 from 'keyv6';
+import { entryHeader, StoredEntry, withHeader } from '../src/codec/entry.js';
 import { type StoreOptions, UnsupportedError } from '../src/index.js';
 import { createKeyvOf } from '../src/keyv/create-keyv.js';
 import { createKeyv, KeyvRedisStore } from '../src/keyv.js';
@@ -72,12 +73,32 @@ describe('a store with encryption', () => {
     expect(await store.getOrSet('changed', () => 'made anew')).to.equal('made anew');
     expect(await store.getAndDelete('alice')).to.equal(undefined);
     expect(store.errors.map(({ code, operation, key }) => `${code} ${operation} ${key}`)).to.deep.equal([
-      'ERR_CODEC mget alice',
-      'ERR_CODEC mget changed',
-      'ERR_CODEC get alice',
-      'ERR_CODEC getOrSet changed',
-      'ERR_CODEC getAndDelete alice',
+      'ERR_TAMPERED mget alice',
+      'ERR_TAMPERED mget changed',
+      'ERR_TAMPERED get alice',
+      'ERR_TAMPERED getOrSet changed',
+      'ERR_TAMPERED getAndDelete alice',
     ]);
+  });
+
+  it('counts what does not decrypt as a miss, and serves no entry whose tags or stale window were changed', async () => {
+    const store = open([k1], { tags: true, encryption: { keys: [k1], context: 'prod' } });
+    const redisKey = `${prefix}:k`;
+    const read = async (): Promise<Buffer> =>
+      (await redis.sendCommand(['GET', redisKey], { typeMapping: { 36: Buffer } } as never)) as unknown as Buffer;
+    await store.set('k', 'tagged', { tags: ['t'] });
+    const tagged = StoredEntry.parse(await read());
+    await redis.set(redisKey, tagged.payload as Buffer);
+    store.stats({ reset: true });
+    expect(await store.get('k'), 'without its tags').to.equal(undefined);
+    expect(store.stats()).to.include({ hits: 0, misses: 1, bytesRead: 0 });
+    await store.getOrSet('k', () => 'aging', { ttl: 30_000, staleFor: 5_000 });
+    const aging = StoredEntry.parse(await read());
+    const longer = withHeader(entryHeader({ staleFor: 1, cost: aging.cost }, undefined), aging.payload);
+    await redis.set(redisKey, longer as Buffer, { PX: 30_000 });
+    expect(await store.get('k'), 'with a shorter stale window').to.equal(undefined);
+    expect(await open([k1], { encryption: { keys: [k1], context: 'test' } }).get('k'), 'in another context').to.equal(undefined);
+    expect(new Set(store.errors.map(({ code }) => code))).to.deep.equal(new Set(['ERR_TAMPERED']));
   });
 
   it('does not read what is not encrypted, until told to; then reencode encrypts it', async () => {
@@ -142,7 +163,7 @@ describe('a store with encryption', () => {
     expect(redisKeys.length).to.equal(10);
     for (const redisKey of redisKeys) {
       const stored = await redis.get(redisKey);
-      expect(stored, redisKey).to.match(/^.aes256gcm:k1\0/s);
+      expect(stored, redisKey).to.match(/^.aes256gcm\.2:k1\0/s);
       expect(stored, redisKey).not.to.include(word);
     }
     const mover = closing(new KeyvRedisStore({ ...where, namespace: prefix, encryption: { keys: [k2, k1] } }));

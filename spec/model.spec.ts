@@ -4,6 +4,7 @@ import { jsonSerializer, type RedisStore, type StoreOptions, v8Serializer } from
 import { cacheOf } from './support/internals.js';
 import { openStore } from './support/open.js';
 import { random } from './support/random.js';
+import { secretKey } from './support/settings.js';
 
 const minute = 60_000;
 const keyFunction = (key: string): string => `own:${key}`;
@@ -11,7 +12,7 @@ const parseKey = (redisKey: string): string | undefined => (redisKey.startsWith(
 
 /** The option `tags`, which knows nothing but the key. */
 const byKey = (key: string): string[] => (key.length % 2 === 0 ? ['even'] : []);
-const secret = { encryption: { keys: [{ id: 'a', key: Buffer.alloc(32, 7) }] } };
+const secret = { encryption: { keys: [{ id: 'a', key: secretKey('a') }] } };
 const gzip = { compression: { algorithm: 'gzip', threshold: 20 } } as const;
 
 const configurations: Record<string, StoreOptions> = {

@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'ERR_CLOSED'
   | 'ERR_POOL_TIMEOUT'
   | 'ERR_CODEC'
+  | 'ERR_TAMPERED'
   | 'ERR_COMMAND'
   | 'ERR_UNAVAILABLE'
   | 'ERR_READONLY'
@@ -121,6 +122,11 @@ export class CodecError extends CacheError {
   constructor(message: string, details?: Details) {
     super('ERR_CODEC', message, details);
   }
+}
+
+/** A stored entry under `encryption` is not what a store wrote there: it was changed, copied from elsewhere, or never encrypted. */
+export class TamperedError extends CodecError {
+  override readonly code: ErrorCode = 'ERR_TAMPERED';
 }
 
 /** Redis answered the command with an error, which is the `cause`. */

@@ -11,7 +11,7 @@ export {
   gzipCompressor,
   zstdCompressor,
 } from './codec/compression.js';
-export type { EncryptionKey, EncryptionOptions } from './codec/encryption.js';
+export { type EncryptionKey, type EncryptionOptions, keyFromPassphrase } from './codec/encryption.js';
 export {
   type BinarySerializer,
   jsonSerializer,

@@ -6,6 +6,7 @@ import { jsonSerializer, v8Serializer } from '../../src/index.js';
 import { KeyvRedisStore } from '../../src/keyv.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore } from '../support/open.js';
+import { secretKey } from '../support/settings.js';
 import { type RawClient, rawClient } from '../support/wire.js';
 
 async function last(run: AsyncIterable<ReencodeProgress>): Promise<ReencodeProgress | undefined> {
@@ -22,7 +23,7 @@ describe('reencode', () => {
   after(() => redis.destroy());
 
   const gzip = { compression: { algorithm: 'gzip', threshold: 0 } } as const;
-  const secret = { encryption: { keys: [{ id: 'a', key: Buffer.alloc(32, 7) }], acceptPlaintext: true } };
+  const secret = { encryption: { keys: [{ id: 'a', key: secretKey('a') }], acceptPlaintext: true } };
 
   /** A store over what another one, and other programs, have written. */
   async function over(

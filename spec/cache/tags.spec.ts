@@ -7,6 +7,7 @@ import { majors } from '../contract/keyv.js';
 import { cacheOf } from '../support/internals.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import type { RedisServer } from '../support/redis.js';
+import { secretKey } from '../support/settings.js';
 import { commandStats, onOwnServer, type RawClient } from '../support/wire.js';
 
 describe('tags', () => {
@@ -305,12 +306,12 @@ describe('tags', () => {
   });
 
   it('wrap what is encrypted, which stays bound to its key', async () => {
-    const encryption = { keys: [{ id: 'a', key: Buffer.alloc(32, 7) }] };
+    const encryption = { keys: [{ id: 'a', key: secretKey('a') }] };
     const store = open({ encryption, tags: true });
     await store.set('k', { secret: 1 }, { tags: ['t'] });
     expect(await store.get('k')).to.deep.equal({ secret: 1 });
     const bytes = await bytesOf(`${prefix}:k`);
-    expect(bytes.includes('aes256gcm:a')).to.equal(true);
+    expect(bytes.includes('aes256gcm.2:a')).to.equal(true);
     expect(bytes.includes('secret')).to.equal(false);
     for await (const progress of store.reencode()) expect(progress).to.include({ unreadable: 0 });
     await redis.copy(`${prefix}:k`, `${prefix}:elsewhere`);

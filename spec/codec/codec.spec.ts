@@ -6,7 +6,6 @@ import * as msgpackr from 'msgpackr';
 import { type CodecOptions, createCodecs } from '../../src/codec/codec.js';
 import type { Stored } from '../../src/codec/entry.js';
 import { frame, parseFrame } from '../../src/codec/entry.js';
-import type { Codec } from '../../src/codec/serializers.js';
 import {
   CodecError,
   gzipCompressor,
@@ -17,14 +16,11 @@ import {
   v8Serializer,
   zstdCompressor,
 } from '../../src/index.js';
+import { onBytes } from '../support/codec.js';
 
 const bytesOf = (stored: Stored): Buffer => Buffer.from(stored as string);
-const keyed = ({ encode, decode }: Codec) => ({
-  encode: (value: unknown) => encode(value, 'key'),
-  decode: (stored: Stored) => decode(stored, 'key'),
-});
-const values = (options: CodecOptions = {}) => keyed(createCodecs(options).values);
-const raw = (options: CodecOptions = {}) => keyed(createCodecs(options).raw);
+const values = (options: CodecOptions = {}) => onBytes(createCodecs(options).values);
+const raw = (options: CodecOptions = {}) => onBytes(createCodecs(options).raw);
 const msgpack = msgpackSerializer(msgpackr);
 const superjsonLike: Serializer = {
   name: 'tagged',

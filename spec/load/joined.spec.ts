@@ -4,6 +4,7 @@ import type { ReencodeProgress, StoreOptions } from '../../src/index.js';
 import { sharedServer } from '../support/hooks.js';
 import { cacheOf } from '../support/internals.js';
 import { openStore } from '../support/open.js';
+import { secretKey } from '../support/settings.js';
 import { until } from '../support/until.js';
 import { type RawClient, rawClient } from '../support/wire.js';
 
@@ -144,7 +145,7 @@ describe('getOrSet beside what else there is', () => {
   }
 
   it('encryption: values, copies and stale values are read under their key', async () => {
-    const { one, other, prefix } = two({ encryption: { keys: [{ id: 'k', key: Buffer.alloc(32, 1) }] } });
+    const { one, other, prefix } = two({ encryption: { keys: [{ id: 'k', key: secretKey('k') }] } });
     const values = await Promise.all([1, 2].map(() => one.getOrSet('k', () => ({ a: 1 }), { ...stale, tags: ['t'] })));
     expect(values).to.deep.equal([{ a: 1 }, { a: 1 }]);
     expect(await other.get('k')).to.deep.equal({ a: 1 });

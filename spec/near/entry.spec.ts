@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { StoreOptions } from '../../src/index.js';
 import { openStore } from '../support/open.js';
 import type { RedisServer } from '../support/redis.js';
+import { secretKey } from '../support/settings.js';
 import { until } from '../support/until.js';
 import { onOwnServer, type RawClient } from '../support/wire.js';
 
@@ -13,7 +14,7 @@ interface Value {
 const kinds: Record<string, StoreOptions> = {
   tags: {},
   'a generation': { lazyClear: true },
-  'tags, encrypted': { encryption: { keys: [{ id: 'a', key: Buffer.alloc(32, 7) }] } },
+  'tags, encrypted': { encryption: { keys: [{ id: 'a', key: secretKey('a') }] } },
 };
 
 describe('`near: { freeze: true }`', () => {

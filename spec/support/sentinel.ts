@@ -56,11 +56,13 @@ export class RedisSentinels {
     return this.servers.find((each) => each.port === Number(port)) as Server;
   }
 
-  /** Resolves with the new primary when the sentinels have promoted another one. */
-  async promoted(instead: Server): Promise<Server> {
+  /** The new primary, when the sentinels have promoted another one; `instead` if they have not within so many milliseconds. */
+  async promoted(instead: Server, within = Number.POSITIVE_INFINITY): Promise<Server> {
+    const end = performance.now() + within;
     for (;;) {
       const now = await this.primary();
       if (now.port !== instead.port) return now;
+      if (performance.now() > end) return instead;
       await pause(20);
     }
   }

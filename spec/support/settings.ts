@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -55,7 +56,8 @@ const local = (title: string, more: () => StoreOptions = () => ({})): Setting =>
 });
 
 /** Secrets of the specs: 32 bytes each. */
-export const secrets = { k1: Buffer.alloc(32, 1), k2: Buffer.alloc(32, 2).toString('base64'), k3: Buffer.alloc(32, 3).toString('hex') };
+export const secretKey = (name: string): Buffer => createHash('sha256').update(name).digest();
+export const secrets = { k1: secretKey('k1'), k2: secretKey('k2').toString('base64'), k3: secretKey('k3').toString('hex') };
 
 function onServer(title: string, start: () => Promise<{ server: RedisServer; options: StoreOptions }>): Setting {
   let started: RedisServer | undefined;

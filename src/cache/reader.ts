@@ -1,4 +1,4 @@
-import { missingInRedis, type ReadEntry } from '../codec/entry.js';
+import { asMissing, missingInRedis, type ReadEntry } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, missing, type OrderedCommands, type StoredWithTtl } from '../commands/commands.js';
 import { TimeBudget } from '../time/budget.js';
@@ -49,8 +49,8 @@ export class Reader {
     try {
       const near = this.#cache.values.findNear(key);
       if (near) {
-        this.#record('get', key, near.entry);
-        return Promise.resolve(near.isShared ? near.value : this.#cache.values.ofNear('get', key, near));
+        const value = near.isShared ? near.value : this.#cache.values.ofNear('get', key, near);
+        return Promise.resolve(this.#recorded('get', key, near.entry, value));
       }
       const { context, tags, values } = this.#cache;
       const began = performance.now();
@@ -173,8 +173,14 @@ export class Reader {
   }
 
   #value(operation: string, key: string, entry: ReadEntry, redisKey: string): unknown {
-    this.#record(operation, key, entry);
-    return entry.found ? this.#cache.values.of(operation, key, entry, redisKey) : undefined;
+    return this.#recorded(operation, key, entry, entry.found ? this.#cache.values.of(operation, key, entry, redisKey) : undefined);
+  }
+
+  /** The value of a read, once its hit is recorded; what cannot be read is a miss. */
+  #recorded(operation: string, key: string, entry: ReadEntry, value: unknown): unknown {
+    if (value instanceof Promise) return value.then((decoded) => this.#recorded(operation, key, entry, decoded));
+    this.#record(operation, key, value === undefined ? asMissing(entry) : entry);
+    return value;
   }
 
   #record(operation: string, key: string, entry: ReadEntry): void {

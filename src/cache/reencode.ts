@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { callOptions, checkArgument } from '../checks.js';
-import { isFramed, type ReadEntry, type Stored } from '../codec/entry.js';
+import { isFramed, type ReadEntry, type Stored, StoredEntry } from '../codec/entry.js';
 import { holdsExactNumbers } from '../codec/storable.js';
 import { keyName } from '../keys/keyspace.js';
 import type { CacheCore } from './values.js';
@@ -69,23 +69,21 @@ export class Reencoder {
     const { payload } = entry;
     let value: unknown;
     try {
-      value = await codec.decode(payload, redisKey);
+      value = await codec.decode(entry, redisKey);
     } catch (error) {
       this.#cache.policy.report({ name: 'reencode', key: keyName(keys, redisKey) }, error);
       return 'unreadable';
     }
     let rewritten: Stored | undefined;
     try {
-      rewritten = await codec.reencode(payload, redisKey);
+      rewritten = await codec.reencode(entry, redisKey);
       if (rewritten === undefined) return value === plainText(payload) || holdsExactNumbers(plainText(payload)) ? 'unchanged' : 'left';
-      if (!isDeepStrictEqual(await codec.decode(rewritten, redisKey), value)) return 'left';
+      if (!isDeepStrictEqual(await codec.decode(StoredEntry.parse(rewritten), redisKey), value)) return 'left';
     } catch {
       // The codec cannot write the value, or cannot read what it wrote.
       return 'left';
     }
-    const header = entry.headerLength > 0 ? (entry.bytes as Buffer).subarray(0, entry.headerLength) : undefined;
-    const bytes = header ? Buffer.concat([header, Buffer.from(rewritten as string)]) : rewritten;
-    return (await commands.replace(redisKey, entry.bytes, bytes, 'keep')) ? 'rewritten' : 'unchanged';
+    return (await commands.replace(redisKey, entry.bytes, rewritten, 'keep')) ? 'rewritten' : 'unchanged';
   }
 }
 

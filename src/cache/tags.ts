@@ -1,5 +1,5 @@
 import { checkArgument } from '../checks.js';
-import { asMissing, type ReadEntry, type Stored, StoredEntry, type TagGenerations, withTags } from '../codec/entry.js';
+import { asMissing, type ReadEntry, StoredEntry, type TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, prefixLength } from '../commands/commands.js';
 import { ArgumentError, UnsupportedError } from '../errors.js';
@@ -70,17 +70,17 @@ export class Tags {
   }
 
   /**
-   * The bytes with their tags in front, or as they are without tags. `life`: how long Redis keeps the entry. `earlier`: generations that
-   * were read before, when the time to live was not known.
+   * The generations that an entry with these tags carries; `undefined` without any. `life`: how long Redis keeps the entry. `earlier`:
+   * generations that were read before, when the time to live was not known.
    */
-  withGenerations(value: MaybePromise<Stored>, tags: readonly string[], life: RedisTtl, earlier?: TagGenerations): MaybePromise<Stored> {
-    if (tags.length === 0 && !this.lazy) return value;
+  generationsFor(tags: readonly string[], life: RedisTtl, earlier?: TagGenerations): MaybePromise<TagGenerations> | undefined {
+    if (tags.length === 0 && !this.lazy) return undefined;
     const later = tags.filter((tag) => !earlier?.has(tag));
     // The caller does not wait for it: if it fails, the entry is a miss before its time.
     if (earlier) this.#extend(earlier, life)?.catch(() => {});
-    if (earlier && later.length === 0 && !(value instanceof Promise)) return withTags(earlier, value);
-    const generations = earlier && later.length === 0 ? earlier : this.generations(later, life);
-    return Promise.all([value, generations]).then(([bytes, read]) => withTags(new Map([...read, ...(earlier ?? [])]), bytes));
+    if (earlier && later.length === 0) return earlier;
+    const read = this.generations(later, life);
+    return earlier ? read.then((others) => new Map([...others, ...earlier])) : read;
   }
 
   /**
@@ -152,7 +152,7 @@ export class Tags {
     const cleared = prefixes.flatMap(({ key, prefix, entry }) => {
       const id = entry?.tags?.get(wholeStore);
       if (!prefix || !entry || id === undefined || id === now) return [];
-      return [{ key, prefix: prefix.subarray(0, entry.headerLength) }];
+      return [{ key, prefix: entry.header ?? Buffer.alloc(0) }];
     });
     return cleared.length === 0 ? 0 : commands.unlinkUnchanged(cleared);
   }

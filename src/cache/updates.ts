@@ -1,5 +1,5 @@
 import { callOptions, checkArgument } from '../checks.js';
-import { type ReadEntry, StoredEntry } from '../codec/entry.js';
+import { asMissing, type ReadEntry, StoredEntry } from '../codec/entry.js';
 import { prefixLength } from '../commands/commands.js';
 import { MissingKeyError, UnsupportedError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
@@ -126,8 +126,9 @@ export class Updates {
       const redisKey = redisKeys[0] as string;
       let entry: ReadEntry = await commands.getAndDelete(redisKey, leases[0]);
       if (this.#cache.tags.needsTagCheck(entry)) entry = await this.#cache.reader.withValidTags(entry, new TimeBudget(timeout, began));
-      recordRead(this.#cache.context, 'getAndDelete', key, entry);
-      return (entry.found ? this.#cache.values.decode('getAndDelete', key, entry, redisKey) : undefined) as T | undefined;
+      const value = entry.found ? await this.#cache.values.decode('getAndDelete', key, entry, redisKey) : undefined;
+      recordRead(this.#cache.context, 'getAndDelete', key, value === undefined ? asMissing(entry) : entry);
+      return value as T | undefined;
     });
   }
 

@@ -99,9 +99,9 @@ export class Values {
   }
 
   /** Decodes the value; a miss and an `error` event if that fails. A promise only if decoding takes time. */
-  decode(operation: string, key: string, { payload }: StoredEntry, redisKey: string): MaybePromise<unknown> {
+  decode(operation: string, key: string, entry: StoredEntry, redisKey: string): MaybePromise<unknown> {
     try {
-      const value = this.#cache.context.codec.decode(payload, redisKey);
+      const value = this.#cache.context.codec.decode(entry, redisKey);
       return value instanceof Promise ? value.catch((error: unknown) => this.#unreadable(operation, key, error)) : value;
     } catch (error) {
       return this.#unreadable(operation, key, error);

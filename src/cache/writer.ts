@@ -1,4 +1,4 @@
-import type { Stored, TagGenerations } from '../codec/entry.js';
+import { type Aging, entryHeader, type Stored, type TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import type { Leases, NewEntry } from '../commands/commands.js';
 import { ArgumentError, CacheError, CodecError, ConnectionError, OutOfMemoryError, PermissionError, TooLargeError } from '../errors.js';
@@ -163,18 +163,35 @@ export class Writer {
 
   /**
    * The entry to be written; `undefined` for a value that is not stored. `earlier`: generations of tags, read before the value was made.
-   * `staleFor`: how much longer than its `ttl` Redis keeps it.
+   * `aging`: for an entry that expires; Redis keeps it longer than its `ttl` by `staleFor`.
    */
-  entry(key: string, value: unknown, how: Ttl | WriteOptions, earlier?: TagGenerations, staleFor = 0): EncodingEntry | undefined {
+  entry(key: string, value: unknown, how: Ttl | WriteOptions, earlier?: TagGenerations, aging?: Aging): EncodingEntry | undefined {
     const redisKey = this.#cache.context.keys.toRedisKey(key);
     const { ttl, tags: ofCall } = parseWriteOptions(how);
     if (ofCall.length > 0) this.#cache.tags.checkPlace();
     const time = this.#cache.context.ttl(ttl, value);
     if (value === undefined || !this.#cache.context.isCacheable(value)) return undefined;
     const tags = allTags(ofCall, this.#cache.context.tagsOf, key, value);
-    const life = time === undefined ? undefined : time + staleFor;
-    const bytes = this.#cache.tags.withGenerations(this.#cache.context.codec.encode(value, redisKey), tags, life, earlier);
-    return { key: redisKey, value: bytes, ttl: time, isTagged: tags.length > 0 };
+    const life = time === undefined ? undefined : time + (aging?.staleFor ?? 0);
+    const payload = this.#cache.context.codec.encode(value);
+    const generations = this.#cache.tags.generationsFor(tags, life, earlier);
+    const bytes = this.#whole(redisKey, payload, generations, time === undefined ? undefined : aging);
+    return { key: redisKey, value: bytes, ttl: life, isTagged: tags.length > 0 };
+  }
+
+  /** The bytes of the entry, when its payload is encoded and the generations of its tags are read. */
+  #whole(
+    redisKey: string,
+    payload: MaybePromise<Stored>,
+    generations: MaybePromise<TagGenerations> | undefined,
+    aging: Aging | undefined,
+  ): MaybePromise<Stored> {
+    const { codec } = this.#cache.context;
+    if (!codec.encrypted && generations === undefined && aging === undefined) return payload;
+    if (!(payload instanceof Promise) && !(generations instanceof Promise)) {
+      return codec.seal(payload, redisKey, entryHeader(aging, generations));
+    }
+    return Promise.all([payload, generations]).then(([bytes, read]) => codec.seal(bytes, redisKey, entryHeader(aging, read)));
   }
 }
 

@@ -2,7 +2,7 @@ import { CacheError, CodecError } from '../errors.js';
 import { withMessage } from '../messages.js';
 import { createPacking, type Packing, type PackingOptions } from './compression.js';
 import { type EncryptionOptions, encrypting } from './encryption.js';
-import { asBuffer, type Frame, frame, isFramed, parseFrame, printable, type Stored } from './entry.js';
+import { asBuffer, type Frame, frame, isFramed, parseFrame, printable, type Stored, withHeader } from './entry.js';
 import {
   bytesFormat,
   type Codec,
@@ -10,6 +10,7 @@ import {
   jsonSerializer,
   keyvSerializer,
   type MaybePromise,
+  type PayloadCodec,
   parseSerializers,
   readableFormats,
   type Serializer,
@@ -57,7 +58,7 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
     return then(unpack(parsed.payload), (payload) => reader.decode(payload, parsed.text));
   }
 
-  const values: Pick<Codec, 'encode' | 'decode'> = {
+  const values: PayloadCodec = {
     encode(value) {
       // Integers stay integers, so that INCR works on them.
       if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
@@ -75,7 +76,7 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
     },
     decode: (stored) => (isFramed(stored) ? decodeFramed(stored as Buffer) : JSON.parse(textOf(stored))),
   };
-  const raw: Pick<Codec, 'encode' | 'decode'> = {
+  const raw: PayloadCodec = {
     encode(value) {
       if (typeof value === 'string') {
         if (!value.isWellFormed()) return pack(utf16Format.name, Buffer.from(value, 'utf16le'), packing);
@@ -92,37 +93,40 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
       return text;
     },
   };
-  const encrypt = options.encryption === undefined ? (codec: Codec) => codec : encrypting(options.encryption);
-  return { values: withCodecErrors(encrypt(reencoding(values))), raw: withCodecErrors(encrypt(reencoding(raw))) };
+  const entries = options.encryption === undefined ? plain : encrypting(options.encryption, rewritten);
+  return { values: withCodecErrors(entries(values)), raw: withCodecErrors(entries(raw)) };
 }
 
-/** Adds `reencode`. */
-function reencoding({ encode, decode }: Pick<Codec, 'encode' | 'decode'>): Codec {
+/** The codec of entries that are not encrypted. */
+const plain = (codec: PayloadCodec): Codec => ({
+  encode: codec.encode,
+  seal: (payload, _, header) => withHeader(header, payload),
+  decode: ({ payload }) => codec.decode(payload),
+  reencode: ({ payload, header }) => then(rewritten(codec, payload), (better) => better && withHeader(header, better)),
+  encrypted: false,
+});
+
+/** The payload that the codec would write for the same value, or `undefined` if it is the same, or the same JSON in another format. */
+function rewritten({ encode, decode }: PayloadCodec, payload: Stored): MaybePromise<Stored | undefined> {
   // To rewrite plain JSON would only change its format.
-  const same = (one: Stored, other: Stored): boolean =>
-    (!isFramed(one) && !isFramed(other)) || Buffer.from(one as string).equals(Buffer.from(other as string));
-  return {
-    encode,
-    decode,
-    reencode: (stored, key) =>
-      then(decode(stored, key), (value) => {
-        // JavaScript cannot hold these digits: they stay as they are.
-        if (!isFramed(stored) && value !== String(stored) && !holdsExactNumbers(String(stored))) return undefined;
-        return then(encode(value, key), (written) => (same(stored, written) ? undefined : written));
-      }),
-    encrypted: false,
-  };
+  const same = (other: Stored): boolean =>
+    (!isFramed(payload) && !isFramed(other)) || Buffer.from(payload as string).equals(Buffer.from(other as string));
+  return then(decode(payload), (value) => {
+    // JavaScript cannot hold these digits: they stay as they are.
+    if (!isFramed(payload) && value !== String(payload) && !holdsExactNumbers(String(payload))) return undefined;
+    return then(encode(value), (written) => (same(written) ? undefined : written));
+  });
 }
 
 /** Turns every error of a serializer, compression or cipher, thrown or rejected, into a CodecError. */
 function withCodecErrors(codec: Codec): Codec {
-  function attempt<A, R>(work: (argument: A, key: string) => MaybePromise<R>, toCodecError: (error: unknown) => CacheError) {
+  function attempt<Args extends unknown[], R>(work: (...args: Args) => MaybePromise<R>, toCodecError: (error: unknown) => CacheError) {
     const fail = (error: unknown): never => {
       throw toCodecError(error);
     };
-    return (argument: A, key: string): MaybePromise<R> => {
+    return (...args: Args): MaybePromise<R> => {
       try {
-        const result = work(argument, key);
+        const result = work(...args);
         return result instanceof Promise ? result.catch(fail) : result;
       } catch (error) {
         return fail(error);
@@ -131,6 +135,7 @@ function withCodecErrors(codec: Codec): Codec {
   }
   return {
     encode: attempt(codec.encode, encodeError),
+    seal: codec.seal,
     decode: attempt(codec.decode, decodeError),
     reencode: attempt(codec.reencode, decodeError),
     encrypted: codec.encrypted,

@@ -145,9 +145,10 @@ export class StoredEntry {
     return new StoredEntry(bytes, payload, tier, aging, isTagged, parsed?.tags, size);
   }
 
-  /** How many bytes precede the payload. */
-  get headerLength(): number {
-    return this.bytes.length - this.payload.length;
+  /** What precedes the payload; `undefined` if nothing does. */
+  get header(): Buffer | undefined {
+    const length = this.bytes.length - this.payload.length;
+    return length === 0 ? undefined : (this.bytes as Buffer).subarray(0, length);
   }
 }
 
@@ -167,15 +168,15 @@ export function isSameEntry(one: ReadEntry, other: ReadEntry): boolean {
   return one === other || Buffer.from(one.bytes as string).equals(Buffer.from(other.bytes as string));
 }
 
-/** The bytes of an entry that ages; `content`: its bytes without age, tags included. */
-export function withAging(content: Stored, { staleFor, cost }: Aging): Buffer {
-  return frame(`${agingLayer}${staleFor}.${cost}`, content, false);
+/** What precedes the payload of an entry that ages or has tags; `undefined` for one that does neither. */
+export function entryHeader(aging: Aging | undefined, tags: TagGenerations | undefined): Buffer | undefined {
+  const list = tags && Buffer.concat([tagsStart, Buffer.from(`${JSON.stringify([...tags].flat())}\0`)]);
+  return aging ? frame(`${agingLayer}${aging.staleFor}.${aging.cost}`, list ?? Buffer.alloc(0), false) : list;
 }
 
-/** The bytes of an entry with tags; `payload`: its bytes without them. */
-export function withTags(tags: TagGenerations, payload: Stored): Buffer {
-  const list = Buffer.from(`${JSON.stringify([...tags].flat())}\0`);
-  return Buffer.concat([tagsStart, list, typeof payload === 'string' ? Buffer.from(payload) : payload]);
+/** The bytes of an entry. */
+export function withHeader(header: Buffer | undefined, payload: Stored): Stored {
+  return header === undefined ? payload : Buffer.concat([header, typeof payload === 'string' ? Buffer.from(payload) : payload]);
 }
 
 function parseAging(bytes: Buffer): { readonly aging: Aging; readonly content: Buffer } {

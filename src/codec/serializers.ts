@@ -3,7 +3,7 @@ import { deserialize, serialize } from 'node:v8';
 import { check } from '../checks.js';
 import { CodecError, OptionError } from '../errors.js';
 import { expected, shown } from '../messages.js';
-import { agingLayer, layerName, type Stored, tagLayer } from './entry.js';
+import { agingLayer, layerName, type Stored, type StoredEntry, tagLayer } from './entry.js';
 import * as keyvJson from './storable.js';
 
 /** A value, or a promise of it. */
@@ -34,15 +34,27 @@ export interface BinarySerializer {
 /** Turns values into text or bytes and back: the option `serializer`. */
 export type Serializer = TextSerializer | BinarySerializer;
 
-/** Encodes and decodes values, synchronously if serializer and compression do. Encryption binds the bytes to `redisKey`. */
+/** Encodes and decodes values, synchronously if serializer and compression do. */
 export interface Codec {
-  encode(value: unknown, redisKey: string): MaybePromise<Stored>;
-  decode(stored: Stored, redisKey: string): MaybePromise<unknown>;
-  /** The bytes that this codec would write for the same value, or `undefined` if they are the same, or the same JSON in another format. */
-  reencode(stored: Stored, redisKey: string): MaybePromise<Stored | undefined>;
+  /** The payload of an entry, which `seal` makes whole. */
+  encode(value: unknown): MaybePromise<Stored>;
+  /** The bytes of an entry. Encryption binds payload, header and key together. */
+  seal(payload: Stored, redisKey: string, header: Buffer | undefined): Stored;
+  decode(entry: EntryParts, redisKey: string): MaybePromise<unknown>;
+  /** The entry as this codec would write it for the same value, or `undefined` if it is the same, or the same JSON in another format. */
+  reencode(entry: EntryParts, redisKey: string): MaybePromise<Stored | undefined>;
   /** Whether values are encrypted and bound to their keys: Redis can neither count with them nor rename them. */
   readonly encrypted: boolean;
 }
+
+/** Values to payloads and back, whatever the entry around them. */
+export interface PayloadCodec {
+  encode(value: unknown): MaybePromise<Stored>;
+  decode(payload: Stored): MaybePromise<unknown>;
+}
+
+/** What a codec needs of an entry that was read. */
+export type EntryParts = Pick<StoredEntry, 'payload' | 'header'>;
 
 /** The methods of msgpackr's module and of its `Packr` instances. */
 export interface MessagePack {

@@ -132,9 +132,9 @@ export function memoryCommands(max = 10_000): Commands {
     pttlMany: async (keys) => keys.map(pttl),
     async expire(key, ttl) {
       if (!entries.has(key)) return null;
-      const { staleFor, isTagged, headerLength } = StoredEntry.parse(bytes(key));
+      const { staleFor, isTagged, header } = StoredEntry.parse(bytes(key));
       rewrite(key, undefined, ttl === undefined ? never : ttl + staleFor);
-      return isTagged || headerLength > 0 ? bytes(key).subarray(0, prefixLength) : Buffer.alloc(0);
+      return isTagged || header !== undefined ? bytes(key).subarray(0, prefixLength) : Buffer.alloc(0);
     },
     async ensureGeneration(key, id, ttl) {
       if (entries.has(key)) {

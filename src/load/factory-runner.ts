@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Cache } from '../cache/cache.js';
 import type { Snapshot } from '../cache/reader.js';
-import { type Stored, StoredEntry, type TagGenerations, withAging } from '../codec/entry.js';
-import type { MaybePromise } from '../codec/serializers.js';
+import { type Stored, StoredEntry, type TagGenerations } from '../codec/entry.js';
+import { type MaybePromise, then } from '../codec/serializers.js';
 import type { LeaseClaim, LeaseMark, NewEntry } from '../commands/commands.js';
 import { CodecError } from '../errors.js';
 import type { TimeBudget } from '../time/budget.js';
@@ -50,7 +50,8 @@ export class FactoryRunner {
       const all = generations && added ? new Map([...added, ...generations]) : undefined;
       const entry = all && this.#entry(load, value, call, all, cost);
       // Encoded before a caller has the value, which it may change.
-      bytes = entry?.value ?? (isObject(value) ? codec.encode(value, load.redisKey) : undefined);
+      const seal = (payload: Stored): Stored => codec.seal(payload, load.redisKey, undefined);
+      bytes = entry?.value ?? (isObject(value) ? then(codec.encode(value), seal) : undefined);
       // It may fail while Redis is asked below.
       if (bytes instanceof Promise) void unawaited(bytes);
       await this.#store(load, budget, all ? basis : { lease: basis.lease }, value, entry);
@@ -120,12 +121,8 @@ export class FactoryRunner {
   /** The entry. The bytes of one that ages say so, and Redis keeps it until it is too old to serve. */
   #entry(load: Load, value: unknown, { ttl, tags }: FactoryCall, generations: TagGenerations, cost: number): NewValue | undefined {
     const { tags: ofCall, staleFor, storesCost } = load.plan;
-    const entry = this.#cache.writer.entry(load.key, value, { ttl, tags: [...ofCall, ...tags] }, generations, staleFor);
-    if (entry?.ttl === undefined || (staleFor === 0 && !storesCost)) return entry;
-    const aging = { staleFor, cost };
-    const { value: bytes } = entry;
-    const aged = bytes instanceof Promise ? bytes.then((encoded) => withAging(encoded, aging)) : withAging(bytes, aging);
-    return { ...entry, value: aged, ttl: entry.ttl + staleFor };
+    const aging = staleFor > 0 || storesCost ? { staleFor, cost } : undefined;
+    return this.#cache.writer.entry(load.key, value, { ttl, tags: [...ofCall, ...tags] }, generations, aging);
   }
 
   /** A copy of the value; `undefined` if it has no bytes, or none that can be decoded. */

@@ -109,9 +109,9 @@ export class Loader {
     }
     const left = freshFor(snapshot);
     const isServable = left > 0 || (plan.staleFor > 0 && -left <= plan.staleFor);
-    recordRead(context, 'getOrSet', load.key, isServable ? entry : asMissing(entry));
     const decoded = this.#entries.decode(load, entry);
     const found = decoded instanceof Promise ? await decoded : decoded;
+    recordRead(context, 'getOrSet', load.key, isServable && found !== undefined ? entry : asMissing(entry));
     if (found === undefined) return this.#loaded(load, snapshot, budget, snapshot.entry.found);
     if (!isServable) return this.#loaded(load, snapshot, budget, false);
     if (left > 0) {
