@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { checkUnshown, isOptions, onlyKnown } from '../checks.js';
 import { ArgumentError, CodecError, OptionError, TamperedError } from '../errors.js';
 import { frame, isFramed, layerName, parseFrame, printable, type Stored, withHeader } from './entry.js';
-import { type Codec, type EntryParts, type MaybePromise, type PayloadCodec, then } from './serializers.js';
+import { type Codec, type EncodedEntry, type MaybePromise, type PayloadCodec, then } from './serializers.js';
 
 /** A key of the option `encryption`. */
 export interface EncryptionKey {
@@ -75,7 +75,7 @@ export function encrypting(
     return withHeader(header, envelope) as Buffer;
   }
 
-  function open({ payload: stored, header }: EntryParts, redisKey: string): Opened {
+  function open({ payload: stored, header }: EncodedEntry, redisKey: string): Opened {
     const parsed = isFramed(stored) ? parseFrame(stored as Buffer) : undefined;
     const isFirst = parsed?.layers.startsWith(firstLayer) ?? false;
     if (!parsed || !(isFirst || parsed.layers.startsWith(layer))) {

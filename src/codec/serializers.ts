@@ -40,9 +40,9 @@ export interface Codec {
   encode(value: unknown): MaybePromise<Stored>;
   /** The bytes of an entry. Encryption binds payload, header and key together. */
   seal(payload: Stored, redisKey: string, header: Buffer | undefined): Stored;
-  decode(entry: EntryParts, redisKey: string): MaybePromise<unknown>;
+  decode(entry: EncodedEntry, redisKey: string): MaybePromise<unknown>;
   /** The entry as this codec would write it for the same value, or `undefined` if it is the same, or the same JSON in another format. */
-  reencode(entry: EntryParts, redisKey: string): MaybePromise<Stored | undefined>;
+  reencode(entry: EncodedEntry, redisKey: string): MaybePromise<Stored | undefined>;
   /** Whether values are encrypted and bound to their keys: Redis can neither count with them nor rename them. */
   readonly encrypted: boolean;
 }
@@ -54,7 +54,7 @@ export interface PayloadCodec {
 }
 
 /** What a codec needs of an entry that was read. */
-export type EntryParts = Pick<StoredEntry, 'payload' | 'header'>;
+export type EncodedEntry = Pick<StoredEntry, 'payload' | 'header'>;
 
 /** The methods of msgpackr's module and of its `Packr` instances. */
 export interface MessagePack {
