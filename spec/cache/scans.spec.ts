@@ -139,8 +139,8 @@ describe('the scope of a store', () => {
     expect(await plain.keys()).to.deep.equal([long]);
   });
 
-  it('empties 200 000 keys without KEYS and with flat memory', async () => {
-    for (const empty of ['reset', 'delPattern'] as const) {
+  for (const empty of ['reset', 'delPattern'] as const) {
+    it(`empties 200 000 keys by ${empty} without KEYS and with flat memory`, async () => {
       const populate = "for i = 1, ARGV[1] do redis.call('SET', ARGV[2] .. ':key-of-a-usual-length-of-forty-bytes-' .. i, '1') end";
       await redis.eval(populate, { arguments: ['200000', 'big'] });
       await redis.eval(populate, { arguments: ['1000', 'foreign'] });
@@ -151,7 +151,8 @@ describe('the scope of a store', () => {
       let peak = before;
       const timer = setInterval(() => {
         peak = Math.max(peak, retained());
-      }, 20);
+        // Each look collects all garbage, and takes longer on a busy machine. A list of keys would stay until the end.
+      }, 200);
       if (empty === 'reset') await store.reset();
       else expect(await store.delPattern('*')).to.equal(200_000);
       clearInterval(timer);
@@ -161,8 +162,8 @@ describe('the scope of a store', () => {
       expect(stats['unlink']).to.be.below(1000);
       // The list of all keys alone would be more than 20.
       expect((peak - before) / (1 << 20), 'MiB of growth').to.be.below(10);
-    }
-  });
+    });
+  }
 
   it('is emptied of keys that are no text too', async () => {
     const bytes = Buffer.concat([Buffer.from('c:'), Buffer.from([0xff, 0xfe])]);
