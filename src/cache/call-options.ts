@@ -11,7 +11,7 @@ import { checkTags } from './tags.js';
 export interface WriteOptions {
   /** Time to live in milliseconds; `0`, `null` or `Infinity` for an entry that never expires. Default: that of the store. */
   readonly ttl?: Ttl;
-  /** What the entry depends on, beside the option `tags`: `invalidateTags` with any of these makes it a miss. */
+  /** What the entry depends on, beside the option `tags`: `invalidateTags` with any of these makes it a miss. Default: none. */
   readonly tags?: readonly string[] | undefined;
 }
 
@@ -70,7 +70,7 @@ export function parseBounds(bounds: CallOptions): CallOptions {
 
 /** What `clear` deletes if not the entries of this store. */
 export interface ClearOptions {
-  /** The entries of another version. */
+  /** The entries of another version. Default: those of the version of the store. */
   readonly version?: string | number;
   /** The entries of every version, those without one included. */
   readonly allVersions?: boolean | undefined;

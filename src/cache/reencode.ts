@@ -7,7 +7,7 @@ import type { CacheCore } from './values.js';
 
 /** Options of `reencode`. */
 export interface ReencodeOptions {
-  /** Where an earlier run got to: the `cursor` of its last progress. */
+  /** Where an earlier run got to: the `cursor` of its last progress. Default: the beginning. */
   readonly cursor?: string | undefined;
 }
 

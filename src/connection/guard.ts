@@ -23,7 +23,7 @@ export interface GuardOptions {
 export interface CallOptions {
   /** The deadline in milliseconds. Default: the store's. */
   readonly timeout?: Milliseconds | undefined;
-  /** Aborts the call: it rejects with an AbortedError. A command that was sent already is executed. */
+  /** Aborts the call: it rejects with an AbortedError. A command that was sent already is executed. Default: none. */
   readonly signal?: AbortSignal | undefined;
 }
 

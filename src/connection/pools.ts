@@ -25,6 +25,7 @@ export type PoolClass = new (open: OpenConnection, kwargs: any) => Pool;
 
 /** The option `pool`, such as `{ class: RoundRobinPool, size: 4 }`. */
 export interface PoolOptions {
+  /** A pool of this package, or your own. Required. */
   readonly class: PoolClass;
   readonly [kwarg: string]: unknown;
 }

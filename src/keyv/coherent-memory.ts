@@ -74,12 +74,14 @@ class CoherentAdapter {
 }
 
 /**
- * A memory tier that stays true, for cache-manager 7 and others that put a memory Keyv in front of one on Redis:
- * `createCache({ stores: [coherentMemory(redis), redis] })`, where `redis` is what `createKeyv({ near: {} })` made. It is a view
- * of its near cache: see `coherentMemory` of `redis-tier`. Writes and deletions go to `redis`, which takes the entry away here. It reads
+ * A memory tier that stays true, for cache-manager 7 and others that put a memory Keyv in front of one on Redis. It is a view of the near
+ * cache of `redis`: see `coherentMemory` of `redis-tier`. Writes and deletions go to `redis`, which takes the entry away here. It reads
  * what `redis` writes: with the serializer, compression and encryption that are set on `redis`, whenever that is.
  *
  * @throws {OptionError} for anything but a Keyv that `createKeyv` made with `near`, with Keyv 5 or 6
+ * @example
+ * const redis = createKeyv('redis://localhost', { near: {} });
+ * const cache = createCache({ stores: [coherentMemory(redis), redis] });
  */
 export function coherentMemory<Value = unknown>(redis: Keyv<Value>): Keyv<Value> {
   const made = origin(redis);

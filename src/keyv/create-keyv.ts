@@ -19,7 +19,7 @@ export interface OwnOptions {
   readonly throwOnErrors?: boolean | undefined;
   /** Keyv 4 and 5: encodes Keyv's envelope `{ value, expires }` as text. Default: JSON in which Buffers survive. */
   readonly serialize?: ((data: never) => string | Promise<string>) | undefined;
-  /** Keyv 4 and 5: decodes the text of `serialize`. */
+  /** Keyv 4 and 5: decodes the text of `serialize`. Default: Keyv's own. */
   readonly deserialize?: ((text: string) => unknown) | undefined;
   /** Keyv 6: encodes and decodes the envelope. Default: Keyv's own JSON. */
   readonly serialization?: false | { stringify(data: unknown): string | Promise<string>; parse(text: string): unknown } | undefined;

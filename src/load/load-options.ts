@@ -9,7 +9,7 @@ export interface GetOrSetOptions {
   readonly ttl?: Ttl;
   /**
    * What the value depends on, beside the option `tags` of the store. `invalidateTags` with any of these makes the entry a miss, also if it
-   * was called while the function ran.
+   * was called while the function ran. Default: none.
    */
   readonly tags?: readonly string[] | undefined;
   /**

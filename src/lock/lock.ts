@@ -13,7 +13,7 @@ export interface LockOptions {
   readonly ttl?: Milliseconds | undefined;
   /** How many milliseconds to wait for a lock that another caller holds, ≥ 0; `Infinity` without end. Default 0. */
   readonly wait?: Milliseconds | undefined;
-  /** Stops waiting: the call rejects with an AbortedError. A lock that is held stays held. */
+  /** Stops waiting: the call rejects with an AbortedError. A lock that is held stays held. Default: none. */
   readonly signal?: AbortSignal | undefined;
   /** Whether the lock renews itself. Default true. */
   readonly renew?: boolean | undefined;

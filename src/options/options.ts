@@ -17,7 +17,10 @@ export interface ConnectionOptions extends NodeRedisOptions {
    * @example location: 'rediss://user:password@cache.example.com:6380/1'
    */
   readonly location?: string | undefined;
-  /** Your own client, cluster, sentinel or client pool of node-redis 5 or later. The store connects it if need be, and never closes it. */
+  /**
+   * Your own client, cluster, sentinel or client pool of node-redis 5 or later. The store connects it if need be, and never
+   * closes it. Default: none.
+   */
   readonly client?: ExternalClient | undefined;
   /**
    * A Redis Cluster, by the options of node-redis's `createCluster`: `{ rootNodes, defaults, nodeAddressMap, useReplicas }`. Credentials, TLS
@@ -27,7 +30,7 @@ export interface ConnectionOptions extends NodeRedisOptions {
   /**
    * A primary under sentinels, by the options of node-redis's `createSentinel`: `{ name, sentinelRootNodes, nodeClientOptions,
    * sentinelClientOptions, nodeAddressMap, scanInterval }`. Credentials, TLS and other connection options apply to primary and replicas, not
-   * to the sentinels.
+   * to the sentinels. Default: none.
    */
   readonly sentinel?: SentinelOptions | undefined;
   /**
@@ -126,9 +129,9 @@ export interface StoreOptions extends CodecOptions, TtlOptions, ConnectionOption
   readonly max?: number | undefined;
 
   // cache-manager's own
-  /** An option of cache-manager in milliseconds, ignored here, so that one object can configure both. */
+  /** An option of cache-manager in milliseconds, ignored here, so that one object can configure both. Default: none. */
   readonly refreshThreshold?: Milliseconds | undefined;
-  /** An option of cache-manager, ignored here, so that one object can configure both. */
+  /** An option of cache-manager, ignored here, so that one object can configure both. Default: none. */
   // biome-ignore lint/suspicious/noExplicitAny: cache-manager's signature
   readonly onBackgroundRefreshError?: ((error: any) => void) | undefined;
 }

@@ -12,10 +12,14 @@ export interface StoreMethods {
   /**
    * The value under the key, or `undefined`. An entry past its `ttl` is a miss, also while `getOrSet` may still serve it. Redis: GET.
    * Fails open: a miss and an `error` event.
+   * @example const user = await store.get<User>('user:1');
    */
   get<T>(key: string): Promise<T | undefined>;
 
-  /** The values under the keys, in their order, `undefined` for a miss. Redis: MGET. Fails open. */
+  /**
+   * The values under the keys, in their order, `undefined` for a miss. Redis: MGET. Fails open.
+   * @example const [one, two] = await store.mget('user:1', 'user:2');
+   */
   mget(...keys: string[]): Promise<unknown[]>;
 
   /**
@@ -23,6 +27,7 @@ export interface StoreMethods {
    * to replace is deleted. Redis: SET with PX. Fails open: nothing is stored, and an `error` event says so.
    *
    * @param how time to live in milliseconds; `0`, `null` or `Infinity` for an entry that never expires; default: the option `ttl`. Or `{ ttl, tags }`
+   * @example await store.set('user:1', user, 60_000);
    */
   set(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<void>;
 
@@ -30,10 +35,14 @@ export interface StoreMethods {
    * Stores many entries as `set` does, pipelined without a transaction. Redis: SET with PX. Fails open, entry by entry.
    *
    * @param entries pairs of key and value, as an array, a Map or another iterable, or a record
+   * @example await store.mset({ 'user:1': one, 'user:2': two }, 60_000);
    */
   mset(entries: Entries, how?: Ttl | WriteOptions): Promise<void>;
 
-  /** Deletes the entry. Redis: UNLINK, one for the deletions of a tick. Fails loud, so that no invalidation is lost unnoticed. */
+  /**
+   * Deletes the entry. Redis: UNLINK, one for the deletions of a tick. Fails loud, so that no invalidation is lost unnoticed.
+   * @example await store.del('user:1');
+   */
   del(key: string): Promise<void>;
 
   /** Deletes many entries. Redis: UNLINK. Fails loud. */
@@ -50,6 +59,7 @@ export interface StoreMethods {
    *
    * @throws {UnsupportedError} for `lazy` without the option `lazyClear`
    * @throws {ArgumentError} for an unknown name, and for an invalid `version`, `undefined` included
+   * @example await store.clear({ version: 1 });
    */
   clear(options?: ClearOptions): Promise<void>;
 
@@ -100,6 +110,7 @@ export interface StoreMethods {
    * @throws {MissingKeyError} if the key does not exist and there is no `initial`
    * @throws {CommandError} if the value is not an integer, or the sum leaves the exact range (±2^53)
    * @throws {UnsupportedError} under `encryption` and `lazyClear`
+   * @example const hits = await store.incr('hits', 1, { initial: 0 });
    */
   incr(key: string, delta?: number, options?: CounterOptions): Promise<number>;
 
@@ -117,6 +128,7 @@ export interface StoreMethods {
    * @param options time to live in milliseconds, or {@link GetOrSetOptions}: stale values, early refresh, timeouts
    * @throws {FactoryTimeoutError} after `hardTimeout`
    * @throws {UnsupportedError} at once, for a function that waits for its own key, directly or through other loads
+   * @example const user = await store.getOrSet('user:1', () => db.user(1), { ttl: 60_000, staleFor: 30_000 });
    */
   getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T>;
 
@@ -126,6 +138,7 @@ export interface StoreMethods {
   /**
    * Makes every entry with one of the tags a miss, at once and for every process. The entries stay in Redis until they expire or are written
    * again. Redis: UNLINK of one key for each tag. Fails loud.
+   * @example await store.invalidateTags(['user:1']);
    */
   invalidateTags(tags: readonly string[]): Promise<void>;
 
@@ -141,6 +154,7 @@ export interface StoreMethods {
   /**
    * Runs the work under the lock, and releases it however the work ends. Rejects as the work does; with a LockError if the work succeeded and
    * the lock was lost meanwhile: look at `lock.signal` while it runs.
+   * @example await store.withLock('report', () => writeReport(), { wait: 5_000 });
    */
   withLock<T>(key: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T>;
 
