@@ -1,6 +1,6 @@
 import { check, checkInteger, onlyKnown } from '../checks.js';
 import { ClosedError, PoolTimeoutError } from '../errors.js';
-import { clearTimeout, setTimeout } from '../time/clock.js';
+import { after } from '../time/deadlines.js';
 import { type Milliseconds, maxTimerDelay } from '../ttl.js';
 import type { Connection, OpenConnection, Status } from './connection.js';
 
@@ -169,11 +169,11 @@ export class BlockingPool implements Pool {
   #wait(): Promise<Connection> {
     return new Promise((resolve) => {
       const waiter: Waiter = (answer) => {
-        clearTimeout(timer);
+        cancel();
         this.#waiters.delete(waiter);
         resolve(answer);
       };
-      const timer = setTimeout(() => waiter(Promise.reject(new PoolTimeoutError(this.#timeout, this.#max))), this.#timeout);
+      const cancel = after(this.#timeout, () => waiter(Promise.reject(new PoolTimeoutError(this.#timeout, this.#max))));
       this.#waiters.add(waiter);
     });
   }

@@ -1,6 +1,6 @@
 import type { Cache } from '../cache/cache.js';
 import { AbortedError, FactoryTimeoutError, RefreshError } from '../errors.js';
-import { clearTimeout, setTimeout } from '../time/clock.js';
+import { after } from '../time/deadlines.js';
 import { abortable, pause } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Load, LoadResult } from './factory.js';
@@ -29,9 +29,9 @@ export class CallerBounds {
     const { policy, context } = this.#cache;
     const { signal } = context;
     const { hardTimeout } = load.plan;
-    let timer: NodeJS.Timeout | undefined;
+    let cancel: (() => void) | undefined;
     const over = new Promise<never>((_, reject) => {
-      if (hardTimeout !== undefined) timer = setTimeout(() => reject(new FactoryTimeoutError(hardTimeout)), hardTimeout);
+      if (hardTimeout !== undefined) cancel = after(hardTimeout, () => reject(new FactoryTimeoutError(hardTimeout)));
     });
     const first = (): Promise<LoadResult> => Promise.race([result.catch(factoryFailed), over]);
     try {
@@ -43,7 +43,7 @@ export class CallerBounds {
       if (error instanceof FactoryTimeoutError) this.#flights.closeRunning(load.redisKey);
       throw policy.report({ name: 'getOrSet', key: load.key }, error);
     } finally {
-      clearTimeout(timer);
+      cancel?.();
     }
   }
 
