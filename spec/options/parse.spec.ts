@@ -89,7 +89,7 @@ describe('options', () => {
     [{ near: { size: 5, freze: true } }, /^unknown options `near.size`, `near.freze`; it takes max, maxBytes, ttl, freeze, maxStaleness$/],
     [{ compression: { algorithm: 'gzip', treshold: 5 } }, /^unknown option `compression.treshold`; it takes algorithm, threshold$/],
     [{ compression: 'constructor' }, /^expected `compression` to be 'gzip'/],
-    [{ encryption: { key: 'hunter2' } }, /^unknown option `encryption.key`; it takes keys, acceptPlaintext$/],
+    [{ encryption: { key: 'hunter2' } }, /^unknown option `encryption.key`; it takes keys, acceptPlaintext, context$/],
     [{ encryption: { keys: [{ id: 'a', secret: 'hunter2' }] } }, /^unknown option `encryption.keys\[0\].secret`; it takes id, key$/],
     [{ pool: { class: SharedConnection, size: 2 } }, /^unknown option `pool.size`; it takes no options$/],
     [{ cluster: { rootNodes: [{ host: 'a' }] } }, /^unknown option `cluster.rootNodes\[0\].host`; it takes RESP/],

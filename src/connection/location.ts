@@ -28,9 +28,10 @@ export function parseLocation(location: string): Place {
 /** The options that a URL names. Its query and fragment say nothing to Redis: `?tls=true` would not turn TLS on. @throws {OptionError} */
 export function parseUrl(name: string, url: string): ClientOptions {
   const place = /^unix:/.test(url) ? url.replace(/\?db=\d{1,9}$/, '') : url;
-  if (/[?#]/.test(place)) {
+  // `URL` drops the ends of lines, and a password would not be the one that was written.
+  if (/[?#\s]/.test(place)) {
     throw new OptionError(
-      `expected \`${name}\` to have no \`?\` and \`#\`: options stand beside it, and in a user or a password they are \`%3F\` and \`%23\``,
+      `expected \`${name}\` to have no \`?\`, \`#\` and white space: options stand beside it, and in a password they are \`%3F\`, \`%23\` and \`%20\``,
     );
   }
   try {
