@@ -108,7 +108,8 @@ describe('messages', () => {
       }),
     );
     expect(printable('a\n\u001b[2J\u202e\u2028é')).to.equal('a\\n\\x1b[2J\\u202e\\u2028é');
-    expect(shownMessage('x'.repeat(600))).to.equal(`${'x'.repeat(500)}… (600 characters)`);
+    expect(shownMessage('x'.repeat(600))).to.equal(`${'x'.repeat(470)}… (600 characters)`);
+    for (const once of [shownMessage('\n'.repeat(600)), shownMessage('x'.repeat(1e6))]) expect(shownMessage(once)).to.equal(once);
   });
 
   for (const [place, make] of Object.entries(places)) {

@@ -56,8 +56,9 @@ const maxLength = 500;
 
 /** A message as an error shows it: printable, of a limited length, and without the arguments that Redis quotes. */
 export function shownMessage(message: string): string {
-  const text = message.replace(quoted, '');
-  return printable(text.length > maxLength ? `${text.slice(0, maxLength)}… (${text.length} characters)` : text);
+  const text = printable(message.replace(quoted, ''));
+  // With what is added it is no longer than allowed: a message that comes here again, as that of a cause, stays as it is.
+  return text.length > maxLength ? `${text.slice(0, maxLength - 30)}… (${text.length} characters)` : text;
 }
 
 /** The cause of an error with {@link shownMessage} applied, where it came from outside: what the server said, or the host it named. */
