@@ -1,5 +1,5 @@
 import { ArgumentError, CacheError, OptionError } from './errors.js';
-import { expected } from './messages.js';
+import { expected, named, shown } from './messages.js';
 
 /** @throws {OptionError} that says what was expected and what came, unless `ok` */
 export function check(name: string, what: string, got: unknown, ok: boolean): void {
@@ -18,7 +18,12 @@ export function checkUnshown(name: string, what: string, ok: boolean): void {
 
 /** The same for an argument of a call. @throws {ArgumentError} unless `ok` */
 export function checkArgument(name: string, what: string, got: unknown, ok: boolean): asserts ok {
-  if (!ok) throw new ArgumentError(expected(name, what, got));
+  if (!ok) throw wrongArgument(name, what, got);
+}
+
+/** Says what was expected and the kind of what came, as the arguments of a call may be values. */
+export function wrongArgument(name: string, what: string, got: unknown): ArgumentError {
+  return new ArgumentError(`expected \`${name}\` to be ${what}, got \`${shown(got)}\``);
 }
 
 /** The error of a function in the options that failed. The operation then fails by its failure policy, unlike for a wrong argument. */
@@ -36,6 +41,13 @@ export function isOptions(value: unknown): value is object {
   return tag === '[object Object]' || tag === '[object Module]';
 }
 
+/** Whether all options are its own: what it inherits, as from a class, would be lost when it is copied. Of any realm, and with no prototype. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** The names in `options` that `known` lacks. An explicit `undefined` counts as left out. */
 export function unknownNames(options: object, known: Names): string[] {
   return Object.keys(options).filter((name) => !Object.hasOwn(known, name) && (options as Names)[name] !== undefined);
@@ -43,15 +55,22 @@ export function unknownNames(options: object, known: Names): string[] {
 
 /** Refuses unknown names in an option that is an object itself, such as `breaker`. @throws {OptionError} that names each */
 export function onlyKnown(where: string, options: object, known: Names): void {
-  const unknown = unknownNames(options, known);
-  const paths = unknown.map((name) => `${where}.${name}`);
-  if (unknown.length > 0) throw new OptionError(unknownOptions(paths, known));
+  const unknown = unknownNames(options, known).map((name) => named(name, `${where}.`));
+  if (unknown.length > 0)
+    throw new OptionError(`unknown option${unknown.length > 1 ? 's' : ''} ${unknown.join(', ')}; it takes ${list(known)}`);
 }
 
-/** ``unknown options `a`, `b`; it takes c, d`` */
-export function unknownOptions(unknown: readonly string[], known: Names): string {
-  const takes = Object.keys(known).join(', ') || 'no options';
-  return `unknown option${unknown.length > 1 ? 's' : ''} ${unknown.map((name) => `\`${name}\``).join(', ')}; it takes ${takes}`;
+/** The same in a call. Its options may be a value in the wrong place, so that unknown names are not shown. @throws {ArgumentError} */
+export function onlyKnownInCall(call: string, options: object, known: Names): void {
+  const unknown = unknownNames(options, known);
+  if (unknown.length === 0) return;
+  const meant = new Set(unknown.flatMap((name) => similar(name, Object.keys(known)) ?? []));
+  const hint = meant.size > 0 ? `did you mean ${[...meant].map((name) => `\`${name}\``).join(', ')}? It` : 'it';
+  throw new ArgumentError(`${call}: unknown option${unknown.length > 1 ? 's' : ''}; ${hint} takes ${list(known)}`);
+}
+
+function list(known: Names): string {
+  return Object.keys(known).join(', ') || 'no options';
 }
 
 /** All names of the options of a call. */
@@ -61,10 +80,9 @@ export type NamesOf<Options> = Readonly<Record<keyof Options, true>>;
 export function callOptions<Options extends object>(call: string, options: Options | undefined, known: NamesOf<Options>): Partial<Options> {
   if (options === undefined) return {};
   if (!isOptions(options)) {
-    throw new ArgumentError(expected(`options of ${call}`, `an object of ${Object.keys(known).join(', ')}`, options));
+    throw wrongArgument(`options of ${call}`, `an object of ${list(known)}`, options);
   }
-  const unknown = unknownNames(options, known as Names);
-  if (unknown.length > 0) throw new ArgumentError(`${call}: ${unknownOptions(unknown, known as Names)}`);
+  onlyKnownInCall(call, options, known);
   return options;
 }
 

@@ -1,4 +1,4 @@
-import { redact, withoutArguments } from './messages.js';
+import { printable, shownCause, shownMessage } from './messages.js';
 
 /** The stable codes of the errors that redis-tier creates. Match on these, never on message text. */
 export type ErrorCode =
@@ -44,7 +44,7 @@ export class CacheError extends Error {
   key?: string;
 
   constructor(code: ErrorCode, message: string, details?: Details) {
-    super(withoutArguments(message), redact(details));
+    super(shownMessage(message), details);
     this.name = new.target.name;
     this.code = code;
   }
@@ -63,7 +63,7 @@ export class TimeoutError extends CacheError {
 /** No connection to Redis is usable: it was refused, was lost, or failed to authenticate. */
 export class ConnectionError extends CacheError {
   constructor(message: string, details?: Details) {
-    super('ERR_CONNECTION', message, details);
+    super('ERR_CONNECTION', message, shownCause(details));
   }
 }
 
@@ -132,7 +132,7 @@ export class TamperedError extends CodecError {
 /** Redis answered the command with an error, which is the `cause`. */
 export class CommandError extends CacheError {
   constructor(message: string, details?: Details) {
-    super('ERR_COMMAND', message, details);
+    super('ERR_COMMAND', message, shownCause(details));
   }
 }
 
@@ -214,6 +214,10 @@ export class LockError extends CacheError {
 export class OptionError extends TypeError {
   readonly code: ErrorCode = 'ERR_OPTION';
   override readonly name = 'OptionError';
+
+  constructor(message: string, details?: Details) {
+    super(printable(message), details);
+  }
 }
 
 /**
@@ -227,4 +231,8 @@ export class ArgumentError extends TypeError {
   operation?: string;
   /** The caller's key, if the operation has exactly one. */
   key?: string;
+
+  constructor(message: string) {
+    super(printable(message));
+  }
 }

@@ -1,31 +1,72 @@
-/** A wrong value as an error message shows it: its type, and the value if it is short and cannot be secret. */
-export function shown(value: unknown): string {
-  // A URL may hold a password.
-  if (typeof value === 'string')
-    return value.length > 40 || /:\/\/|@/.test(value) ? `a string of ${value.length} characters` : JSON.stringify(value);
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  if (typeof value === 'function') return 'a function';
-  return String(value);
+/**
+ * Characters that change how a terminal or a log shows what stands around them: control and escape characters, the separators of lines,
+ * the marks that turn the direction of text, and the byte order mark. A server or a chosen name could forge lines of a log.
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be shown
+const unprintable = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** The text with such characters as escapes, `\x1b` or `\u202e`. Every message of an error and every warning passes through here. */
+export function printable(text: string): string {
+  return text.replace(unprintable, (character) => {
+    const code = character.charCodeAt(0);
+    return code === 10 ? '\\n' : code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** Warns the process. `code`: what `--disable-warning` takes. */
+export function warn(message: string, code: string): void {
+  process.emitWarning(printable(message), { code });
+}
+
+/**
+ * A wrong value as an error message shows it: numbers and the like as they are, of anything else the kind. Text may be a password in the
+ * wrong place, whatever its form. `words`: the right values are words such as `'miss'`, so a misspelt one may be shown.
+ */
+export function shown(value: unknown, words = false): string {
+  switch (typeof value) {
+    case 'string':
+      if (words && /^[a-z-]{1,20}$/i.test(value)) return JSON.stringify(value);
+      return value.length === 1 ? 'a string of 1 character' : `a string of ${value.length} characters`;
+    case 'object':
+      return value === null ? 'null' : Array.isArray(value) ? 'an array' : 'an object';
+    case 'function':
+    case 'symbol':
+    case 'bigint':
+      return `a ${typeof value}`;
+    default:
+      return String(value);
+  }
+}
+
+/** A name that came from outside, in backticks, if it looks like one; else its length. `where`: a path of ours in front of it. */
+export function named(name: string, where = ''): string {
+  return /^[\w$.-]{1,40}$/.test(name) ? `\`${where}${name}\`` : `\`${where}(a name of ${name.length} characters)\``;
 }
 
 /** ``expected `pool.max` to be an integer ≥ 1, got `0` `` */
 export function expected(name: string, what: string, got: unknown): string {
-  return `expected \`${name}\` to be ${what}, got \`${shown(got)}\``;
+  return `expected \`${name}\` to be ${what}, got \`${shown(got, what.startsWith("'"))}\``;
 }
 
 /** Redis quotes an unknown command with its values and passwords: `unknown command 'HELLO', with args beginning with: …`. */
 const quoted = /,? with args beginning with:.*$/s;
 
-/** A message of Redis without the arguments that Redis quotes. */
-export function withoutArguments(message: string): string {
-  return message.replace(quoted, '');
+/** No message of Redis is longer. What says more was not said by Redis, or holds what was sent. */
+const maxLength = 500;
+
+/** A message as an error shows it: printable, of a limited length, and without the arguments that Redis quotes. */
+export function shownMessage(message: string): string {
+  const text = printable(message.replace(quoted, ''));
+  // With what is added it is no longer than allowed: a message that comes here again, as that of a cause, stays as it is.
+  return text.length > maxLength ? `${text.slice(0, maxLength - 30)}… (${text.length} characters)` : text;
 }
 
-/** The details of an error, with {@link withoutArguments} applied to the message of the cause. */
-export function redact(details: { readonly cause?: unknown } | undefined): { readonly cause?: unknown } | undefined {
+/** The cause of an error with {@link shownMessage} applied, where it came from outside: what the server said, or the host it named. */
+export function shownCause(details: { readonly cause?: unknown } | undefined): { readonly cause?: unknown } | undefined {
   const cause = details?.cause;
-  return cause instanceof Error && quoted.test(cause.message) ? { cause: withMessage(cause, withoutArguments(cause.message)) } : details;
+  if (!(cause instanceof Error)) return details;
+  const message = shownMessage(cause.message);
+  return message === cause.message ? details : { cause: withMessage(cause, message) };
 }
 
 /** A copy of the error with another message, for a message that holds secrets. Name, code and stack stay. */

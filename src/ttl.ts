@@ -1,5 +1,5 @@
-import { check, checkArgument, functionFailed } from './checks.js';
-import { ArgumentError, OptionError } from './errors.js';
+import { check, checkArgument, functionFailed, wrongArgument } from './checks.js';
+import { OptionError } from './errors.js';
 import { expected } from './messages.js';
 
 /** A duration in milliseconds. */
@@ -14,7 +14,7 @@ export const maxTimerDelay: Milliseconds = 2 ** 31 - 1;
 /** A number of milliseconds that a timer can wait. @throws {ArgumentError} for anything else */
 export function checkTime(name: string, time: unknown, min: Milliseconds): void {
   if (typeof time === 'number' && time >= min && time <= maxTimerDelay) return;
-  throw new ArgumentError(expected(name, `a number of milliseconds ≥ ${min} and ≤ ${maxTimerDelay}`, time));
+  throw wrongArgument(name, `a number of milliseconds ≥ ${min} and ≤ ${maxTimerDelay}`, time);
 }
 
 /** A time to live as Redis takes it: whole milliseconds ≥ 1, or `undefined` for never. */

@@ -246,6 +246,6 @@ describe('memory:', () => {
   });
 
   it('has no connections to pool', () => {
-    expect(() => createPool({ location: 'memory:' })).to.throw('expected `location` to be a Redis server, got `"memory:"`');
+    expect(() => createPool({ location: 'memory:' })).to.throw('expected `location` to be a Redis server, got `memory:`');
   });
 });

@@ -76,9 +76,19 @@ describe('fuzz: input', () => {
     await store.disconnect();
   });
 
+  /** A secret where it does not belong, one level down. */
+  const misplaced = [
+    ...['url', 'host', 'tls', 'name', 'id', 'class', 'algorithm', 'keys', 'max', 'threshold', 'minVersion'].map((name) => ({
+      [name]: mark,
+    })),
+    ...[`redis://:${mark}@h:x`, `redis://h?password=${mark}`, mark].flatMap((url) => [[url], { rootNodes: [{ url }] }, { host: url }]),
+    { rootNodes: [{ url: 'redis://h' }], default: { password: mark } },
+    { name: 'm', sentinelRootNodes: [{ host: `redis://:${mark}@h`, port: 1 }] },
+  ];
   const value = fc.oneof(
     fc.constantFrom(undefined, null, true, false, 0, -1, 1, 0.5, Number.NaN, 2 ** 53, '', 'x', mark, [], {}, () => 1),
     fc.anything({ maxDepth: 1 }),
+    fc.constantFrom(...misplaced),
   );
   const names = [
     ...['prefix', 'ttl', 'timeout', 'maxPending', 'tags', 'near', 'batch', 'breaker', 'onFailure', 'serializer', 'compression'],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
@@ -20,7 +21,7 @@ import { RedisSentinels } from '../support/sentinel.js';
 import { rawClient } from '../support/wire.js';
 
 const password = 'hunter2-the-password';
-const key = Buffer.from('hunter3-the-encryption-key-32-by');
+const key = createHash('sha256').update('hunter3').digest();
 const value = 'hunter4-the-value';
 /** That of the sentinels, which is not the servers'. */
 const ofSentinels = 'hunter5-the-sentinels-password';

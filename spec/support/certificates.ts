@@ -9,6 +9,8 @@ interface Certificates {
   readonly ca: Certificate;
   readonly server: Certificate;
   readonly client: Certificate;
+  /** Of another server: neither its name nor its address is that of the specs'. */
+  readonly elsewhere: Certificate;
 }
 
 let made: Promise<Certificates> | undefined;
@@ -30,22 +32,25 @@ export async function otherCertificates(): Promise<Certificates> {
     ],
   });
   const ca = { cert: authority.cert, key: authority.private };
-  const signed = async (commonName: string): Promise<Certificate> => {
+  const here = [
+    { type: 2, value: 'localhost' },
+    { type: 7, ip: '127.0.0.1' },
+  ] as const;
+  const signed = async (commonName: string, altNames: readonly object[] = here): Promise<Certificate> => {
     const { cert, private: key } = await generate(name(commonName), {
       algorithm: 'sha256',
       ca,
       extensions: [
         { name: 'basicConstraints', cA: false },
-        {
-          name: 'subjectAltName',
-          altNames: [
-            { type: 2, value: 'localhost' },
-            { type: 7, ip: '127.0.0.1' },
-          ],
-        },
+        { name: 'subjectAltName', altNames: altNames as never },
       ],
     });
     return { cert, key };
   };
-  return { ca, server: await signed('127.0.0.1'), client: await signed('client') };
+  return {
+    ca,
+    server: await signed('127.0.0.1'),
+    client: await signed('client'),
+    elsewhere: await signed('elsewhere', [{ type: 2, value: 'elsewhere.example' }]),
+  };
 }

@@ -1,8 +1,6 @@
-import { callOptions, checkArgument, functionFailed, isOptions, unknownNames, unknownOptions } from '../checks.js';
+import { callOptions, checkArgument, functionFailed, isOptions, onlyKnownInCall, wrongArgument } from '../checks.js';
 import type { CallOptions } from '../connection/guard.js';
-import { ArgumentError } from '../errors.js';
 import { isVersion, versions } from '../keys/keyspace.js';
-import { expected } from '../messages.js';
 import { maxTimerDelay, type Ttl } from '../ttl.js';
 import type { TagsOf } from './context.js';
 import { checkTags } from './tags.js';
@@ -23,8 +21,7 @@ export function parseWriteOptions(how: Ttl | WriteOptions): { readonly ttl: Ttl;
   if (typeof how !== 'object' || how === null) return { ttl: how, tags: none };
   const what = 'a number of milliseconds ≥ 0, null or Infinity, or an object of `ttl` and `tags`';
   checkArgument('ttl', what, how, isOptions(how) && Object.keys(how).length > 0);
-  const unknown = unknownNames(how, known);
-  if (unknown.length > 0) throw new ArgumentError(unknownOptions(unknown, known));
+  onlyKnownInCall('options of a write', how, known);
   return { ttl: how.ttl, tags: how.tags === undefined ? none : [...new Set(checkTags(how.tags))] };
 }
 
@@ -56,7 +53,7 @@ function pairsOf(entries: Entries): Iterable<Pair> {
     if (typeof (entries as Iterable<Pair>)[Symbol.iterator] === 'function') return entries as Iterable<Pair>;
     if (isOptions(entries)) return Object.entries(entries);
   }
-  throw new ArgumentError(expected('entries', 'pairs of key and value, a Map or a record', entries));
+  throw wrongArgument('entries', 'pairs of key and value, a Map or a record', entries);
 }
 
 /** @throws {ArgumentError} for an unknown name, or an invalid bound */

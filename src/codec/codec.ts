@@ -2,7 +2,7 @@ import { CacheError, CodecError } from '../errors.js';
 import { withMessage } from '../messages.js';
 import { createPacking, type Packing, type PackingOptions } from './compression.js';
 import { type EncryptionOptions, encrypting } from './encryption.js';
-import { asBuffer, type Frame, frame, isFramed, parseFrame, printable, type Stored, withHeader } from './entry.js';
+import { asBuffer, type Frame, frame, isFramed, parseFrame, type Stored, withHeader } from './entry.js';
 import {
   bytesFormat,
   type Codec,
@@ -160,7 +160,7 @@ function pack(name: string, payload: string | Uint8Array, packing: Packing): May
 
 function unreadable(parsed: Frame | undefined): never {
   if (!parsed) throw new CodecError('the stored value has a damaged header');
-  throw new CodecError(`the stored value was written with \`${printable(parsed.layers)}\`, which this store has no reader for`);
+  throw new CodecError(`the stored value was written with \`${parsed.layers}\`, which this store has no reader for`);
 }
 
 /** The error of a failed encoding as a CodecError. */

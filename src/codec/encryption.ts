@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createSecretKey, KeyObject, randomByt
 import { promisify } from 'node:util';
 import { checkUnshown, isOptions, onlyKnown } from '../checks.js';
 import { ArgumentError, CodecError, OptionError, TamperedError } from '../errors.js';
-import { frame, isFramed, layerName, parseFrame, printable, type Stored, withHeader } from './entry.js';
+import { frame, isFramed, layerName, parseFrame, type Stored, withHeader } from './entry.js';
 import { type Codec, type EncodedEntry, type MaybePromise, type PayloadCodec, then } from './serializers.js';
 
 /** A key of the option `encryption`. */
@@ -84,7 +84,7 @@ export function encrypting(
     }
     const id = parsed.layers.slice((isFirst ? firstLayer : layer).length);
     const key = keys.get(id);
-    if (!key) throw new CodecError(`the stored value is encrypted with the key \`${printable(id)}\`, which is not in the keyring`);
+    if (!key) throw new CodecError(`the stored value is encrypted with the key \`${id}\`, which is not in the keyring`);
     const { payload: body } = parsed;
     const end = body.length - tagLength;
     if (end < nonceLength) throw new TamperedError('the stored value is encrypted and cut short');

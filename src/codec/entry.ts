@@ -41,11 +41,6 @@ export function parseFrame(stored: Buffer): Frame | undefined {
   return { text: stored[0] === textMarker, layers: stored.toString('latin1', 1, end), payload: stored.subarray(end + 1) };
 }
 
-/** The layers for a message: a damaged header may hold any byte. */
-export function printable(layers: string): string {
-  return layers.replace(/[^\x20-\x7e]/g, '?');
-}
-
 /** A Buffer over the same memory. */
 export function asBuffer(view: ArrayBufferView): Buffer {
   return Buffer.isBuffer(view) ? view : Buffer.from(view.buffer, view.byteOffset, view.byteLength);

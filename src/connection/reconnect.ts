@@ -1,4 +1,5 @@
 import { AuthenticationError, ConnectionError } from '../errors.js';
+import { shown } from '../messages.js';
 import { clearInterval, performance, setImmediate, setInterval } from '../time/clock.js';
 import { maxLateness, tick } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
@@ -26,7 +27,7 @@ export function retryIn(strategy: unknown, retries: number, cause: unknown, onEr
   try {
     const answer = typeof strategy === 'function' ? strategy(retries, cause) : strategy;
     if (answer === false || answer instanceof Error) return undefined;
-    if (typeof answer !== 'number' || Number.isNaN(answer)) throw new TypeError(`it gave ${String(answer)}`);
+    if (typeof answer !== 'number' || Number.isNaN(answer)) throw new TypeError(`it gave ${shown(answer)}`);
     return answer;
   } catch (error) {
     onError(new ConnectionError(`the reconnectStrategy failed: ${(error as Error)?.message}`, { cause: error }));

@@ -1,10 +1,10 @@
 import type { EventEmitter } from 'node:events';
-import { RedisClient, type RedisClusterOptions, type RedisSentinelOptions } from '@redis/client';
-import { check, checkInteger, checkUnshown, isOptions, type Names, onlyKnown } from '../checks.js';
-import { OptionError } from '../errors.js';
-import { shown } from '../messages.js';
+import type { RedisClusterOptions, RedisSentinelOptions } from '@redis/client';
+import { check, checkInteger, checkUnshown, isOptions, isPlainObject, type Names, onlyKnown } from '../checks.js';
 import { maxTimerDelay } from '../ttl.js';
-import { type ClientOptions, checkClientOptions, clientOptions, type SocketOptions } from './client/client-options.js';
+import { type ClientOptions, checkClientOptions, checkSocketOptions, clientOptions, type SocketOptions } from './client/client-options.js';
+import { parseUrl } from './location.js';
+import { checkAgreement, checkAllSay, checkTlsOptions, tlsWord } from './tls.js';
 
 /** The place of the entries, normalised once. */
 export type Target =
@@ -25,36 +25,6 @@ export interface ExternalClient extends Pick<EventEmitter, 'on' | 'off' | 'getMa
   withCommandOptions(options: any): any;
   destroy(): void;
   close(): Promise<unknown>;
-}
-
-const forms = "'host', 'host:port', 'redis://…', 'rediss://…', 'unix:///path', an absolute path to a unix socket, or 'memory:'";
-
-/** The target that `location` names, as node-redis's options. @throws {OptionError} listing the accepted forms */
-export function parseLocation(location: string): { kind: 'memory' } | { kind: 'server'; options: ClientOptions } {
-  if (typeof location !== 'string') throw unclear(location);
-  if (location === 'memory:') return { kind: 'memory' };
-  if (location.startsWith('/')) return { kind: 'server', options: { socket: { path: location, tls: false } } };
-  if (/^(rediss?|unix):\/\//.test(location)) return { kind: 'server', options: parseUrl(location) };
-  const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/i.exec(location);
-  const port = Number(match?.[3] ?? 6379);
-  if (!match || port < 1 || port > 65_535) throw unclear(location);
-  return { kind: 'server', options: { socket: { host: (match[1] ?? match[2]) as string, port } } };
-}
-
-function parseUrl(url: string): ClientOptions {
-  try {
-    const { credentialsProvider: _, ...options } = RedisClient.parseURL(url);
-    if (options.database !== undefined && !(Number.isInteger(options.database) && options.database >= 0)) throw unclear(url);
-    return options;
-  } catch {
-    throw unclear(url);
-  }
-}
-
-function unclear(location: unknown): OptionError {
-  // A location may hold a password: only the scheme is shown of what precedes the last @.
-  const got = typeof location === 'string' ? JSON.stringify(location.replace(/^(.*?:\/+)?.*@/s, '$1***@').slice(0, 80)) : shown(location);
-  return new OptionError(`expected \`location\` to be ${forms}, got \`${got}\``);
 }
 
 /** The part of node-redis's `RedisClusterOptions` that says which nodes there are and how to connect to them. */
@@ -98,15 +68,21 @@ export function clusterPlan(cluster: ClusterOptions, options: ClientOptions, rea
   const { rootNodes, defaults, nodeAddressMap, maxCommandRedirections = 16, useReplicas = false } = cluster;
   checkInteger('cluster.maxCommandRedirections', maxCommandRedirections, 0);
   check('cluster.useReplicas', 'a boolean', useReplicas, typeof useReplicas === 'boolean');
-  if (defaults !== undefined) checkNode('cluster.defaults', defaults);
+  if (defaults !== undefined) checkNodes('cluster.defaults', defaults);
   const listed = nodes('cluster.rootNodes', rootNodes);
   for (const [i, root] of listed.entries()) checkNode(`cluster.rootNodes[${i}]`, root);
-  const roots = listed.map((root) => resolved(root as ClientOptions));
+  const roots = listed.map((root, i) => resolved(`cluster.rootNodes[${i}]`, root as ClientOptions));
   const all = merged(options, defaults as ClientOptions);
+  const seeds = roots.map((root) => merged(all, root));
+  const wordsOf = (some: readonly ClientOptions[]) => some.map((each, i) => tlsWord(`cluster.rootNodes[${i}].socket.tls`, each));
+  const common = [tlsWord('socket.tls', options), tlsWord('cluster.defaults.socket.tls', defaults as ClientOptions)];
+  checkAgreement([...common, ...wordsOf(roots)]);
+  checkAllSay(wordsOf(seeds));
+  for (const [i, seed] of seeds.entries()) checkTlsOptions(`cluster.rootNodes[${i}].socket`, seed);
   // A password or TLS given for the first root node only applies to discovered nodes too, unless `defaults` sets them.
   const { database: _, ...first } = merged(roots[0] as ClientOptions, all);
   return {
-    seeds: roots.map((root) => merged(all, root)),
+    seeds,
     node: first,
     addresses: addressMap('cluster', nodeAddressMap),
     redirections: maxCommandRedirections,
@@ -122,17 +98,27 @@ export function sentinelPlan(sentinel: SentinelOptions, options: ClientOptions, 
   const isDelay = typeof scanInterval === 'number' && scanInterval >= 0 && scanInterval <= maxTimerDelay;
   check('sentinel.scanInterval', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, scanInterval, isDelay);
   checkInteger('sentinel.replicaPoolSize', replicaPoolSize, 0);
-  if (nodeClientOptions !== undefined) checkNode('sentinel.nodeClientOptions', nodeClientOptions);
-  checkNode('sentinel.sentinelClientOptions', sentinelClientOptions);
+  if (nodeClientOptions !== undefined) checkNodes('sentinel.nodeClientOptions', nodeClientOptions);
+  checkNodes('sentinel.sentinelClientOptions', sentinelClientOptions);
   check('sentinel.name', 'the name of a primary', name, typeof name === 'string' && name !== '');
   const roots = nodes('sentinel.sentinelRootNodes', sentinelRootNodes);
-  for (const [i, root] of roots.entries()) checkOptions(`sentinel.sentinelRootNodes[${i}]`, root, { host: true, port: true });
+  for (const [i, root] of roots.entries()) {
+    checkOptions(`sentinel.sentinelRootNodes[${i}]`, root, { host: true, port: true });
+    checkSocketOptions(root, `sentinel.sentinelRootNodes[${i}].`);
+  }
   const own = sentinelClientOptions as ClientOptions;
+  const node = merged(options, nodeClientOptions as ClientOptions);
+  checkAgreement([tlsWord('socket.tls', options), tlsWord('sentinel.nodeClientOptions.socket.tls', nodeClientOptions as ClientOptions)]);
+  // No option reaches both sentinels and nodes. TLS for one of them must not leave the other in clear text unless that is said.
+  const forNodes = tlsWord('', options).tls === undefined ? 'sentinel.nodeClientOptions.socket.tls' : 'socket.tls';
+  checkAllSay([tlsWord(forNodes, node), tlsWord('sentinel.sentinelClientOptions.socket.tls', own)]);
+  checkTlsOptions('sentinel.nodeClientOptions.socket', node);
+  checkTlsOptions('sentinel.sentinelClientOptions.socket', own);
   return {
     name,
     seeds: roots.map(({ host, port }) => merged(own, { socket: { host, port } })),
     sentinel: own,
-    node: merged(options, nodeClientOptions as ClientOptions),
+    node,
     addresses: addressMap('sentinel', nodeAddressMap),
     readReplicas: readReplicas || replicaPoolSize > 0,
     scanInterval,
@@ -155,19 +141,22 @@ export function placedAt(address: string, options: ClientOptions): ClientOptions
   return merged(options, { socket: hostAndPort(address) });
 }
 
+/** An option that is there but `undefined` is left out: it must not undo the `tls: true` below. */
 function merged(below: ClientOptions, above: ClientOptions = {}): ClientOptions {
-  return { ...below, ...above, socket: { ...below.socket, ...above.socket } as NonNullable<ClientOptions['socket']> };
+  const socket = { ...below.socket, ...present(above.socket) } as NonNullable<ClientOptions['socket']>;
+  return { ...below, ...present(above), socket };
 }
 
-function resolved({ url, ...options }: ClientOptions): ClientOptions {
+function present<T extends object>(options: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+function resolved(where: string, { url, ...options }: ClientOptions): ClientOptions {
   if (url === undefined) return options;
-  try {
-    const { credentialsProvider: _, database: __, ...named } = RedisClient.parseURL(url);
-    return merged(named, options);
-  } catch {
-    // The URL may hold a password.
-    throw new OptionError('expected `url` of each of `cluster.rootNodes` to be a redis:// or rediss:// URL');
-  }
+  checkUnshown(`${where}.url`, 'a redis:// or rediss:// URL', /^rediss?:/.test(url));
+  const { database: _, ...named } = parseUrl(`${where}.url`, url);
+  checkAgreement([tlsWord(`${where}.url`, named), tlsWord(`${where}.socket.tls`, options)]);
+  return merged(named, options);
 }
 
 function nodes<T>(name: string, list: readonly T[]): readonly T[] {
@@ -194,7 +183,7 @@ const sentinelNames: Record<keyof SentinelOptions, true> = {
 
 /** Its errors show no value: it may be a URL with a password. */
 function checkOptions(where: string, options: unknown, names: Names): void {
-  checkUnshown(where, 'an object', isOptions(options));
+  checkUnshown(where, 'an object', isOptions(options) && isPlainObject(options));
   onlyKnown(where, options as object, names);
 }
 
@@ -202,6 +191,16 @@ function checkOptions(where: string, options: unknown, names: Names): void {
 function checkNode(where: string, options: unknown): void {
   checkOptions(where, options, clientOptions);
   checkClientOptions(options as ClientOptions, `${where}.`);
+}
+
+/** The same for several nodes, which other options name. */
+function checkNodes(where: string, options: unknown): void {
+  checkNode(where, options);
+  const { url, socket = {} } = options as ClientOptions;
+  const { host, port, path } = socket as SocketOptions;
+  for (const [name, value] of Object.entries({ url, 'socket.host': host, 'socket.port': port, 'socket.path': path })) {
+    checkUnshown(`${where}.${name}`, 'left out, as it is for several nodes', value === undefined);
+  }
 }
 
 function addressMap(where: string, map: ClusterOptions['nodeAddressMap']): AddressMap {

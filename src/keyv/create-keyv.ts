@@ -102,7 +102,7 @@ function splitOptions(major: 4 | 5 | 6, options: KeyvRedisOptions & OwnOptions):
   check('useKeyPrefix', 'left out: the Keyv of `createKeyv` adds no prefix of its own', useKeyPrefix, useKeyPrefix === undefined);
   const throws = own['throwOnErrors'] ?? rest.onFailure === 'throw';
   if (rest.onFailure !== undefined && throws !== (rest.onFailure === 'throw')) {
-    throw new OptionError(`expected \`throwOnErrors\` to agree with \`onFailure: '${rest.onFailure}'\`, got \`${throws}\``);
+    throw new OptionError('expected `throwOnErrors` to agree with `onFailure`');
   }
 
   // Keyv writes the time to live into its envelope, so it has to know it. The adapter must not know it then, or entries without an end

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { decodeError, encodeError } from '../codec/codec.js';
 import { isPlain, parse, storable, stringify } from '../codec/storable.js';
 import { type CacheError, CodecError } from '../errors.js';
+import { warn } from '../messages.js';
 import type { StoreOptions } from '../options/options.js';
 import type { KeyvModule } from './contract.js';
 import { resolver } from './installed.js';
@@ -187,9 +188,9 @@ export function answerRawReadsOfCaller(called: (...args: never[]) => unknown): v
   } catch {
     // A bundle that is still being evaluated.
   }
-  process.emitWarning(
+  warn(
     'redis-tier cannot reach the Keyv 6 around an adapter, as in a bundle: use createKeyv if the Keyv is for cache-manager',
-    { code: 'REDIS_TIER_KEYV' },
+    'REDIS_TIER_KEYV',
   );
 }
 

@@ -1,6 +1,6 @@
 import { check } from '../checks.js';
 import { OptionError } from '../errors.js';
-import { shown } from '../messages.js';
+import { named } from '../messages.js';
 
 /** The namespace that Keyv 4 and 5 set on an adapter by default. */
 const defaultNamespace = 'keyv';
@@ -43,7 +43,7 @@ export class Namespace {
     const keepsOwn = this.#own !== undefined && (!name || name === defaultNamespace);
     if (keepsOwn || (name || undefined) === (this.name || undefined)) return;
     throw new OptionError(
-      `expected the namespace of the Keyv to be ${shown(this.name ?? '')}, which this adapter serves, got ${shown(name ?? '')}: make an adapter ` +
+      `expected the namespace of the Keyv to be ${named(this.name ?? '')}, which this adapter serves, got ${named(name ?? '')}: make an adapter ` +
         'for each Keyv, and pass the namespace to the constructor of the Keyv or of the adapter',
     );
   }

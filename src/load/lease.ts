@@ -3,6 +3,7 @@ import type { CacheContext } from '../cache/context.js';
 import { type LeaseClaim, type LeaseMark, markStart, type OrderedCommands } from '../commands/commands.js';
 import type { Held } from '../commands/release-queue.js';
 import { CommandError } from '../errors.js';
+import { warn } from '../messages.js';
 import { clearInterval, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
 
@@ -86,7 +87,7 @@ let hasWarned = false;
 function withoutLease(reason: string): undefined {
   if (hasWarned) return;
   hasWarned = true;
-  process.emitWarning(`getOrSet runs without a lease, each process for itself: ${reason}`, { code: 'REDIS_TIER_LEASE' });
+  warn(`getOrSet runs without a lease, each process for itself: ${reason}`, 'REDIS_TIER_LEASE');
 }
 
 /** How the load of another process ended, for callers that waited for it. */

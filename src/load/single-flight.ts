@@ -127,7 +127,7 @@ export function enclosingFunction(): RunningFunction | undefined {
 export function waitFor(flight: Flight, waiter: RunningFunction, key: string, others: Iterable<Flight>): void {
   const path = waitersUp(waiter.flight, new Set(others), new Set());
   if (path) {
-    const keys = [...path.map(({ key: each }) => each ?? ''), key].map(shown);
+    const keys = [...path.map(({ key: each }) => each ?? ''), key].map((each) => (each.length > 40 ? shown(each) : JSON.stringify(each)));
     throw new UnsupportedError(`the function of getOrSet waits for itself: ${keys.join(' → ')}`);
   }
   flight.waiters ??= [];

@@ -3,6 +3,7 @@ import { missingNearby, type ReadEntry } from '../codec/entry.js';
 import { missing, never } from '../commands/commands.js';
 import type { Connection, Tracking, TrackingListener } from '../connection/connection.js';
 import { UnsupportedError } from '../errors.js';
+import { warn } from '../messages.js';
 import type { NearHolding } from '../telemetry/stats.js';
 import { clearInterval, performance, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
@@ -171,7 +172,7 @@ export class NearTier implements TrackingListener {
     this.trustedUntil = Number.NEGATIVE_INFINITY;
     if (this.#warned) return;
     this.#warned = true;
-    process.emitWarning(`the near cache is off, every read goes to Redis: ${reason.message}`, { code: 'REDIS_TIER_NEAR' });
+    warn(`the near cache is off, every read goes to Redis: ${reason.message}`, 'REDIS_TIER_NEAR');
   }
 
   invalidated(key: string | null): void {

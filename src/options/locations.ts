@@ -1,8 +1,10 @@
-import { check, checkUnshown } from '../checks.js';
+import { check, checkUnshown, isPlainObject } from '../checks.js';
 import { type ClientOptions, checkClientOptions, clientOptions } from '../connection/client/client-options.js';
+import { parseLocation } from '../connection/location.js';
 import { kindOf, type OpenPoolOptions } from '../connection/open.js';
 import type { Pool, PoolOptions } from '../connection/pools.js';
-import { type ClusterOptions, clusterPlan, type ExternalClient, parseLocation, sentinelPlan, type Target } from '../connection/target.js';
+import { type ClusterOptions, clusterPlan, type ExternalClient, sentinelPlan, type Target } from '../connection/target.js';
+import { checkAgreement, checkTlsOptions, tlsWord } from '../connection/tls.js';
 import { OptionError } from '../errors.js';
 import { expected, shown } from '../messages.js';
 import type { Source } from '../telemetry/events.js';
@@ -23,18 +25,21 @@ export function parseTarget(options: ConnectionOptions): Target {
   }
   if (cluster !== undefined || sentinel !== undefined) return parseTopology(options);
   check('readFrom', "'primary' or left out without `cluster` and `sentinel`", readFrom, readFrom !== 'replica');
-  check('url', 'left out beside `location`', 'a URL', url === undefined || location === undefined);
+  checkUnshown('url', 'left out beside `location`', url === undefined || location === undefined);
   const parsed = parseLocation(location === undefined ? (url ?? 'localhost:6379') : location);
   if (parsed.kind === 'memory') return parsed;
   const own = clientOptionsOf(options);
-  const { tls } = (own.socket ?? {}) as { tls?: boolean };
-  const named = parsed.options.socket as { tls?: boolean } | undefined;
-  if (named?.tls !== undefined) check('socket.tls', `${named.tls}, as the location says`, tls, tls === undefined || tls === named.tls);
+  checkAgreement([tlsWord(location === undefined ? 'url' : 'location', parsed.options), tlsWord('socket.tls', own)]);
   // `socket` alone names the server: it must not contradict the default location.
-  if (location === undefined && url === undefined && own.socket) return { kind: 'server', options: own };
+  if (location === undefined && url === undefined && own.socket) return server(own);
   refuseContradictions(own, parsed.options);
   const socket = { ...own.socket, ...parsed.options.socket } as NonNullable<ClientOptions['socket']>;
-  return { kind: 'server', options: { ...own, ...parsed.options, socket } };
+  return server({ ...own, ...parsed.options, socket });
+}
+
+function server(options: ClientOptions): Target {
+  checkTlsOptions('socket', options);
+  return { kind: 'server', options };
 }
 
 type Address = { readonly host?: unknown; readonly port?: unknown; readonly path?: unknown };
@@ -165,13 +170,6 @@ function connectOptions(name: string, connect: unknown): Record<string, unknown>
   );
 }
 
-/** Also an object of another realm, such as a test runner's, and one without a prototype. */
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
 /** Describes a wrong argument, with a hint. */
 export function described(thing: unknown): string {
   if (typeof thing !== 'object' || thing === null) return `\`${shown(thing)}\``;
@@ -182,5 +180,7 @@ export function described(thing: unknown): string {
   }
   if (has('sendCommand') && has('connect')) return 'a client of node-redis 4 or earlier: install `redis@5` or later';
   const { name } = (thing as object).constructor ?? {};
-  return Array.isArray(thing) ? 'an array' : `an instance of ${name || 'a class'}`;
+  // A `constructor` may be any text that only claims to be the name of a class.
+  const isName = typeof name === 'string' && /^[A-Za-z_$][\w$]{0,39}$/.test(name);
+  return Array.isArray(thing) ? 'an array' : `an instance of ${isName ? name : 'a class'}`;
 }

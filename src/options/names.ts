@@ -1,6 +1,7 @@
 import { similar, unknownNames } from '../checks.js';
 import { clientOptions } from '../connection/client/client-options.js';
 import { OptionError } from '../errors.js';
+import { named } from '../messages.js';
 import type { ConnectionOptions, StoreOptions } from './options.js';
 
 /** The options of `createPool`, without those of node-redis. */
@@ -67,7 +68,7 @@ export function checkPoolNames(options: ConnectionOptions): void {
 }
 
 function refuse(unknown: readonly string[], known: readonly string[]): never {
-  const hints = unknown.map((name) => `\`${name}\`${hint(name, known)}`);
+  const hints = unknown.map((name) => `${named(name)}${hint(name, known)}`);
   const rest = unknown.some((name) => hint(name, known) === '') ? '; set options that only node-redis knows on your own `client`' : '';
   throw new OptionError(`unknown option${unknown.length > 1 ? 's' : ''} ${hints.join('; ')}${rest}`);
 }

@@ -11,9 +11,9 @@ import type { Milliseconds, TtlOptions } from '../ttl.js';
 /** The options for the connection to Redis: these, and those of node-redis. */
 export interface ConnectionOptions extends NodeRedisOptions {
   /**
-   * The address of Redis: `host:port`, `redis://`, `rediss://`, `unix://`, an absolute path to a unix socket; or `memory:` for an engine
-   * inside the process, which ignores the other options of the connection. Default `'localhost:6379'`. `socket.host`, `username`, `password`,
-   * `database` and the like must not contradict it.
+   * The address of Redis: `host:port`, `redis://`, `rediss://`, `unix://`, an absolute path to a unix socket, Azure's
+   * `host:port,password=…,ssl=True`; or `memory:` for an engine inside the process, which ignores the other options of the connection.
+   * Default `'localhost:6379'`. `socket.host`, `username`, `password`, `database`, `socket.tls` and the like must not contradict it.
    * @example location: 'rediss://user:password@cache.example.com:6380/1'
    */
   readonly location?: string | undefined;

@@ -10,7 +10,6 @@ import type { ExternalClient } from '../connection/target.js';
 import { OptionError } from '../errors.js';
 import { Loader } from '../load/loader.js';
 import { Locks } from '../lock/lock.js';
-import { expected } from '../messages.js';
 import { type Connect, optionsOf } from '../options/locations.js';
 import type { ConnectionOptions, StoreOptions } from '../options/options.js';
 import { parsePoolOptions } from '../options/parse.js';
@@ -177,6 +176,6 @@ export function nullStore(connect?: Connect<StoreOptions>, options?: StoreOption
  */
 export function createPool(options: ConnectionOptions = {}): Pool {
   const settings = parsePoolOptions(options);
-  if (settings.target.kind === 'memory') throw new OptionError(expected('location', 'a Redis server', options.location));
+  if (settings.target.kind === 'memory') throw new OptionError('expected `location` to be a Redis server, got `memory:`');
   return openPool({ ...settings, onError: () => {} });
 }

@@ -1,6 +1,7 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import type { ArgumentError, CacheError } from '../errors.js';
+import { warn } from '../messages.js';
 
 /**
  * The state of the circuit breaker.
@@ -77,7 +78,7 @@ export class Events {
     const what = isUnheard
       ? `nothing listens to the \`${event}\` event of the Keyv around redis-tier`
       : `a listener of redis-tier's \`${event}\` event threw`;
-    process.emitWarning(`${what}: ${String(error)}`, { code: 'REDIS_TIER_LISTENER' });
+    warn(`${what}: ${String(error)}`, 'REDIS_TIER_LISTENER');
   }
 }
 

@@ -1,7 +1,7 @@
 import type { RedisClientOptions, RedisFunctions, RedisModules, RedisScripts, RespVersions } from '@redis/client';
-import { isOptions, similar } from '../../checks.js';
+import { isOptions, isPlainObject, similar } from '../../checks.js';
 import { OptionError } from '../../errors.js';
-import { expected, shown } from '../../messages.js';
+import { expected, named, shown } from '../../messages.js';
 import type { Milliseconds } from '../../ttl.js';
 
 /** node-redis's `createClient` options, of either protocol version. */
@@ -29,6 +29,12 @@ const text: Kind = { what: 'a string', is: (value) => typeof value === 'string' 
 const secret: Kind = { ...text, secret: true };
 const flag: Kind = { what: 'a boolean', is: (value) => typeof value === 'boolean' };
 const object: Kind = { what: 'an object', is: isOptions, secret: true };
+/** What it inherits would be lost, `tls` included. */
+const plain: Kind = {
+  what: 'an object whose options are all its own',
+  is: (value) => isOptions(value) && isPlainObject(value),
+  secret: true,
+};
 const milliseconds: Kind = { what: 'a number of milliseconds ≥ 0', is: (value) => typeof value === 'number' && value >= 0 };
 const whole = (least: number): Kind => ({
   what: `an integer ≥ ${least}`,
@@ -38,6 +44,7 @@ const oneOf = (...values: readonly unknown[]): Kind => ({
   what: values.map((value) => (typeof value === 'string' ? `'${value}'` : value)).join(' or '),
   is: (value) => values.includes(value),
 });
+const providers: readonly unknown[] = ['async-credentials-provider', 'streaming-credentials-provider'];
 const leftOut = (why: string): Kind => ({ what: `left out: ${why}`, is: () => false });
 
 /** node-redis's own options, which pass through. Its types make this list fail to compile when node-redis gains an option. */
@@ -49,7 +56,7 @@ export const clientOptions: Record<keyof Omit<ClientOptions, 'keyPrefix' | 'himp
   commandsQueueMaxLength: whole(1),
   credentialsProvider: {
     what: 'an object with `type`',
-    is: (value) => isOptions(value) && /^(async|streaming)-credentials-provider$/.test(String((value as { type?: unknown }).type)),
+    is: (value) => isOptions(value) && providers.includes((value as { type?: unknown }).type),
     secret: true,
   },
   database: whole(0),
@@ -67,7 +74,7 @@ export const clientOptions: Record<keyof Omit<ClientOptions, 'keyPrefix' | 'himp
   pingInterval: milliseconds,
   readonly: flag,
   scripts: object,
-  socket: object,
+  socket: plain,
   url: secret,
   username: secret,
 };
@@ -107,13 +114,12 @@ const names: readonly NamesOfAny<NonNullable<ClientOptions['socket']>>[] = [
  * Checks the options that decide where a connection goes and whether it is encrypted. Node may have options that these types lack, so
  * a name is refused only if it looks misspelt: `tsl: true` would send the password in clear text.
  */
-function checkSocketOptions(socket: object, where: string): void {
+export function checkSocketOptions(socket: object, where: string): void {
   const present = Object.entries(socket).filter(([, value]) => value !== undefined);
   for (const [name] of present) {
-    const meant = (names as readonly string[]).includes(name) ? undefined : similar(name, names);
-    if (meant !== undefined && !alsoNode.includes(name)) {
-      throw new OptionError(`unknown option \`${where}${name}\`, did you mean \`${where}${meant}\`?`);
-    }
+    if ((names as readonly string[]).includes(name) || alsoNode.includes(name)) continue;
+    const meant = similar(name, names) ?? (/tls|ssl|secure|crypt/i.test(name) ? 'tls' : undefined);
+    if (meant !== undefined) throw new OptionError(`unknown option ${named(name, where)}, did you mean \`${where}${meant}\`?`);
   }
   for (const [name, value] of present) {
     const kind = kinds[name];
@@ -124,18 +130,29 @@ function checkSocketOptions(socket: object, where: string): void {
 /** Node's own names that look like misspelt ones. */
 const alsoNode = ['SNICallback', 'ALPNCallback', 'socket', 'sessionTimeout', 'sessionIdContext', 'ticketKeys', 'clientCertEngine'];
 
+const tlsVersion = oneOf('TLSv1.3', 'TLSv1.2', 'TLSv1.1', 'TLSv1');
+
+const isPort = (value: unknown): boolean =>
+  (typeof value === 'number' || typeof value === 'string') && /^\d+$/.test(`${value}`) && Number(value) > 0 && Number(value) < 65_536;
+
 const kinds: Readonly<Record<string, Kind>> = {
-  tls: flag,
-  host: text,
+  tls: { what: 'true or false, with its options, such as `ca`, beside it in `socket`', is: flag.is },
+  // An error of the connection quotes the host, so it must not be a URL with a password.
+  host: { what: 'a host name or an IP address', is: (value) => typeof value === 'string' && /^[\w.:%-]*$/.test(value) },
   path: text,
   // An environment variable gives text, and Node accepts it.
-  port: { what: 'an integer from 1 to 65535', is: (value) => /^\d+$/.test(String(value)) && Number(value) > 0 && Number(value) < 65_536 },
+  port: { what: 'an integer from 1 to 65535', is: isPort },
   connectTimeout: milliseconds,
   socketTimeout: milliseconds,
   reconnectStrategy: {
     what: 'false, a number of milliseconds or a function',
     is: (value) => value === false || typeof value === 'number' || typeof value === 'function',
   },
+  rejectUnauthorized: flag,
+  servername: text,
+  checkServerIdentity: { what: 'a function', is: (value) => typeof value === 'function' },
+  minVersion: tlsVersion,
+  maxVersion: tlsVersion,
   lookup: { what: "a function like Node's `dns.lookup`", is: (value) => typeof value === 'function' },
 };
 

@@ -116,8 +116,9 @@ export class ReplyParser implements Parser {
     else this.#options.returnReply(whole);
   }
 
+  /** What stands there may be a part of a value: only its first byte is shown. */
   #fatal(data: Buffer, at: number): void {
-    this.#options.returnFatalError(new Error(`protocol error: ${JSON.stringify(data.toString('latin1', at, at + 20))} begins no reply`));
+    this.#options.returnFatalError(new Error(`protocol error: the byte ${data[at]} begins no reply`));
   }
 }
 

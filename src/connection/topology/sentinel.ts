@@ -1,4 +1,5 @@
 import { ConnectionError, PermissionError, ReadOnlyError, UnavailableError } from '../../errors.js';
+import { named } from '../../messages.js';
 import { clearInterval, setInterval } from '../../time/clock.js';
 import { firstAnswer } from '../../time/deadlines.js';
 import type { Argument, Caller, Connection, Reply, Route } from '../connection.js';
@@ -130,7 +131,7 @@ class SentinelNodes implements Nodes {
 async function checkIsPrimary(connection: Connection): Promise<void> {
   try {
     const [role] = (await connection.send(['ROLE'])) as Reply[];
-    if (String(role) !== 'master') throw new ConnectionError(`the sentinels name a primary that is a ${String(role)}`);
+    if (String(role) !== 'master') throw new ConnectionError(`the sentinels name a primary that is a ${named(String(role))}`);
   } catch (error) {
     // If the ACL forbids ROLE, trust the sentinels.
     if (!(error instanceof PermissionError)) throw error;

@@ -1,4 +1,5 @@
 import { CommandError, ConnectionError } from '../../errors.js';
+import { named } from '../../messages.js';
 import { firstAnswer, waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { ClientOptions } from '../client/client-options.js';
@@ -95,7 +96,7 @@ export class Sentinels {
       ['GET-MASTER-ADDR-BY-NAME', 'MASTER', 'REPLICAS', 'SENTINELS'].map((what) => connection.send(['SENTINEL', what, name])),
     ).catch((error) => {
       if (!(error instanceof CommandError)) throw error;
-      throw new ConnectionError(`the sentinel does not know ${name}: ${error.message}`, { cause: error });
+      throw new ConnectionError(`the sentinel does not know ${named(name)}: ${error.message}`, { cause: error });
     });
     const own = fields(primary as Reply[]);
     const usable = (node: Map<string, string>): boolean => !/[so]_down|disconnected/.test(node.get('flags') ?? '');
