@@ -1,5 +1,5 @@
 import { asMissing, missingInRedis, type ReadEntry } from '../codec/entry.js';
-import type { Allowance } from '../codec/limits.js';
+import type { Quota } from '../codec/limits.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, missing, type OrderedCommands, type StoredWithTtl } from '../commands/commands.js';
 import { TimeBudget } from '../time/budget.js';
@@ -100,8 +100,8 @@ export class Reader {
         keys.map(() => undefined),
       );
     }
-    const allowance = this.#cache.context.codec.newAllowance?.();
-    const values = keys.map((key, i) => this.#value(operation, key, entries[i] as ReadEntry, redisKeys[i] as string, allowance));
+    const quota = this.#cache.context.codec.newQuota?.();
+    const values = keys.map((key, i) => this.#value(operation, key, entries[i] as ReadEntry, redisKeys[i] as string, quota));
     // Only a decoder that takes time makes promises.
     return (values.some((value) => value instanceof Promise) ? Promise.all(values) : values) as Promise<(T | undefined)[]>;
   }
@@ -174,8 +174,8 @@ export class Reader {
     return freshFor({ ...now, at: 0 }) > 0 ? now.entry : missingInRedis;
   }
 
-  #value(operation: string, key: string, entry: ReadEntry, redisKey: string, allowance?: Allowance): unknown {
-    const value = entry.found ? this.#cache.values.of(operation, key, entry, redisKey, allowance) : undefined;
+  #value(operation: string, key: string, entry: ReadEntry, redisKey: string, quota?: Quota): unknown {
+    const value = entry.found ? this.#cache.values.of(operation, key, entry, redisKey, quota) : undefined;
     return this.#recorded(operation, key, entry, value);
   }
 

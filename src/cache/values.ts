@@ -1,5 +1,5 @@
 import type { ReadEntry, StoredEntry } from '../codec/entry.js';
-import type { Allowance } from '../codec/limits.js';
+import type { Quota } from '../codec/limits.js';
 import { type MaybePromise, then } from '../codec/serializers.js';
 import { CodecError } from '../errors.js';
 import type { KeySpace } from '../keys/keyspace.js';
@@ -92,23 +92,23 @@ export class Values {
   }
 
   /**
-   * The value of an entry that was read and counts. If the near tier shares values, the shared one: it may be newer, never older. `allowance`:
+   * The value of an entry that was read and counts. If the near tier shares values, the shared one: it may be newer, never older. `quota`:
    * what the values of the call may take together.
    */
-  of(operation: string, key: string, entry: StoredEntry, redisKey: string, allowance?: Allowance): MaybePromise<unknown> {
-    if (!this.#cache.context.near?.freeze) return this.decode(operation, key, entry, redisKey, allowance);
+  of(operation: string, key: string, entry: StoredEntry, redisKey: string, quota?: Quota): MaybePromise<unknown> {
+    if (!this.#cache.context.near?.freeze) return this.decode(operation, key, entry, redisKey, quota);
     const near = this.#nearReader?.find(key);
     if (this.#answers(near)) return this.ofNear(operation, key, near);
     // The tags and the age of what was read were checked: the near entry is as good if it holds the same payload.
     const same = hasPayloadOf(near, entry) ? near : undefined;
     if (same?.isShared) return same.value;
-    return then(this.decode(operation, key, entry, redisKey, allowance), (value) => share(same, value));
+    return then(this.decode(operation, key, entry, redisKey, quota), (value) => share(same, value));
   }
 
   /** Decodes the value; a miss and an `error` event if that fails. A promise only if decoding takes time. */
-  decode(operation: string, key: string, entry: StoredEntry, redisKey: string, allowance?: Allowance): MaybePromise<unknown> {
+  decode(operation: string, key: string, entry: StoredEntry, redisKey: string, quota?: Quota): MaybePromise<unknown> {
     try {
-      const value = this.#cache.context.codec.decode(entry, redisKey, allowance);
+      const value = this.#cache.context.codec.decode(entry, redisKey, quota);
       if (!(value instanceof Promise)) return value;
       return this.inTime(value).catch((error: unknown) => this.#failed(operation, key, error));
     } catch (error) {

@@ -2,7 +2,7 @@ import { CacheError, CodecError } from '../errors.js';
 import { withMessage } from '../messages.js';
 import { createPacking, type Packing, type PackingOptions } from './compression.js';
 import { type EncryptionOptions, encrypting } from './encryption.js';
-import { asBuffer, type Frame, frame, isFramed, parseFrame, printable, type Stored, withHeader } from './entry.js';
+import { agingLayer, asBuffer, type Frame, frame, isFramed, parseFrame, printable, type Stored, tagLayer, withHeader } from './entry.js';
 import { type LimitOptions, Limits } from './limits.js';
 import { limited, Reading } from './reading.js';
 import {
@@ -60,11 +60,11 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
     const [name = '', packed, more] = parsed?.layers.split('+') ?? [];
     const reader = formats.get(name);
     if (!parsed || !reader || more !== undefined) return unreadable(parsed);
-    const { allowance } = read;
-    if (packed === undefined) return read.framed(reader, parsed, parsed.payload, allowance);
+    const { quota } = read;
+    if (packed === undefined) return read.framed(reader, parsed, parsed.payload, quota);
     const unpack = packing.unpacker(packed);
     if (!unpack) return unreadable(parsed);
-    return then(unpack(parsed.payload, allowance), (payload) => read.framed(reader, parsed, payload, allowance));
+    return then(unpack(parsed.payload, quota), (payload) => read.framed(reader, parsed, payload, quota));
   }
 
   const values: PayloadCodec = {
@@ -159,7 +159,7 @@ function withCodecErrors(codec: Codec): Codec {
     decode: attempt(codec.decode, decodeError),
     reencode: attempt(codec.reencode, decodeError),
     encrypted: codec.encrypted,
-    ...(codec.newAllowance ? { newAllowance: codec.newAllowance } : {}),
+    ...(codec.newQuota ? { newQuota: codec.newQuota } : {}),
   };
 }
 
@@ -176,7 +176,9 @@ function pack(name: string, payload: string | Uint8Array, packing: Packing): May
 }
 
 function unreadable(parsed: Frame | undefined): never {
-  if (!parsed) throw new CodecError('the stored value has a damaged header');
+  // The frames of tags and of an age are removed before, if they are whole.
+  if (!parsed || parsed.layers === tagLayer || parsed.layers.startsWith(agingLayer))
+    throw new CodecError('the stored value has a damaged header');
   throw new CodecError(
     `the stored value was written with \`${printable(parsed.layers)}\`, which this store has no reader for: name it in the option \`readable\``,
   );

@@ -4,7 +4,7 @@ import { check, isOptions, onlyKnown } from '../checks.js';
 import { LimitError, OptionError, UnsupportedError } from '../errors.js';
 import { Shares } from '../time/shares.js';
 import { asBuffer, layerName, ownMemory } from './entry.js';
-import type { Allowance, Limits } from './limits.js';
+import type { Limits, Quota } from './limits.js';
 import { type MaybePromise, then } from './serializers.js';
 
 /** Compresses and decompresses bytes: the option `compression`. */
@@ -85,7 +85,7 @@ export interface Packing {
   takes(payload: string | Uint8Array): boolean;
   pack(payload: Buffer): MaybePromise<Buffer>;
   /** The decompression by this name, or `undefined`. */
-  unpacker(name: string): ((payload: Buffer, allowance?: Allowance) => MaybePromise<Buffer>) | undefined;
+  unpacker(name: string): ((payload: Buffer, quota?: Quota) => MaybePromise<Buffer>) | undefined;
 }
 
 /** What decompressions under way in the process may put out together, in bytes: as large as two values of the default limit. */
@@ -99,15 +99,17 @@ export function createPacking({ compression }: PackingOptions, { maxDecompressed
   const compressors = new Map<string, Compressor>(Object.entries(builtIn));
   if (own) compressors.set(own.name, own.compressor);
 
-  /** Decompresses at most what is left of the allowance. */
-  async function unpack({ decompress }: Compressor, payload: Buffer, allowance?: Allowance): Promise<Buffer> {
-    const max = Math.min(limit, allowance?.bytes ?? limit);
+  /** Decompresses at most what is left of the quota. */
+  async function unpack({ decompress }: Compressor, payload: Buffer, quota?: Quota): Promise<Buffer> {
+    const max = Math.min(limit, quota?.bytes ?? limit);
     const tooLarge = (): LimitError =>
       new LimitError(
-        `the stored value would be larger than \`maxDecompressedSize\`, ${limit} bytes, or all of one call than four times that`,
+        max === limit
+          ? `the stored value would be larger than \`maxDecompressedSize\`, ${limit} bytes`
+          : 'the values of this call would be larger together than four times `maxDecompressedSize`',
       );
     if (max <= 0) throw tooLarge();
-    if (allowance) allowance.bytes -= max;
+    if (quota) quota.bytes -= max;
     let size = max;
     try {
       const bytes = await decompress(payload, { maxOutputLength: max });
@@ -118,7 +120,7 @@ export function createPacking({ compression }: PackingOptions, { maxDecompressed
     } catch (error) {
       throw (error as { code?: unknown } | undefined)?.code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge() : error;
     } finally {
-      if (allowance) allowance.bytes += max - size;
+      if (quota) quota.bytes += max - size;
     }
   }
 
@@ -135,10 +137,10 @@ export function createPacking({ compression }: PackingOptions, { maxDecompressed
       const compressor = compressors.get(name);
       if (!compressor) return undefined;
       if (Object.values<Compressor>(builtIn).includes(compressor)) {
-        return (payload, allowance) => decompressions.run(limit, () => unpack(compressor, payload, allowance));
+        return (payload, quota) => decompressions.run(limit, () => unpack(compressor, payload, quota));
       }
       // Copies for a foreign compressor: it may return or change the bytes that it was given, and keep those that it returns.
-      return async (payload, allowance) => ownMemory(await unpack(compressor, ownMemory(payload), allowance));
+      return async (payload, quota) => ownMemory(await unpack(compressor, ownMemory(payload), quota));
     },
   };
 }

@@ -1,4 +1,4 @@
-import { ArgumentError } from '../errors.js';
+import { LimitError } from '../errors.js';
 
 /** The bytes of an entry, as they go to Redis and come back. */
 export type Stored = string | Buffer;
@@ -184,7 +184,7 @@ export function isSameEntry(one: ReadEntry, other: ReadEntry): boolean {
 export function entryHeader(aging: Aging | undefined, tags: TagGenerations | undefined): Buffer | undefined {
   const list = tags && Buffer.concat([tagsStart, Buffer.from(`${JSON.stringify([...tags].flat())}\0`)]);
   if (list && list.length > tagsStart.length + maxTagBytes + 1)
-    throw new ArgumentError(`the list of tags is longer than ${maxTagBytes} bytes`);
+    throw new LimitError(`the list of tags is longer than ${maxTagBytes} bytes`);
   return aging ? frame(`${agingLayer}${aging.staleFor}.${aging.cost}`, list ?? Buffer.alloc(0), false) : list;
 }
 

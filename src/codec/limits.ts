@@ -31,7 +31,7 @@ export type Skim = (bytes: Buffer, check: CountCheck) => Counts;
 const maxEnvelope = 128;
 
 /** What the values of one call may take together: several times as much as one value. */
-export interface Allowance {
+export interface Quota {
   /** Bytes that may still be decompressed. */
   bytes: number;
   containers: number;
@@ -60,7 +60,7 @@ export class Limits {
   }
 
   /** What one call may read that asks for many values. */
-  newAllowance(): Allowance {
+  newQuota(): Quota {
     const max = this.#maxContainers;
     return { bytes: 4 * this.maxDecompressedSize, containers: 5 * max, places: 50 * max, characters: 10 * max };
   }
@@ -75,20 +75,20 @@ export class Limits {
   }
 
   /** @throws {LimitError} for a text of more than JSON.parse may be given */
-  checkText(text: string, allowance?: Allowance): void {
+  checkText(text: string, quota?: Quota): void {
     // Each of the counts takes at least two characters.
     const isShort = text.length <= 2 * this.#maxContainers;
-    if (isShort && allowance === undefined) return;
-    if (isShort && allowance !== undefined) {
-      allowance.characters -= text.length;
-      if (allowance.characters >= 0) return;
+    if (isShort && quota === undefined) return;
+    if (isShort && quota !== undefined) {
+      quota.characters -= text.length;
+      if (quota.characters >= 0) return;
     }
-    this.#charge(skimJson(text, this.#check), allowance);
+    this.#charge(skimJson(text, this.#check), quota);
   }
 
   /** The same for the bytes of a format that this store knows. */
-  checkBytes(bytes: Buffer, skim: Skim, allowance?: Allowance): void {
-    if (this.#maxContainers !== Number.POSITIVE_INFINITY) this.#charge(skim(bytes, this.#check), allowance);
+  checkBytes(bytes: Buffer, skim: Skim, quota?: Quota): void {
+    if (this.#maxContainers !== Number.POSITIVE_INFINITY) this.#charge(skim(bytes, this.#check), quota);
   }
 
   /** What a serializer made, if it can be read again. @throws {LimitError} if not */
@@ -106,12 +106,12 @@ export class Limits {
     if (shapes > max) throw this.#tooMany(max, 'names of members in another order');
   };
 
-  #charge({ containers, places }: Counts, allowance: Allowance | undefined): void {
-    if (allowance === undefined) return;
-    if (containers > allowance.containers || places > allowance.places)
+  #charge({ containers, places }: Counts, quota: Quota | undefined): void {
+    if (quota === undefined) return;
+    if (containers > quota.containers || places > quota.places)
       throw new LimitError('the values of this call hold more together than `maxContainers` allows');
-    allowance.containers -= containers;
-    allowance.places -= places;
+    quota.containers -= containers;
+    quota.places -= places;
   }
 
   #tooMany(count: number, what: string): LimitError {

@@ -4,7 +4,7 @@ import { check } from '../checks.js';
 import { CodecError, OptionError } from '../errors.js';
 import { expected, shown } from '../messages.js';
 import { agingLayer, layerName, ownMemory, type Stored, type StoredEntry, tagLayer } from './entry.js';
-import type { Allowance, Skim } from './limits.js';
+import type { Quota, Skim } from './limits.js';
 import { skimMsgpack } from './skim-msgpack.js';
 import { skimV8 } from './skim-v8.js';
 import * as keyvJson from './storable.js';
@@ -44,12 +44,12 @@ export interface Codec {
   encode(value: unknown): MaybePromise<Stored>;
   /** The bytes of an entry. Encryption binds payload, header and key together. */
   seal(payload: Stored, redisKey: string, header: Buffer | undefined): Stored;
-  /** `allowance`: what the values of one call may take together. */
-  decode(entry: EncodedEntry, redisKey: string, allowance?: Allowance): MaybePromise<unknown>;
+  /** `quota`: what the values of one call may take together. */
+  decode(entry: EncodedEntry, redisKey: string, quota?: Quota): MaybePromise<unknown>;
   /** The entry as this codec would write it for the same value, or `undefined` if it is the same, or the same JSON in another format. */
   reencode(entry: EncodedEntry, redisKey: string): MaybePromise<Stored | undefined>;
   /** What the values of one call may take together. Left out: each alone is bounded. */
-  newAllowance?(): Allowance;
+  newQuota?(): Quota;
   /** Whether values are encrypted and bound to their keys: Redis can neither count with them nor rename them. */
   readonly encrypted: boolean;
 }

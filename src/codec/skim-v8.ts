@@ -35,6 +35,8 @@ class V8Skimmer {
   readonly #counts = noCounts();
   /** How many containers are open when the `cause` of an Error begins, for each that is open. */
   readonly #causes: number[] = [];
+  /** Whether the next value is a `cause`. */
+  #isCauseNext = false;
   #at = 0;
   #open = 0;
 
@@ -48,9 +50,10 @@ class V8Skimmer {
     // Earlier versions have other strings and views.
     if (this.#number() < 14) this.#unknown();
     while (this.#at < this.#bytes.length) {
+      this.#isCauseNext = false;
       this.#token();
       this.#check(this.#counts);
-      while (this.#causes.at(-1) === this.#open && this.#bytes[this.#at] !== view) {
+      while (!this.#isCauseNext && this.#causes.at(-1) === this.#open && this.#bytes[this.#at] !== view) {
         this.#causes.pop();
         this.#error();
       }
@@ -116,6 +119,7 @@ class V8Skimmer {
       if (letter === code('.')) return;
       if (letter === cause) {
         this.#causes.push(this.#open);
+        this.#isCauseNext = true;
         return;
       }
       if (errorStrings.has(letter)) this.#string();
