@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'ERR_POOL_TIMEOUT'
   | 'ERR_CODEC'
   | 'ERR_TAMPERED'
+  | 'ERR_LIMIT'
   | 'ERR_COMMAND'
   | 'ERR_UNAVAILABLE'
   | 'ERR_READONLY'
@@ -127,6 +128,11 @@ export class CodecError extends CacheError {
 /** A stored entry under `encryption` is not what a store wrote there: it was changed, copied from elsewhere, or never encrypted. */
 export class TamperedError extends CodecError {
   override readonly code: ErrorCode = 'ERR_TAMPERED';
+}
+
+/** A value is larger than an option allows, or holds more: `maxValueSize`, `maxContainers`, `maxDecompressedSize`. */
+export class LimitError extends CodecError {
+  override readonly code: ErrorCode = 'ERR_LIMIT';
 }
 
 /** Redis answered the command with an error, which is the `cause`. */

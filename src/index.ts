@@ -12,6 +12,7 @@ export {
   zstdCompressor,
 } from './codec/compression.js';
 export { type EncryptionKey, type EncryptionOptions, keyFromPassphrase } from './codec/encryption.js';
+export type { LimitOptions } from './codec/limits.js';
 export {
   type BinarySerializer,
   jsonSerializer,

@@ -34,7 +34,7 @@ describe('reencode', () => {
     const old = openStore({ serializer: v8Serializer });
     for (const [key, value] of Object.entries(values)) await old.set(key, value);
     for (const [key, text] of Object.entries(raw)) await redis.set(`${old.source.prefix}:${key}`, text);
-    return openStore({ prefix: old.source.prefix, ...options });
+    return openStore({ prefix: old.source.prefix, readable: [v8Serializer], ...options });
   }
 
   it('leaves a value that the serializer of now cannot hold, counts it and rewrites the rest', async () => {

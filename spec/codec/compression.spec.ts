@@ -79,9 +79,9 @@ describe('decompression', () => {
       expect(await store.get('bomb')).to.equal(undefined);
       expect(await store.mget('bomb', 'missing')).to.deep.equal([undefined, undefined]);
       expect(store.errors.map(({ code, operation, key }) => [code, operation, key])).to.deep.equal([
-        ['ERR_CODEC', 'get', 'bomb'],
-        ['ERR_CODEC', 'get', 'bomb'],
-        ['ERR_CODEC', 'mget', 'bomb'],
+        ['ERR_LIMIT', 'get', 'bomb'],
+        ['ERR_LIMIT', 'get', 'bomb'],
+        ['ERR_LIMIT', 'mget', 'bomb'],
       ]);
       expect(store.errors[0]?.message).to.equal(`the stored value would be larger than \`maxDecompressedSize\`, ${limit} bytes`);
       // Without the bound it takes more: the measure measures. All of it, but that is only looked at now and then.
@@ -97,7 +97,7 @@ describe('decompression', () => {
     const compression = { algorithm: 'gzip', threshold: 0 } as const;
     expect(await decoded({ compression, maxDecompressedSize: 1000 }, text)).to.equal(text);
     const failure = await decoded({ compression }, text, { maxDecompressedSize: 999 }).catch((error) => error);
-    expect(failure).to.include({ code: 'ERR_CODEC' });
+    expect(failure).to.include({ code: 'ERR_LIMIT' });
   });
 
   it('writes what is larger uncompressed, so that it can be read', async () => {

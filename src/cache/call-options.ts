@@ -3,7 +3,7 @@ import type { CallOptions } from '../connection/guard.js';
 import { isVersion, versions } from '../keys/keyspace.js';
 import { maxTimerDelay, type Ttl } from '../ttl.js';
 import type { TagsOf } from './context.js';
-import { checkTags } from './tags.js';
+import { checkTagsOfEntry } from './tags.js';
 
 /** How an entry is written, in place of a time to live. */
 export interface WriteOptions {
@@ -22,14 +22,14 @@ export function parseWriteOptions(how: Ttl | WriteOptions): { readonly ttl: Ttl;
   const what = 'a number of milliseconds ≥ 0, null or Infinity, or an object of `ttl` and `tags`';
   checkArgument('ttl', what, how, isOptions(how) && Object.keys(how).length > 0);
   onlyKnownInCall('options of a write', how, known);
-  return { ttl: how.ttl, tags: how.tags === undefined ? none : [...new Set(checkTags(how.tags))] };
+  return { ttl: how.ttl, tags: how.tags === undefined ? none : [...new Set(checkTagsOfEntry(how.tags))] };
 }
 
 /** The tags of the call and of the option. A function of the option that fails is not the caller's mistake: it fails as the operation does. */
 export function allTags(ofCall: readonly string[], tagsOf: TagsOf | undefined, key: string, value: unknown): readonly string[] {
   if (tagsOf === undefined) return ofCall;
   try {
-    return [...new Set([...ofCall, ...checkTags(tagsOf(key, value))])];
+    return checkTagsOfEntry([...new Set([...ofCall, ...checkTagsOfEntry(tagsOf(key, value))])]);
   } catch (cause) {
     throw functionFailed('tags', cause);
   }

@@ -1,4 +1,5 @@
 import { asMissing, missingInRedis, type ReadEntry } from '../codec/entry.js';
+import type { Quota } from '../codec/limits.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, missing, type OrderedCommands, type StoredWithTtl } from '../commands/commands.js';
 import { TimeBudget } from '../time/budget.js';
@@ -99,7 +100,8 @@ export class Reader {
         keys.map(() => undefined),
       );
     }
-    const values = keys.map((key, i) => this.#value(operation, key, entries[i] as ReadEntry, redisKeys[i] as string));
+    const quota = this.#cache.context.codec.newQuota?.();
+    const values = keys.map((key, i) => this.#value(operation, key, entries[i] as ReadEntry, redisKeys[i] as string, quota));
     // Only a decoder that takes time makes promises.
     return (values.some((value) => value instanceof Promise) ? Promise.all(values) : values) as Promise<(T | undefined)[]>;
   }
@@ -172,8 +174,9 @@ export class Reader {
     return freshFor({ ...now, at: 0 }) > 0 ? now.entry : missingInRedis;
   }
 
-  #value(operation: string, key: string, entry: ReadEntry, redisKey: string): unknown {
-    return this.#recorded(operation, key, entry, entry.found ? this.#cache.values.of(operation, key, entry, redisKey) : undefined);
+  #value(operation: string, key: string, entry: ReadEntry, redisKey: string, quota?: Quota): unknown {
+    const value = entry.found ? this.#cache.values.of(operation, key, entry, redisKey, quota) : undefined;
+    return this.#recorded(operation, key, entry, value);
   }
 
   /** The value of a read, once its hit is recorded; what cannot be read is a miss. */

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { callOptions, checkArgument } from '../checks.js';
 import { isFramed, type ReadEntry, type Stored, StoredEntry } from '../codec/entry.js';
+import type { MaybePromise } from '../codec/serializers.js';
 import { holdsExactNumbers } from '../codec/storable.js';
 import { keyName } from '../keys/keyspace.js';
-import type { CacheCore } from './values.js';
+import type { CacheCore, Values } from './values.js';
 
 /** Options of `reencode`. */
 export interface ReencodeOptions {
@@ -36,17 +37,18 @@ export function parseReencode(options: ReencodeOptions | undefined): ReencodeOpt
   return { cursor };
 }
 
-/** How many entries are held at once: whole values, so not many. */
+/** How many entries are held at once, and how many of their values: not many. */
 const sliceSize = 50;
+const valuesAtOnce = 4;
 
 type RewriteResult = 'rewritten' | 'unreadable' | 'left' | 'unchanged';
 
 /** Rewrites entries as the codec writes them now. They keep their time to live, their age and their tags. */
 export class Reencoder {
-  readonly #cache: CacheCore;
+  readonly #cache: CacheCore & { readonly values: Values };
   #progress = { scanned: 0, rewritten: 0, unreadable: 0, left: 0 };
 
-  constructor(cache: CacheCore) {
+  constructor(cache: CacheCore & { readonly values: Values }) {
     this.#cache = cache;
   }
 
@@ -56,8 +58,11 @@ export class Reencoder {
     for (let i = 0; i < redisKeys.length; i += sliceSize) {
       const slice = redisKeys.slice(i, i + sliceSize);
       const entries = await this.#cache.context.commands.getMany(slice);
-      const outcomes = await Promise.all(slice.map((redisKey, at) => this.#rewrite(redisKey, entries[at] as ReadEntry)));
-      for (const outcome of outcomes) if (outcome !== 'unchanged') progress[outcome]++;
+      for (let first = 0; first < slice.length; first += valuesAtOnce) {
+        const few = slice.slice(first, first + valuesAtOnce);
+        const outcomes = await Promise.all(few.map((redisKey, at) => this.#rewrite(redisKey, entries[first + at] as ReadEntry)));
+        for (const outcome of outcomes) if (outcome !== 'unchanged') progress[outcome]++;
+      }
     }
     progress.scanned += redisKeys.length;
     return { ...progress, cursor };
@@ -67,18 +72,19 @@ export class Reencoder {
     if (!entry.found) return 'unchanged';
     const { codec, commands, keys } = this.#cache.context;
     const { payload } = entry;
+    const inTime = async <T>(work: MaybePromise<T>): Promise<T> => (work instanceof Promise ? this.#cache.values.inTime(work) : work);
     let value: unknown;
     try {
-      value = await codec.decode(entry, redisKey);
+      value = await inTime(codec.decode(entry, redisKey));
     } catch (error) {
       this.#cache.policy.report({ name: 'reencode', key: keyName(keys, redisKey) }, error);
       return 'unreadable';
     }
     let rewritten: Stored | undefined;
     try {
-      rewritten = await codec.reencode(entry, redisKey);
+      rewritten = await inTime(codec.reencode(entry, redisKey));
       if (rewritten === undefined) return value === plainText(payload) || holdsExactNumbers(plainText(payload)) ? 'unchanged' : 'left';
-      if (!isDeepStrictEqual(await codec.decode(StoredEntry.parse(rewritten), redisKey), value)) return 'left';
+      if (!isDeepStrictEqual(await inTime(codec.decode(StoredEntry.parse(rewritten), redisKey)), value)) return 'left';
     } catch {
       // The codec cannot write the value, or cannot read what it wrote.
       return 'left';

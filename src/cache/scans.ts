@@ -6,7 +6,7 @@ import { allVersions, type KeySpace, keyName } from '../keys/keyspace.js';
 import { OneAtATime } from '../time/background.js';
 import { type ClearOptions, parseClear } from './call-options.js';
 import { parseReencode, type ReencodeOptions, type ReencodeProgress, Reencoder } from './reencode.js';
-import type { CacheCore } from './values.js';
+import type { CacheCore, Values } from './values.js';
 
 /** How a cache with the bounds of the store runs a clear that waited for Redis. */
 type RunLater = (clear: (scans: Scans) => Promise<void>) => Promise<void>;
@@ -15,11 +15,11 @@ type OwnKeys = Pick<KeySpace, 'scan' | 'owns'>;
 
 /** Operations on all entries of a store. They scan in pages, never send KEYS, and touch nothing but their own keys. */
 export class Scans {
-  readonly #cache: CacheCore;
+  readonly #cache: CacheCore & { readonly values: Values };
   readonly #runLater: RunLater;
   readonly #clearing = new OneAtATime(() => this.#unlinkInBackground());
 
-  constructor(cache: CacheCore, runLater: RunLater) {
+  constructor(cache: CacheCore & { readonly values: Values }, runLater: RunLater) {
     this.#cache = cache;
     this.#runLater = runLater;
   }

@@ -1,5 +1,5 @@
 import { checkArgument } from '../checks.js';
-import { asMissing, type ReadEntry, StoredEntry, type TagGenerations } from '../codec/entry.js';
+import { asMissing, maxTagBytes, maxTags, type ReadEntry, StoredEntry, type TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, prefixLength } from '../commands/commands.js';
 import { ArgumentError, UnsupportedError } from '../errors.js';
@@ -211,4 +211,13 @@ export function checkTags(tags: unknown): readonly string[] {
   const isTag = (tag: unknown): boolean => typeof tag === 'string' && tag !== '' && tag.isWellFormed();
   checkArgument('tags', 'an array of strings that are not empty', tags, Array.isArray(tags) && tags.every(isTag));
   return tags as readonly string[];
+}
+
+/** The tags of one entry. @throws {ArgumentError} for more than an entry may carry */
+export function checkTagsOfEntry(tags: unknown): readonly string[] {
+  const own = checkTags(tags);
+  const isShort = own.length <= maxTags && own.reduce((length, tag) => length + tag.length, 0) < maxTagBytes / 2;
+  const fits = own.length <= maxTags && (isShort || Buffer.byteLength(JSON.stringify(own)) < maxTagBytes / 2);
+  if (!fits) throw new ArgumentError(`expected the \`tags\` of one entry to be at most ${maxTags}, of ${maxTagBytes / 2} bytes together`);
+  return own;
 }

@@ -1,9 +1,13 @@
 import type { ReadEntry, StoredEntry } from '../codec/entry.js';
+import type { Quota } from '../codec/limits.js';
 import { type MaybePromise, then } from '../codec/serializers.js';
+import { CodecError } from '../errors.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { hasPayloadOf, isReadable, type NearEntry, type ReadableEntry, share } from '../near/entry.js';
 import type { NearTier } from '../near/tier.js';
 import { performance } from '../time/clock.js';
+import { withTimeout } from '../time/deadlines.js';
+import { abortable } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import type { CacheContext } from './context.js';
 import type { FailurePolicy } from './failure.js';
@@ -87,29 +91,46 @@ export class Values {
     return tier?.freeze ? then(value, (decoded) => share(near, decoded)) : value;
   }
 
-  /** The value of an entry that was read and counts. If the near tier shares values, the shared one: it may be newer, never older. */
-  of(operation: string, key: string, entry: StoredEntry, redisKey: string): MaybePromise<unknown> {
-    if (!this.#cache.context.near?.freeze) return this.decode(operation, key, entry, redisKey);
+  /**
+   * The value of an entry that was read and counts. If the near tier shares values, the shared one: it may be newer, never older. `quota`:
+   * what the values of the call may take together.
+   */
+  of(operation: string, key: string, entry: StoredEntry, redisKey: string, quota?: Quota): MaybePromise<unknown> {
+    if (!this.#cache.context.near?.freeze) return this.decode(operation, key, entry, redisKey, quota);
     const near = this.#nearReader?.find(key);
     if (this.#answers(near)) return this.ofNear(operation, key, near);
     // The tags and the age of what was read were checked: the near entry is as good if it holds the same payload.
     const same = hasPayloadOf(near, entry) ? near : undefined;
     if (same?.isShared) return same.value;
-    return then(this.decode(operation, key, entry, redisKey), (value) => share(same, value));
+    return then(this.decode(operation, key, entry, redisKey, quota), (value) => share(same, value));
   }
 
   /** Decodes the value; a miss and an `error` event if that fails. A promise only if decoding takes time. */
-  decode(operation: string, key: string, entry: StoredEntry, redisKey: string): MaybePromise<unknown> {
+  decode(operation: string, key: string, entry: StoredEntry, redisKey: string, quota?: Quota): MaybePromise<unknown> {
     try {
-      const value = this.#cache.context.codec.decode(entry, redisKey);
-      return value instanceof Promise ? value.catch((error: unknown) => this.#unreadable(operation, key, error)) : value;
+      const value = this.#cache.context.codec.decode(entry, redisKey, quota);
+      if (!(value instanceof Promise)) return value;
+      return this.inTime(value).catch((error: unknown) => this.#failed(operation, key, error));
     } catch (error) {
       return this.#unreadable(operation, key, error);
     }
   }
 
+  /** Bounds work of the codec by the deadline and the signal of a call: a serializer of the user may never settle. */
+  inTime<T>(work: Promise<T>): Promise<T> {
+    const { timeout, signal } = this.#cache.context;
+    const bounded = withTimeout(work, timeout, timeout, 'the value was not decoded');
+    return signal ? abortable(signal, () => bounded) : bounded;
+  }
+
   #answers(near: NearEntry | undefined): near is ReadableEntry {
     return isReadable(near) && !this.needsCheck(near.entry);
+  }
+
+  /** A value that is not decoded in time fails as a read does that Redis does not answer. */
+  #failed(operation: string, key: string, error: unknown): undefined {
+    if (error instanceof CodecError) return this.#unreadable(operation, key, error);
+    return this.#cache.policy.recover({ name: operation, key }, error, undefined);
   }
 
   #unreadable(operation: string, key: string, error: unknown): undefined {

@@ -2,7 +2,9 @@ import { CacheError, CodecError } from '../errors.js';
 import { withMessage } from '../messages.js';
 import { createPacking, type Packing, type PackingOptions } from './compression.js';
 import { type EncryptionOptions, encrypting } from './encryption.js';
-import { asBuffer, type Frame, frame, isFramed, parseFrame, type Stored, withHeader } from './entry.js';
+import { agingLayer, asBuffer, type Frame, frame, isFramed, parseFrame, type Stored, tagLayer, withHeader } from './entry.js';
+import { type LimitOptions, Limits } from './limits.js';
+import { limited, Reading } from './reading.js';
 import {
   bytesFormat,
   type Codec,
@@ -16,20 +18,25 @@ import {
   type Serializer,
   textFormat,
   then,
-  utf8,
   utf16Format,
   v8Serializer,
 } from './serializers.js';
 import { holdsExactNumbers, isPlain, refuseUnclonable, refuseUnstorable } from './storable.js';
 
 /** The options for how values become bytes. */
-export interface CodecOptions extends PackingOptions {
+export interface CodecOptions extends PackingOptions, LimitOptions {
   /**
    * Encodes and decodes values. Default {@link keyvSerializer}. An array writes with its first member and reads with all, for a change
-   * from one serializer to another; values of the built-in ones are always readable.
+   * from one serializer to another. JSON is always readable.
    * @example serializer: v8Serializer
    */
   readonly serializer?: Serializer | readonly [Serializer, ...Serializer[]] | undefined;
+  /**
+   * Serializers that are read besides, for values of earlier settings and of other stores. What none of the options names is a miss with an
+   * `error` event: a client that can write to Redis chooses which reader applies. Default: none.
+   * @example readable: [v8Serializer]
+   */
+  readonly readable?: readonly Serializer[] | undefined;
   /**
    * Encrypts values with AES-256-GCM, bound to their keys. Default: none.
    * @example encryption: { keys: [{ id: '2025', key: process.env.CACHE_KEY }] }
@@ -40,22 +47,24 @@ export interface CodecOptions extends PackingOptions {
 /** The codecs of a store: for values, and for what Keyv passes on. `isText`: whether Keyv can read a text. @throws {OptionError} */
 export function createCodecs(options: CodecOptions, isText: (text: string) => boolean = () => true): { values: Codec; raw: Codec } {
   const { serializer = keyvSerializer } = options;
-  const own = parseSerializers(serializer);
+  const own = parseSerializers(serializer, options.readable);
   const [writer] = own;
   const writesJson = writer.name === jsonSerializer.name || writer.name === keyvSerializer.name;
-  const packing = createPacking(options);
+  const limits = new Limits(options);
+  const packing = createPacking(options, limits);
   const formats = readableFormats(own);
+  const read = new Reading(limits);
 
   function decodeFramed(stored: Buffer): MaybePromise<unknown> {
     const parsed = parseFrame(stored);
     const [name = '', packed, more] = parsed?.layers.split('+') ?? [];
     const reader = formats.get(name);
     if (!parsed || !reader || more !== undefined) return unreadable(parsed);
-    // A copy, because the payload is a view into a larger chunk of replies.
-    if (packed === undefined) return reader.decode(parsed.text ? parsed.payload : Buffer.from(parsed.payload), parsed.text);
+    const { quota } = read;
+    if (packed === undefined) return read.framed(reader, parsed, parsed.payload, quota);
     const unpack = packing.unpacker(packed);
     if (!unpack) return unreadable(parsed);
-    return then(unpack(parsed.payload), (payload) => reader.decode(payload, parsed.text));
+    return then(unpack(parsed.payload, quota), (payload) => read.framed(reader, parsed, payload, quota));
   }
 
   const values: PayloadCodec = {
@@ -64,37 +73,48 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
       if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
       if (Buffer.isBuffer(value)) return pack(bytesFormat.name, value, packing);
       // The fast path of the default.
-      if (serializer === keyvSerializer && packing.name === undefined && isPlain(value)) return JSON.stringify(value);
+      if (serializer === keyvSerializer && packing.name === undefined && isPlain(value)) return limits.written(JSON.stringify(value));
       if (writesJson && ArrayBuffer.isView(value)) return pack(bytesFormat.name, asBuffer(value), packing);
       // The default serializer checks every member itself.
       if (writer.name === v8Serializer.name) refuseUnclonable(value);
       else if (writer.name === jsonSerializer.name || value instanceof Promise) refuseUnstorable(value);
       return then(writer.encode(value), (payload) => {
+        limits.written(payload, writer.skim);
         if (isPlainJson(writer.name, payload) && !packing.takes(payload)) return payload;
         return pack(writer.name, payload, packing);
       });
     },
-    decode: (stored) => (isFramed(stored) ? decodeFramed(stored as Buffer) : JSON.parse(textOf(stored))),
+    decode: (stored) => (isFramed(stored) ? decodeFramed(stored as Buffer) : read.text(stored, JSON.parse)),
   };
   const raw: PayloadCodec = {
     encode(value) {
       if (typeof value === 'string') {
+        limits.written(value);
         if (!value.isWellFormed()) return pack(utf16Format.name, Buffer.from(value, 'utf16le'), packing);
         return packing.takes(value) ? pack(textFormat.name, value, packing) : value;
       }
       if (Buffer.isBuffer(value)) return pack(bytesFormat.name, value, packing);
-      return then(writer.encode(value), (payload) => pack(writer.name, payload, packing));
+      return then(writer.encode(value), (payload) => pack(writer.name, limits.written(payload, writer.skim), packing));
     },
     decode(stored) {
       if (isFramed(stored)) return decodeFramed(stored as Buffer);
-      const text = textOf(stored);
-      // Decrypted text is always our own.
-      if (options.encryption === undefined && !isText(text)) throw new CodecError('the stored text is no entry of a Keyv');
-      return text;
+      return read.text(stored, (text) => {
+        // Decrypted text is always our own.
+        if (options.encryption === undefined && !isText(text)) throw new CodecError('the stored text is no entry of a Keyv');
+        return text;
+      });
     },
   };
   const entries = options.encryption === undefined ? plain : encrypting(options.encryption, rewritten);
-  return { values: withCodecErrors(entries(values)), raw: withCodecErrors(entries(raw)) };
+  const sized = (payload: Stored): Stored => {
+    limits.checkSize(payload);
+    return payload;
+  };
+  const whole = (codec: PayloadCodec): Codec => {
+    const encode = (value: unknown): MaybePromise<Stored> => then(codec.encode(value), sized);
+    return withCodecErrors(limited(entries({ encode, decode: codec.decode }), limits, read));
+  };
+  return { values: whole(values), raw: whole(raw) };
 }
 
 /** The codec of entries that are not encrypted. */
@@ -139,11 +159,8 @@ function withCodecErrors(codec: Codec): Codec {
     decode: attempt(codec.decode, decodeError),
     reencode: attempt(codec.reencode, decodeError),
     encrypted: codec.encrypted,
+    ...(codec.newQuota ? { newQuota: codec.newQuota } : {}),
   };
-}
-
-function textOf(stored: Stored): string {
-  return typeof stored === 'string' ? stored : utf8(stored);
 }
 
 function pack(name: string, payload: string | Uint8Array, packing: Packing): MaybePromise<Buffer> {
@@ -159,8 +176,12 @@ function pack(name: string, payload: string | Uint8Array, packing: Packing): May
 }
 
 function unreadable(parsed: Frame | undefined): never {
-  if (!parsed) throw new CodecError('the stored value has a damaged header');
-  throw new CodecError(`the stored value was written with \`${parsed.layers}\`, which this store has no reader for`);
+  // The frames of tags and of an age are removed before, if they are whole.
+  if (!parsed || parsed.layers === tagLayer || parsed.layers.startsWith(agingLayer))
+    throw new CodecError('the stored value has a damaged header');
+  throw new CodecError(
+    `the stored value was written with \`${parsed.layers}\`, which this store has no reader for: name it in the option \`readable\``,
+  );
 }
 
 /** The error of a failed encoding as a CodecError. */

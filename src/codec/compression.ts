@@ -1,9 +1,10 @@
-import { constants } from 'node:buffer';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { check, isOptions, onlyKnown } from '../checks.js';
-import { CodecError, OptionError, UnsupportedError } from '../errors.js';
-import { asBuffer, layerName } from './entry.js';
+import { LimitError, OptionError, UnsupportedError } from '../errors.js';
+import { Shares } from '../time/shares.js';
+import { asBuffer, layerName, ownMemory } from './entry.js';
+import type { Limits, Quota } from './limits.js';
 import { type MaybePromise, then } from './serializers.js';
 
 /** Compresses and decompresses bytes: the option `compression`. */
@@ -74,11 +75,6 @@ export interface PackingOptions {
    * @example compression: { algorithm: 'brotli', threshold: 2048 }
    */
   readonly compression?: CompressionOptions['algorithm'] | CompressionOptions | (Compressor & { threshold: number }) | undefined;
-  /**
-   * The maximum size of a decompressed value in bytes ≥ 1, so that few stored bytes cannot fill the memory. A larger value is a miss with an
-   * `error` event when read, and is stored uncompressed when written. Default 64 MiB.
-   */
-  readonly maxDecompressedSize?: number | undefined;
 }
 
 /** Compresses and decompresses payloads. */
@@ -89,27 +85,44 @@ export interface Packing {
   takes(payload: string | Uint8Array): boolean;
   pack(payload: Buffer): MaybePromise<Buffer>;
   /** The decompression by this name, or `undefined`. */
-  unpacker(name: string): ((payload: Buffer) => MaybePromise<Buffer>) | undefined;
+  unpacker(name: string): ((payload: Buffer, quota?: Quota) => MaybePromise<Buffer>) | undefined;
 }
+
+/** What decompressions under way in the process may put out together, in bytes: as large as two values of the default limit. */
+const decompressions = new Shares(16 * 2 ** 20);
 
 const builtIn = { gzip: gzipCompressor, brotli: brotliCompressor, zstd: zstdCompressor };
 
 /** @throws {OptionError} for a wrong option */
-export function createPacking({ compression, maxDecompressedSize: limit = 64 * 2 ** 20 }: PackingOptions): Packing {
-  const isLimit = Number.isInteger(limit) && limit >= 1 && limit <= constants.MAX_LENGTH;
-  check('maxDecompressedSize', `an integer of bytes from 1 to ${constants.MAX_LENGTH}`, limit, isLimit);
+export function createPacking({ compression }: PackingOptions, { maxDecompressedSize: limit }: Limits): Packing {
   const own = compression === undefined ? undefined : ownCompression(compression);
   const compressors = new Map<string, Compressor>(Object.entries(builtIn));
   if (own) compressors.set(own.name, own.compressor);
-  const tooLarge = (): CodecError => new CodecError(`the stored value would be larger than \`maxDecompressedSize\`, ${limit} bytes`);
-  const failed = (error: unknown): never => {
-    throw (error as { code?: unknown } | undefined)?.code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge() : error;
-  };
-  const checked = (bytes: Uint8Array): Buffer => {
-    // zlib stops at the limit itself. Another compressor may not.
-    if (bytes.byteLength > limit) throw tooLarge();
-    return asBuffer(bytes);
-  };
+
+  /** Decompresses at most what is left of the quota. */
+  async function unpack({ decompress }: Compressor, payload: Buffer, quota?: Quota): Promise<Buffer> {
+    const max = Math.min(limit, quota?.bytes ?? limit);
+    const tooLarge = (): LimitError =>
+      new LimitError(
+        max === limit
+          ? `the stored value would be larger than \`maxDecompressedSize\`, ${limit} bytes`
+          : 'the values of this call would be larger together than four times `maxDecompressedSize`',
+      );
+    if (max <= 0) throw tooLarge();
+    if (quota) quota.bytes -= max;
+    let size = max;
+    try {
+      const bytes = await decompress(payload, { maxOutputLength: max });
+      // zlib stops at the limit itself. Another compressor may not.
+      if (bytes.byteLength > max) throw tooLarge();
+      size = bytes.byteLength;
+      return asBuffer(bytes);
+    } catch (error) {
+      throw (error as { code?: unknown } | undefined)?.code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge() : error;
+    } finally {
+      if (quota) quota.bytes += max - size;
+    }
+  }
 
   return {
     name: own?.name,
@@ -123,16 +136,11 @@ export function createPacking({ compression, maxDecompressedSize: limit = 64 * 2
     unpacker(name) {
       const compressor = compressors.get(name);
       if (!compressor) return undefined;
-      return (payload) => {
-        try {
-          // A copy for a foreign compressor: it may return or change the bytes that it was given, which the near tier holds.
-          const own = Object.values<Compressor>(builtIn).includes(compressor) ? payload : Buffer.from(payload);
-          const unpacked = then(compressor.decompress(own, { maxOutputLength: limit }), checked);
-          return unpacked instanceof Promise ? unpacked.catch(failed) : unpacked;
-        } catch (error) {
-          return failed(error);
-        }
-      };
+      if (Object.values<Compressor>(builtIn).includes(compressor)) {
+        return (payload, quota) => decompressions.run(limit, () => unpack(compressor, payload, quota));
+      }
+      // Copies for a foreign compressor: it may return or change the bytes that it was given, and keep those that it returns.
+      return async (payload, quota) => ownMemory(await unpack(compressor, ownMemory(payload), quota));
     },
   };
 }

@@ -1,3 +1,5 @@
+import { LimitError } from '../errors.js';
+
 /** The bytes of an entry, as they go to Redis and come back. */
 export type Stored = string | Buffer;
 
@@ -46,6 +48,13 @@ export function asBuffer(view: ArrayBufferView): Buffer {
   return Buffer.isBuffer(view) ? view : Buffer.from(view.buffer, view.byteOffset, view.byteLength);
 }
 
+/** The same bytes in memory of their own: not in the chunk that came from the network, nor in the pool that Node's small Buffers share. */
+export function ownMemory(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
 /** The tier that answered a read. */
 export type Tier = 'near' | 'redis';
 
@@ -83,6 +92,9 @@ export const agingLayer = 'stale.';
 const tagsByte = 0x74;
 const agingByte = 0x73;
 const tagsStart = frame(tagLayer, Buffer.alloc(0));
+/** An entry has this many tags at most, and a list of tags this many bytes. */
+export const maxTags = 1000;
+export const maxTagBytes = 64 * 1024;
 /** Two numbers of at most 16 digits, and what surrounds them. */
 const maxAgingHeader = 48;
 
@@ -166,6 +178,8 @@ export function isSameEntry(one: ReadEntry, other: ReadEntry): boolean {
 /** What precedes the payload of an entry that ages or has tags; `undefined` for one that does neither. */
 export function entryHeader(aging: Aging | undefined, tags: TagGenerations | undefined): Buffer | undefined {
   const list = tags && Buffer.concat([tagsStart, Buffer.from(`${JSON.stringify([...tags].flat())}\0`)]);
+  if (list && list.length > tagsStart.length + maxTagBytes + 1)
+    throw new LimitError(`the list of tags is longer than ${maxTagBytes} bytes`);
   return aging ? frame(`${agingLayer}${aging.staleFor}.${aging.cost}`, list ?? Buffer.alloc(0), false) : list;
 }
 
@@ -185,7 +199,7 @@ function parseAging(bytes: Buffer): { readonly aging: Aging; readonly content: B
 
 /** The list at the start of these bytes, and where it ends. JSON holds no byte 00. */
 function parseTags(bytes: Buffer): { readonly tags: TagGenerations; readonly length: number } | undefined {
-  const end = bytes.indexOf(0, tagsStart.length);
+  const end = bytes.subarray(0, tagsStart.length + maxTagBytes + 1).indexOf(0, tagsStart.length);
   if (end < 0) return undefined;
   let list: unknown;
   try {
@@ -193,7 +207,8 @@ function parseTags(bytes: Buffer): { readonly tags: TagGenerations; readonly len
   } catch {
     return undefined;
   }
-  if (!Array.isArray(list) || list.length % 2 !== 0 || !list.every((part) => typeof part === 'string')) return undefined;
+  if (!Array.isArray(list) || list.length % 2 !== 0 || list.length > 2 * (maxTags + 1) || !list.every((part) => typeof part === 'string'))
+    return undefined;
   const tags = new Map<string, string>();
   for (let i = 0; i < list.length; i += 2) tags.set(list[i] as string, list[i + 1] as string);
   return { tags, length: end + 1 };

@@ -1,10 +1,14 @@
 import { isUtf8 } from 'node:buffer';
-import { deserialize, serialize } from 'node:v8';
+import { serialize } from 'node:v8';
 import { check } from '../checks.js';
 import { CodecError, OptionError } from '../errors.js';
 import { expected, shown } from '../messages.js';
-import { agingLayer, layerName, type Stored, type StoredEntry, tagLayer } from './entry.js';
+import { agingLayer, layerName, ownMemory, type Stored, type StoredEntry, tagLayer } from './entry.js';
+import type { Quota, Skim } from './limits.js';
+import { skimMsgpack } from './skim-msgpack.js';
+import { skimV8 } from './skim-v8.js';
 import * as keyvJson from './storable.js';
+import { deserialize } from './v8-values.js';
 
 /** A value, or a promise of it. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -40,9 +44,12 @@ export interface Codec {
   encode(value: unknown): MaybePromise<Stored>;
   /** The bytes of an entry. Encryption binds payload, header and key together. */
   seal(payload: Stored, redisKey: string, header: Buffer | undefined): Stored;
-  decode(entry: EncodedEntry, redisKey: string): MaybePromise<unknown>;
+  /** `quota`: what the values of one call may take together. */
+  decode(entry: EncodedEntry, redisKey: string, quota?: Quota): MaybePromise<unknown>;
   /** The entry as this codec would write it for the same value, or `undefined` if it is the same, or the same JSON in another format. */
   reencode(entry: EncodedEntry, redisKey: string): MaybePromise<Stored | undefined>;
+  /** What the values of one call may take together. Left out: each alone is bounded. */
+  newQuota?(): Quota;
   /** Whether values are encrypted and bound to their keys: Redis can neither count with them nor rename them. */
   readonly encrypted: boolean;
 }
@@ -75,6 +82,9 @@ export const v8Serializer = {
   deserialize: (bytes: Buffer): unknown => deserialize(bytes),
 } as const satisfies BinarySerializer;
 
+/** How to count what the bytes of our own binary serializers hold. */
+const skims = new WeakMap<object, Skim>([[v8Serializer, skimV8]]);
+
 /**
  * MessagePack by the package msgpackr, which you install, or by a `Packr` with your own settings.
  * @throws {OptionError} if the argument is not msgpackr
@@ -86,37 +96,51 @@ export function msgpackSerializer(msgpackr: MessagePack): BinarySerializer {
       `expected the argument of \`msgpackSerializer\` to be the msgpackr module (npm install msgpackr; \`import * as msgpackr from 'msgpackr'\`), got \`${shown(msgpackr)}\``,
     );
   }
-  return { name: 'msgpack', serialize: (value) => msgpackr.pack(value), deserialize: (bytes: Buffer) => msgpackr.unpack(bytes) };
+  const serializer = {
+    name: 'msgpack',
+    serialize: (value: unknown) => msgpackr.pack(value),
+    deserialize: (bytes: Buffer) => msgpackr.unpack(bytes),
+  };
+  skims.set(serializer, skimMsgpack);
+  return serializer;
 }
 
 /** A serializer of any shape, as the codec calls it. */
 export interface Format {
   readonly name: string;
   readonly encode: (value: unknown) => MaybePromise<string | Uint8Array>;
-  readonly decode: (payload: Buffer, isText: boolean) => unknown;
+  /** `bounded` refuses a text that holds too much, and returns others. */
+  readonly decode: (payload: Buffer, isText: boolean, bounded: (text: string) => string) => unknown;
+  /** Counts what bytes hold before they become a value. Other binary formats are bounded by their size only. */
+  readonly skim?: Skim | undefined;
 }
 
 const asIs = (value: unknown): string | Uint8Array => value as string | Uint8Array;
 
 /** Buffers as they are. */
-export const bytesFormat: Format = { name: 'bytes', encode: asIs, decode: (payload) => payload };
+export const bytesFormat: Format = { name: 'bytes', encode: asIs, decode: ownMemory };
 /** Text that Keyv serialized, if it is compressed. */
-export const textFormat: Format = { name: 'text', encode: asIs, decode: utf8 };
+export const textFormat: Format = { name: 'text', encode: asIs, decode: (payload, _, bounded) => bounded(utf8(payload)) };
 /** Text with lone surrogates, which UTF-8 cannot hold. */
-export const utf16Format: Format = { name: 'utf16', encode: asIs, decode: (payload) => payload.toString('utf16le') };
+export const utf16Format: Format = {
+  name: 'utf16',
+  encode: asIs,
+  decode: (payload, _, bounded) => bounded(payload.toString('utf16le')),
+};
 
 const reserved = [bytesFormat.name, textFormat.name, utf16Format.name, tagLayer];
 
-/** The formats of the option `serializer`, the writing one first. @throws {OptionError} for anything but serializers */
-export function parseSerializers(option: Serializer | readonly Serializer[]): [Format, ...Format[]] {
+/** The formats of the options `serializer` and `readable`, the writing one first. @throws {OptionError} for anything but serializers */
+export function parseSerializers(option: Serializer | readonly Serializer[], readable: readonly Serializer[] = []): [Format, ...Format[]] {
   const serializers = Array.isArray(option) ? (option as readonly Serializer[]) : [option as Serializer];
   check('serializer', 'a serializer, or an array of one or more', option, serializers.length > 0);
-  return serializers.map(formatOf) as [Format, ...Format[]];
+  check('readable', 'an array of serializers', readable, Array.isArray(readable));
+  return [...serializers, ...readable].map(formatOf) as [Format, ...Format[]];
 }
 
-/** Every format that a store reads, by name: its own ones before those that are built in. */
+/** Every format that a store reads, by name: those of its options before those that are always read. */
 export function readableFormats(own: readonly Format[]): ReadonlyMap<string, Format> {
-  const builtIn = [jsonSerializer, keyvSerializer, v8Serializer].map(formatOf);
+  const builtIn = [jsonSerializer, keyvSerializer].map(formatOf);
   const formats = [...own, ...builtIn, bytesFormat, textFormat, utf16Format];
   return new Map(formats.reverse().map((format) => [format.name, format]));
 }
@@ -128,13 +152,18 @@ function formatOf(serializer: Serializer): Format {
   check('serializer.name', what, name, isFree);
   const own = serializer as TextSerializer & BinarySerializer;
   if (typeof own?.stringify === 'function' && typeof own.parse === 'function') {
-    return { name, encode: (value) => own.stringify(value), decode: (payload) => own.parse(utf8(payload)) };
+    return { name, encode: (value) => own.stringify(value), decode: (payload, _, bounded) => own.parse(bounded(utf8(payload))) };
   }
   if (typeof own?.serialize === 'function' && typeof own.deserialize === 'function') {
     return {
       name,
       encode: (value) => own.serialize(value),
-      decode: (payload, isText) => own.deserialize(isText ? utf8(payload) : payload),
+      // A reader may keep the bytes, or return a part of them. Our own reader of v8 does neither.
+      decode(payload, isText, bounded) {
+        if (isText) return own.deserialize(bounded(utf8(payload)));
+        return own.deserialize(skims.get(serializer) === skimV8 ? payload : ownMemory(payload));
+      },
+      skim: skims.get(serializer),
     };
   }
   throw new OptionError(expected('serializer', 'an object with stringify and parse, or serialize and deserialize', serializer));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { readEntry, type Stored, StoredEntry } from '../codec/entry.js';
+import { ownMemory, readEntry, type Stored, StoredEntry } from '../codec/entry.js';
 import { CommandError, OptionError } from '../errors.js';
 import { globToRegExp } from '../keys/glob.js';
 import { expected } from '../messages.js';
@@ -12,6 +12,11 @@ const pageSize = 1000;
 /** Reads `Date` at each call, so that fake timers apply. One more than it, because the LRU takes a start time of 0 for none. */
 const clock = { now: (): number => Date.now() + 1 };
 
+/** Bytes of the store's own when they are stored, and of the caller's own when they are read. */
+function copyOf(stored: Stored | undefined): Stored | undefined {
+  return stored instanceof Buffer ? ownMemory(stored) : stored;
+}
+
 /**
  * Commands on an LRU in this process, for tests and for first steps without a server. At `max` it evicts the least recently used entry, as
  * Redis follows its `maxmemory-policy`.
@@ -22,7 +27,7 @@ export function memoryCommands(max = 10_000): Commands {
 
   function write(key: string, value: Stored, ttl: RedisTtl): void {
     // A copy: the caller may reuse its Buffer.
-    entries.set(key, typeof value === 'string' ? value : Buffer.from(value), { ttl: ttl ?? 0 });
+    entries.set(key, copyOf(value) as Stored, { ttl: ttl ?? 0 });
   }
 
   function pttl(key: string): number {
@@ -56,9 +61,9 @@ export function memoryCommands(max = 10_000): Commands {
   };
 
   return {
-    get: async (key) => readEntry(entries.get(key)),
-    getMany: async (keys) => keys.map((key) => readEntry(entries.get(key))),
-    getWithTtl: async (key) => ({ left: pttl(key), entry: readEntry(entries.get(key)) }),
+    get: async (key) => readEntry(copyOf(entries.get(key))),
+    getMany: async (keys) => keys.map((key) => readEntry(copyOf(entries.get(key)))),
+    getWithTtl: async (key) => ({ left: pttl(key), entry: readEntry(copyOf(entries.get(key))) }),
     set: async (key, value, ttl) => write(key, value, ttl),
     setMany: async (list) =>
       list.map(({ key, value, ttl }) => {

@@ -3,6 +3,7 @@ import { freshFor, type Snapshot } from '../cache/reader.js';
 import { isSameEntry, missingInRedis, type ReadEntry } from '../codec/entry.js';
 import { type MaybePromise, then } from '../codec/serializers.js';
 import { missing } from '../commands/commands.js';
+import { AbortedError } from '../errors.js';
 import type { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { abortable, backoff, type PauseOptions } from '../time/waiting.js';
@@ -43,7 +44,10 @@ export class EntryWatch {
   /** The value of an entry that counts; `undefined` if there is none, or it cannot be decoded. */
   decode({ key, redisKey }: Load, entry: ReadEntry): MaybePromise<LoadResult | undefined> {
     if (!entry.found) return undefined;
-    const decode = (): MaybePromise<unknown> => this.#cache.values.decode('getOrSet', key, entry, redisKey);
+    const decode = (): MaybePromise<unknown> => {
+      const value = this.#cache.values.decode('getOrSet', key, entry, redisKey);
+      return value instanceof Promise ? value.catch(unlessAborted) : value;
+    };
     return then(decode(), (value) => (value === undefined ? undefined : { value, copy: () => (isObject(value) ? decode() : value) }));
   }
 
@@ -104,6 +108,11 @@ export class EntryWatch {
       over.abort();
     }
   }
+}
+
+/** A value that was not decoded in time, which was reported, is made anew, whatever `onFailure` says. */
+function unlessAborted(error: unknown): undefined {
+  if (error instanceof AbortedError) throw error;
 }
 
 /** How long to wait between two polls: longer each time, and longer still after the deadline of a call. */

@@ -127,7 +127,7 @@ export class FactoryRunner {
 
   /** A copy of the value; `undefined` if it has no bytes, or none that can be decoded. */
   async #copy({ key, redisKey }: Load, value: unknown, bytes: MaybePromise<Stored> | undefined): Promise<unknown> {
-    const encoded = await Promise.resolve(bytes).catch(() => undefined);
+    const encoded = await (bytes instanceof Promise ? this.#cache.values.inTime(bytes).catch(() => undefined) : bytes);
     if (encoded === undefined || !isObject(value)) return value;
     return this.#cache.values.decode('getOrSet', key, StoredEntry.parse(encoded), redisKey);
   }

@@ -1,5 +1,5 @@
 import type { CacheContext } from '../cache/context.js';
-import { checkTags } from '../cache/tags.js';
+import { checkTagsOfEntry } from '../cache/tags.js';
 import type { TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { isLoadTraced, traceLoad } from '../telemetry/events.js';
@@ -63,7 +63,7 @@ export class FactoryCall implements FactoryContext {
   };
 
   readonly setTags = async (tags: readonly string[]): Promise<void> => {
-    const read = this.#readGenerations(checkTags(tags));
+    const read = this.#readGenerations(checkTagsOfEntry(tags));
     this.tags.push(...tags);
     this.#reads.push(read);
     // The load that stores the value reports a failure.

@@ -1,4 +1,4 @@
-import { checkTags } from '../cache/tags.js';
+import { checkTagsOfEntry } from '../cache/tags.js';
 import { callOptions, checkArgument, type NamesOf } from '../checks.js';
 import { checkTime, type Milliseconds, type RedisTtl, redisTtl, type Ttl, type TtlPolicy } from '../ttl.js';
 import { maxTerms } from './lease.js';
@@ -82,7 +82,7 @@ export function parseLoadOptions(ttlOrOptions: Ttl | GetOrSetOptions): LoadPlan 
   const { isDueEarly, leadTime, storesCost } = parseRefreshAhead(refreshAhead);
   return {
     ttl,
-    tags: tags === undefined ? none : [...new Set(checkTags(tags))],
+    tags: tags === undefined ? none : [...new Set(checkTagsOfEntry(tags))],
     staleFor: Math.ceil(staleFor),
     lease: lease === false ? false : Math.ceil(lease),
     softTimeout,

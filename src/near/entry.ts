@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { isFramed, missingNearby, type ReadEntry, type Stored, StoredEntry } from '../codec/entry.js';
+import { isFramed, missingNearby, ownMemory, type ReadEntry, type Stored, StoredEntry } from '../codec/entry.js';
 import type { Milliseconds } from '../ttl.js';
 
 /** The option `near`, checked and complete. */
@@ -81,10 +81,7 @@ function ownCopy(entry: ReadEntry): ReadEntry {
 function ownBytes(bytes: Stored): Stored {
   if (typeof bytes === 'string') return bytes;
   if (!isFramed(bytes) && isUtf8(bytes)) return bytes.toString();
-  // A slice of Node's pool would keep the whole slab alive.
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(copy);
-  return copy;
+  return ownMemory(bytes);
 }
 
 /**

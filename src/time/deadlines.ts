@@ -119,8 +119,8 @@ export function after(time: Milliseconds, act: () => void): () => void {
 }
 
 /** Settles as the work does, but rejects with a TimeoutError after `time`. `timeout` is the whole time of which `time` is the rest. */
-export function withTimeout<T>(work: Promise<T>, time: Milliseconds, timeout = time): Promise<T> {
-  return race(work, time, (_, reject) => reject(new TimeoutError(timeout)));
+export function withTimeout<T>(work: Promise<T>, time: Milliseconds, timeout = time, what?: string): Promise<T> {
+  return race(work, time, (_, reject) => reject(new TimeoutError(timeout, what)));
 }
 
 /** Called between the steps of an operation. @throws {TimeoutError} if its caller has already been told that it failed */

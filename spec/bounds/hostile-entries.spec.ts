@@ -1,0 +1,28 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect } from 'chai';
+import { sharedServer } from '../support/hooks.js';
+
+/** All 10 000 take minutes. */
+const count = Number(process.env['REDIS_TIER_HOSTILE_ENTRIES'] ?? 200);
+
+describe('hostile entries', () => {
+  it(`neither hold up a small process, fill its memory, nor end it: ${count} of them, alone and by mget of 100`, async function () {
+    this.timeout(count * 1000);
+    const script = join(__dirname, '..', 'support', 'bounds-process.ts');
+    const { location, url, adminUrl } = sharedServer();
+    const args = ['--max-old-space-size=256', '--expose-gc', '--require', 'ts-node/register', script];
+    const child = spawn(process.execPath, [...args, location, adminUrl ?? url, randomUUID(), String(count), '1'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+    expect(code).to.equal(0);
+    const { hold, of, growth, largest } = JSON.parse(output) as { hold: number; of: string; growth: number; largest: string };
+    expect(hold, of).to.be.below(250);
+    // Beside 64 MiB of values: what the allocator has not given back.
+    expect(growth, largest).to.be.below(160);
+  });
+});
