@@ -1,7 +1,7 @@
 import { checkArgument } from '../checks.js';
 import type { Page } from '../commands/commands.js';
 import { MissingKeyError, UnsupportedError } from '../errors.js';
-import { globToRegExp } from '../keys/glob.js';
+import { globMatcher, maxPatternLength } from '../keys/glob.js';
 import { allVersions, type KeySpace, keyName } from '../keys/keyspace.js';
 import { OneAtATime } from '../time/background.js';
 import { type ClearOptions, parseClear } from './call-options.js';
@@ -38,7 +38,7 @@ export class Scans {
 
   delPattern(pattern: string): Promise<number> {
     return this.#cache.policy.failLoud({ name: 'delPattern' }, async () => {
-      checkArgument('pattern', 'a string', pattern, typeof pattern === 'string');
+      checkPattern(pattern);
       // A load under way is overtaken even if its key is not in Redis yet, so that no scan finds it.
       this.#cache.context.loads.forgetThose(this.#matches(pattern));
       return this.#unlinkAll(this.#pages(pattern));
@@ -55,6 +55,7 @@ export class Scans {
   /** Deletes the keys that match a Redis glob pattern. Like `clear`, it waits for Redis if it can, and its errors name `clear`. */
   clearPattern(pattern: string): Promise<void> {
     return this.#cache.policy.failLoud({ name: 'clear' }, async () => {
+      checkPattern(pattern);
       const matches = this.#matches(pattern);
       this.#cache.context.loads.forgetThose(matches);
       await this.#orLater(`pattern ${pattern}`, matches, async (scans) => {
@@ -146,9 +147,9 @@ export class Scans {
   #matches(pattern: string): (redisKey: string) => boolean {
     const { keys } = this.#cache.context;
     const { glob, test } = keys.scan(pattern);
-    const regexp = globToRegExp(glob);
+    const isLike = globMatcher(glob);
     return (redisKey) => {
-      const key = regexp.test(redisKey) ? keyName(keys, redisKey) : undefined;
+      const key = isLike(redisKey) ? keyName(keys, redisKey) : undefined;
       return key !== undefined && test?.(key) !== false;
     };
   }
@@ -163,7 +164,7 @@ export class Scans {
   /** The pages of a scan, as callers' keys and as keys in Redis. */
   async *#pages(pattern: string | undefined): AsyncGenerator<{ keys: string[]; redisKeys: string[] }, void, undefined> {
     const { keys: space } = this.#cache.context;
-    checkArgument('pattern', 'a string', pattern, pattern === undefined || typeof pattern === 'string');
+    if (pattern !== undefined) checkPattern(pattern);
     const { glob, test } = space.scan(pattern);
     for await (const page of this.#scan(glob)) {
       const keys: string[] = [];
@@ -226,6 +227,11 @@ export class Scans {
     }
     return count + (await older) + (await newer);
   }
+}
+
+function checkPattern(pattern: string): void {
+  const isPattern = typeof pattern === 'string' && pattern.length <= maxPatternLength;
+  checkArgument('pattern', `a string of at most ${maxPatternLength} characters`, pattern, isPattern);
 }
 
 /** Names the scope of a clear: the same for two that delete the same. */

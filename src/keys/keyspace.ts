@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ArgumentError } from '../errors.js';
 import { expected } from '../messages.js';
-import { escapeGlob, globToRegExp } from './glob.js';
+import { escapeGlob, globMatcher } from './glob.js';
 
 /** Maps the caller's keys to keys in Redis, one to one. Pure. */
 export interface KeySpace {
@@ -173,6 +173,6 @@ function utf16(text: string): Buffer {
 
 /** A scan for one glob, which filters the caller's keys by another. */
 export function filtered(glob: string, pattern: string): Scan {
-  const matches = globToRegExp(pattern);
-  return { glob, test: (key) => matches.test(key) };
+  const matches = globMatcher(pattern);
+  return { glob, test: matches };
 }
