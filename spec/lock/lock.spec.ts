@@ -206,7 +206,7 @@ describe('locks', () => {
   it('stay when the cache is emptied, and are no keys of it', async () => {
     for (const prefix of [`lock-${Math.random()}`, '']) {
       const server = await RedisServer.start(prefix === '' ? anyLayout() : []);
-      const store = openStore({ location: server.location, prefix });
+      const store = openStore({ location: server.location, prefix, wholeDatabase: true });
       await store.set('k', 1);
       const lock = await store.lock('k');
       expect(await store.keys()).to.deep.equal(['k']);

@@ -1,6 +1,7 @@
 import { callOptions, checkArgument, functionFailed, isOptions, unknownNames, unknownOptions } from '../checks.js';
 import type { CallOptions } from '../connection/guard.js';
 import { ArgumentError } from '../errors.js';
+import { maxPatternLength } from '../keys/glob.js';
 import { isVersion, versions } from '../keys/keyspace.js';
 import { expected } from '../messages.js';
 import { maxTimerDelay, type Ttl } from '../ttl.js';
@@ -96,4 +97,10 @@ export function parseClear(options: ClearOptions | undefined): ClearOptions {
   }
   checkArgument('version', 'left out beside `allVersions`', version, !allVersions || version === undefined);
   return scope;
+}
+
+/** @throws {ArgumentError} for anything but a glob of a length that is matched in little time */
+export function checkPattern(pattern: string): void {
+  const isPattern = typeof pattern === 'string' && pattern.length <= maxPatternLength;
+  checkArgument('pattern', `a string of at most ${maxPatternLength} characters`, pattern, isPattern);
 }

@@ -1,17 +1,17 @@
 import { checkArgument } from '../checks.js';
 import type { Page } from '../commands/commands.js';
 import { MissingKeyError, UnsupportedError } from '../errors.js';
-import { globMatcher, maxPatternLength } from '../keys/glob.js';
+import { globMatcher } from '../keys/glob.js';
 import { allVersions, type KeySpace, keyName } from '../keys/keyspace.js';
 import { OneAtATime } from '../time/background.js';
-import { type ClearOptions, parseClear } from './call-options.js';
+import { type ClearOptions, checkPattern, parseClear } from './call-options.js';
 import { parseReencode, type ReencodeOptions, type ReencodeProgress, Reencoder } from './reencode.js';
 import type { CacheCore } from './values.js';
 
 /** How a cache with the bounds of the store runs a clear that waited for Redis. */
 type RunLater = (clear: (scans: Scans) => Promise<void>) => Promise<void>;
 
-type OwnKeys = Pick<KeySpace, 'scan' | 'owns'>;
+type OwnKeys = Pick<KeySpace, 'scan' | 'owns' | 'ownsAll'>;
 
 /** Operations on all entries of a store. They scan in pages, never send KEYS, and touch nothing but their own keys. */
 export class Scans {
@@ -39,6 +39,7 @@ export class Scans {
   delPattern(pattern: string): Promise<number> {
     return this.#cache.policy.failLoud({ name: 'delPattern' }, async () => {
       checkPattern(pattern);
+      this.#checkScope();
       // A load under way is overtaken even if its key is not in Redis yet, so that no scan finds it.
       this.#cache.context.loads.forgetThose(this.#matches(pattern));
       return this.#unlinkAll(this.#pages(pattern));
@@ -56,6 +57,7 @@ export class Scans {
   clearPattern(pattern: string): Promise<void> {
     return this.#cache.policy.failLoud({ name: 'clear' }, async () => {
       checkPattern(pattern);
+      this.#checkScope();
       const matches = this.#matches(pattern);
       this.#cache.context.loads.forgetThose(matches);
       await this.#orLater(`pattern ${pattern}`, matches, async (scans) => {
@@ -66,6 +68,7 @@ export class Scans {
 
   async #clear(scope: ClearOptions): Promise<void> {
     const space = this.#spaceOf(scope);
+    this.#checkScope(space);
     this.#cache.context.loads.forgetAll();
     // A key function of the user may fail, and knows no versions: all keys of its store are in scope.
     const hides = this.#cache.context.keys.varies ? () => true : (redisKey: string) => space.owns(redisKey);
@@ -161,6 +164,14 @@ export class Scans {
     return all ? allVersions(prefix) : keysOf(String(version));
   }
 
+  /** A prefix may be empty by mistake, such as the id of a tenant that is missing. */
+  #checkScope({ ownsAll = false }: Pick<KeySpace, 'ownsAll'> = this.#cache.context.keys): void {
+    if (!ownsAll || this.#cache.context.wholeDatabase) return;
+    throw new UnsupportedError(
+      'with an empty prefix this deletes keys of the whole database: set `prefix`, or `wholeDatabase: true` if it may',
+    );
+  }
+
   /** The pages of a scan, as callers' keys and as keys in Redis. */
   async *#pages(pattern: string | undefined): AsyncGenerator<{ keys: string[]; redisKeys: string[] }, void, undefined> {
     const { keys: space } = this.#cache.context;
@@ -227,11 +238,6 @@ export class Scans {
     }
     return count + (await older) + (await newer);
   }
-}
-
-function checkPattern(pattern: string): void {
-  const isPattern = typeof pattern === 'string' && pattern.length <= maxPatternLength;
-  checkArgument('pattern', `a string of at most ${maxPatternLength} characters`, pattern, isPattern);
 }
 
 /** Names the scope of a clear: the same for two that delete the same. */
