@@ -78,11 +78,11 @@ function finder(part: Part): (text: string, from: number, end: number) => number
     const state = new Int32Array(words);
     for (let at = from; at < end; at++) {
       const mask = maskOf(text.charCodeAt(at));
-      let carry = 1;
+      let shifted = 1;
       for (let i = 0; i < words; i++) {
         const before = state[i] as number;
-        state[i] = ((before << 1) | carry) & (mask[i] as number);
-        carry = before >>> 31;
+        state[i] = ((before << 1) | shifted) & (mask[i] as number);
+        shifted = before >>> 31;
       }
       if (((state[lastWord] as number) & lastBit) !== 0) return at + 1;
     }
