@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { allVersions, type KeySpace, keySpace } from '../../src/keys/keyspace.js';
@@ -112,6 +114,23 @@ describe('the faces of one database', () => {
       expect(keySpace({ prefix: 'ns', separator: '::' }).toRedisKey(key)).to.equal(`ns::${key}`);
     }
     expect(keySpace({ prefix: 'cache' }).toRedisKey(':1')).to.equal('cache#c::1');
+  });
+
+  it('warn once where other libraries write names that overlap', async () => {
+    const program = `
+      const { createKeyv } = require('./src/keyv.ts');
+      process.on('warning', ({ code }) => code?.startsWith('REDIS_TIER') && console.log(code));
+      (async () => {
+        for (const namespace of JSON.parse(process.argv[1])) {
+          await createKeyv('memory:', { namespace }).set('k', 1);
+        }
+      })();`;
+    const warned = async (namespaces: readonly string[]): Promise<string> => {
+      const args = ['--require', 'ts-node/register/transpile-only', '--eval', program, JSON.stringify(namespaces)];
+      return (await promisify(execFile)(process.execPath, args)).stdout.trim();
+    };
+    expect(await warned(['a', 'b', 'a::b', 'a:'])).to.equal('');
+    expect(await warned(['a:b', 'a:c'])).to.equal('REDIS_TIER_NAMESPACE');
   });
 
   describe('on a server', () => {
