@@ -163,7 +163,7 @@ describe('migration', () => {
 
     it('does so without a namespace where the prefix is empty', async () => {
       const peer = createPeer(`${server.adminUrl}/8`);
-      const keyv = closing(createKeyv({ location: `${server.url}/8`, prefix: '' }));
+      const keyv = closing(createKeyv({ location: `${server.url}/8`, prefix: '', wholeDatabase: true }));
       await peer.set('theirs', { a: 1 });
       expect(await keyv.get('theirs')).to.deep.equal({ a: 1 });
       await keyv.set('ours', { b: 1 });

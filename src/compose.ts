@@ -73,6 +73,8 @@ export function compose(options: KeyOptions, face: Source['face'], { commands, a
     keys,
     keysOf,
     isReversible,
+    // What this process holds is the store's own.
+    wholeDatabase: settings.wholeDatabase || commands !== undefined || settings.target.kind === 'memory',
     ttl: ttlPolicy(options),
     codec: face === 'keyv' ? codecs.raw : codecs.values,
     strict: face === 'store',

@@ -29,7 +29,8 @@ export type ErrorCode =
   | 'ERR_FACTORY_TIMEOUT'
   | 'ERR_REFRESH'
   | 'ERR_LOCK_HELD'
-  | 'ERR_LOCK_LOST';
+  | 'ERR_LOCK_LOST'
+  | 'ERR_LOCK_FENCE';
 
 interface Details {
   /** The error that caused this one. */
@@ -205,16 +206,28 @@ export class RefreshError extends CacheError {
   }
 }
 
-/** Another holder has the lock (`held`), or this holder lost it (`lost`): the lock expired or was deleted. */
+/**
+ * Another holder has the lock (`held`), or this holder lost it (`lost`): the lock expired or was deleted. Or its fencing tokens cannot rise
+ * (`fence`): the key of their counter holds something else.
+ */
 export class LockError extends CacheError {
   constructor(
-    readonly reason: 'held' | 'lost',
+    readonly reason: 'held' | 'lost' | 'fence',
     details?: Details,
   ) {
-    const held = reason === 'held';
-    super(held ? 'ERR_LOCK_HELD' : 'ERR_LOCK_LOST', held ? 'another holder has the lock' : 'this holder lost the lock', details);
+    const [code, message] = lockFailures[reason];
+    super(code, message, details);
   }
 }
+
+const lockFailures = {
+  held: ['ERR_LOCK_HELD', 'another holder has the lock'],
+  lost: ['ERR_LOCK_LOST', 'this holder lost the lock'],
+  fence: [
+    'ERR_LOCK_FENCE',
+    'the key of its fencing tokens (`…#f:…`) holds something else, after which no token would rise: delete that key',
+  ],
+} as const;
 
 /** An option is invalid. Thrown at construction; the message says what was expected and what came. */
 export class OptionError extends TypeError {

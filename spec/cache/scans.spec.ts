@@ -96,7 +96,7 @@ describe('the scope of a store', () => {
     expect(await store.keys('[:@]*')).to.have.members([':first', '@at']);
     expect(await store.get('\ud800')).to.equal('lone');
     await redis.set('foreign:key', '1');
-    await store.reset();
+    await open('', { wholeDatabase: true }).reset();
     expect(await redis.dbSize()).to.equal(0);
   });
 

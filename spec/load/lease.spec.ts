@@ -19,11 +19,19 @@ describe('a getOrSet that can have no lease', () => {
   const stale = { ttl: 60_000, staleFor: 60_000 };
   const obstacles: Readonly<Record<string, (key: string) => Promise<unknown>>> = {
     'a text that never expires': (key) => redis.set(key, 'not a lease'),
+    'a text without characters': (key) => redis.set(key, '', { PX: 3_600_000 }),
+    'a megabyte': (key) => redis.set(key, 'x'.repeat(2 ** 20), { PX: 3_600_000 }),
     'a list': (key) => redis.lPush(key, 'not a lease'),
+    'a hash': (key) => redis.hSet(key, 'x', 'not a lease'),
+    'a stream': (key) => redis.xAdd(key, '*', { x: 'not a lease' }),
   };
-  for (const [title, put] of Object.entries(obstacles)) {
-    it(`because ${title} stands in its place makes and stores the value, and renews it`, async () => {
-      const store = openStore();
+  const ways: Readonly<Record<string, StoreOptions>> = { '': {}, ' with a near tier': { near: {} } };
+  const cases = Object.entries(obstacles).flatMap(([title, put]) =>
+    Object.entries(ways).map(([way, options]) => ({ title, put, way, options })),
+  );
+  for (const { title, put, way, options } of cases) {
+    it(`because ${title} stands in its place makes and stores the value, and renews it${way}`, async () => {
+      const store = openStore(options);
       const { prefix } = store.source;
       await put(`${prefix}#l:{${prefix}:k}`);
       const begun = performance.now();

@@ -103,6 +103,59 @@ describe('locks', () => {
     expect(fences.every((fence, i) => Number.isSafeInteger(fence) && fence > (fences[i - 1] ?? 0))).to.equal(true);
   });
 
+  it('are refused, and leave nothing behind, where the counter of their tokens holds something else than a token', async () => {
+    const { one, prefix } = two();
+    const [lock, counter] = [`${prefix}#k:{${prefix}:k}`, `${prefix}#f:{${prefix}:k}`];
+    const texts = [
+      '9007199254740991',
+      '9007199254740993',
+      '1e300',
+      'nan',
+      'inf',
+      '-5',
+      'abc',
+      '',
+      ' 1',
+      '0x10',
+      '1.5',
+      '9'.repeat(20),
+      '1'.repeat(2 ** 20),
+    ];
+    const planted = [
+      ...texts.map((text) => () => redis.set(counter, text)),
+      () => redis.lPush(counter, 'x'),
+      () => redis.sAdd(counter, 'x'),
+      () => redis.hSet(counter, 'x', '1'),
+      () => redis.xAdd(counter, '*', { x: '1' }),
+    ];
+    for (const plant of planted) {
+      await redis.del(counter);
+      await plant();
+      const failure = await rejection<LockError>(one.lock('k', { wait: 5000 }));
+      expect([failure.code, failure.reason], String(plant)).to.deep.equal(['ERR_LOCK_FENCE', 'fence']);
+      expect(await redis.exists(lock)).to.equal(0);
+    }
+    await redis.del(counter);
+    expect(await one.withLock('k', () => 'free again')).to.equal('free again');
+  });
+
+  it('give the last token that is exact once, and then none', async () => {
+    const { one, prefix } = two();
+    await redis.set(`${prefix}#f:{${prefix}:k}`, '9007199254740990');
+    expect(await one.withLock('k', ({ fence }) => fence)).to.equal(Number.MAX_SAFE_INTEGER);
+    expect((await rejection(one.lock('k'))).code).to.equal('ERR_LOCK_FENCE');
+  });
+
+  it('are held by another where something else stands in their place, for as long as the caller waits', async () => {
+    const { one, prefix } = two();
+    const lock = `${prefix}#k:{${prefix}:k}`;
+    for (const plant of [() => redis.lPush(lock, 'x'), () => redis.set(lock, ''), () => redis.set(lock, 'x'.repeat(2 ** 20))]) {
+      await redis.del(lock);
+      await plant();
+      expect((await rejection(one.lock('k', { wait: 50 }))).code).to.equal('ERR_LOCK_HELD');
+    }
+  });
+
   it('are renewed while they are held and lapse where they are not', async () => {
     const { one, other } = two();
     const lock = await one.lock('k', { ttl: 200 });
@@ -153,7 +206,7 @@ describe('locks', () => {
   it('stay when the cache is emptied, and are no keys of it', async () => {
     for (const prefix of [`lock-${Math.random()}`, '']) {
       const server = await RedisServer.start(prefix === '' ? anyLayout() : []);
-      const store = openStore({ location: server.location, prefix });
+      const store = openStore({ location: server.location, prefix, wholeDatabase: true });
       await store.set('k', 1);
       const lock = await store.lock('k');
       expect(await store.keys()).to.deep.equal(['k']);

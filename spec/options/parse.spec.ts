@@ -295,6 +295,7 @@ describe('options', () => {
     keyPattern: [],
     keyPrefix: ['text'],
     lazyClear: ['true'],
+    wholeDatabase: ['true'],
     location: ['text'],
     maintEndpointType: [],
     maintNotifications: [],

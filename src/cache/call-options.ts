@@ -1,5 +1,7 @@
 import { callOptions, checkArgument, functionFailed, isOptions, onlyKnownInCall, wrongArgument } from '../checks.js';
 import type { CallOptions } from '../connection/guard.js';
+import { ArgumentError } from '../errors.js';
+import { maxPatternLength } from '../keys/glob.js';
 import { isVersion, versions } from '../keys/keyspace.js';
 import { maxTimerDelay, type Ttl } from '../ttl.js';
 import type { TagsOf } from './context.js';
@@ -93,4 +95,10 @@ export function parseClear(options: ClearOptions | undefined): ClearOptions {
   }
   checkArgument('version', 'left out beside `allVersions`', version, !allVersions || version === undefined);
   return scope;
+}
+
+/** @throws {ArgumentError} for anything but a glob of a length that is matched in little time */
+export function checkPattern(pattern: string): void {
+  const isPattern = typeof pattern === 'string' && pattern.length <= maxPatternLength;
+  checkArgument('pattern', `a string of at most ${maxPatternLength} characters`, pattern, isPattern);
 }

@@ -54,6 +54,8 @@ export interface CacheContext extends Engine {
   readonly keysOf?: ((version: string | undefined) => KeySpace) | undefined;
   readonly prefix: string;
   readonly version?: string | undefined;
+  /** Whether the store may delete every key of its database. */
+  readonly wholeDatabase: boolean;
   /** Whether keys in Redis can be turned back into callers' keys, so that scans know their own. */
   readonly isReversible: boolean;
   readonly ttl: TtlPolicy;

@@ -1,17 +1,17 @@
 import { checkArgument } from '../checks.js';
 import type { Page } from '../commands/commands.js';
 import { MissingKeyError, UnsupportedError } from '../errors.js';
-import { globToRegExp } from '../keys/glob.js';
+import { globMatcher } from '../keys/glob.js';
 import { allVersions, type KeySpace, keyName } from '../keys/keyspace.js';
 import { OneAtATime } from '../time/background.js';
-import { type ClearOptions, parseClear } from './call-options.js';
+import { type ClearOptions, checkPattern, parseClear } from './call-options.js';
 import { parseReencode, type ReencodeOptions, type ReencodeProgress, Reencoder } from './reencode.js';
 import type { CacheCore, Values } from './values.js';
 
 /** How a cache with the bounds of the store runs a clear that waited for Redis. */
 type RunLater = (clear: (scans: Scans) => Promise<void>) => Promise<void>;
 
-type OwnKeys = Pick<KeySpace, 'scan' | 'owns'>;
+type OwnKeys = Pick<KeySpace, 'scan' | 'owns' | 'ownsAll'>;
 
 /** Operations on all entries of a store. They scan in pages, never send KEYS, and touch nothing but their own keys. */
 export class Scans {
@@ -38,7 +38,8 @@ export class Scans {
 
   delPattern(pattern: string): Promise<number> {
     return this.#cache.policy.failLoud({ name: 'delPattern' }, async () => {
-      checkArgument('pattern', 'a string', pattern, typeof pattern === 'string');
+      checkPattern(pattern);
+      this.#checkScope();
       // A load under way is overtaken even if its key is not in Redis yet, so that no scan finds it.
       this.#cache.context.loads.forgetThose(this.#matches(pattern));
       return this.#unlinkAll(this.#pages(pattern));
@@ -55,6 +56,8 @@ export class Scans {
   /** Deletes the keys that match a Redis glob pattern. Like `clear`, it waits for Redis if it can, and its errors name `clear`. */
   clearPattern(pattern: string): Promise<void> {
     return this.#cache.policy.failLoud({ name: 'clear' }, async () => {
+      checkPattern(pattern);
+      this.#checkScope();
       const matches = this.#matches(pattern);
       this.#cache.context.loads.forgetThose(matches);
       await this.#orLater(`pattern ${pattern}`, matches, async (scans) => {
@@ -65,6 +68,7 @@ export class Scans {
 
   async #clear(scope: ClearOptions): Promise<void> {
     const space = this.#spaceOf(scope);
+    this.#checkScope(space);
     this.#cache.context.loads.forgetAll();
     // A key function of the user may fail, and knows no versions: all keys of its store are in scope.
     const hides = this.#cache.context.keys.varies ? () => true : (redisKey: string) => space.owns(redisKey);
@@ -146,9 +150,9 @@ export class Scans {
   #matches(pattern: string): (redisKey: string) => boolean {
     const { keys } = this.#cache.context;
     const { glob, test } = keys.scan(pattern);
-    const regexp = globToRegExp(glob);
+    const isLike = globMatcher(glob);
     return (redisKey) => {
-      const key = regexp.test(redisKey) ? keyName(keys, redisKey) : undefined;
+      const key = isLike(redisKey) ? keyName(keys, redisKey) : undefined;
       return key !== undefined && test?.(key) !== false;
     };
   }
@@ -160,10 +164,18 @@ export class Scans {
     return all ? allVersions(prefix) : keysOf(String(version));
   }
 
+  /** A prefix may be empty by mistake, such as the id of a tenant that is missing. */
+  #checkScope({ ownsAll = false }: Pick<KeySpace, 'ownsAll'> = this.#cache.context.keys): void {
+    if (!ownsAll || this.#cache.context.wholeDatabase) return;
+    throw new UnsupportedError(
+      'with an empty prefix this deletes keys of the whole database: set `prefix`, or `wholeDatabase: true` if it may',
+    );
+  }
+
   /** The pages of a scan, as callers' keys and as keys in Redis. */
   async *#pages(pattern: string | undefined): AsyncGenerator<{ keys: string[]; redisKeys: string[] }, void, undefined> {
     const { keys: space } = this.#cache.context;
-    checkArgument('pattern', 'a string', pattern, pattern === undefined || typeof pattern === 'string');
+    if (pattern !== undefined) checkPattern(pattern);
     const { glob, test } = space.scan(pattern);
     for await (const page of this.#scan(glob)) {
       const keys: string[] = [];

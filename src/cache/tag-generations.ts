@@ -157,10 +157,9 @@ export class TagMemory {
 
   invalidated(tags: readonly string[]): void {
     this.round++;
-    for (const tag of tags) {
-      this.forget(tag);
-      for (const read of this.#underWay) if (read.tags.includes(tag)) read.invalidated.add(tag);
-    }
+    const gone = new Set(tags);
+    for (const tag of gone) this.forget(tag);
+    for (const read of this.#underWay) for (const tag of read.tags) if (gone.has(tag)) read.invalidated.add(tag);
   }
 
   /** The keys of all tags were deleted with the entries. */

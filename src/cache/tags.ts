@@ -12,6 +12,9 @@ import { TagReader } from './tag-generations.js';
 /** The tag of the whole store, which every entry carries under `lazyClear`. No tag of a caller is empty. */
 const wholeStore = '';
 
+/** The most tags of one call of `invalidateTags`: ten commands. */
+const maxInvalidated = 10_000;
+
 /**
  * Tags, by generations. Each tag in use has a key in Redis that holds a random id, its generation. An entry carries its tags and their
  * generations of when it was written, and is valid while each is the same. Invalidating a tag deletes its key: the next write makes a new
@@ -100,12 +103,18 @@ export class Tags {
     throw new ArgumentError('there is no place for tags if `keyFunction` or a literal `keyPrefix` makes the keys: leave `tags` out');
   }
 
-  /** Makes every entry with one of the tags a miss. Redis: UNLINK of as many keys as there are tags. */
+  /** Makes every entry with one of the tags a miss, within one deadline. Redis: UNLINK of as many keys as there are tags. */
   async invalidate(names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
     const tags = [...new Set(names)];
+    checkArgument('tags', `at most ${maxInvalidated} tags`, tags.length, tags.length <= maxInvalidated);
     this.#context.tagMemory.invalidated(tags);
-    await this.#context.commands.unlink(tags.map((tag) => this.#redisKey(tag)));
+    const keys = tags.map((tag) => this.#redisKey(tag));
+    // Parts that wait for each other would each have a deadline of its own.
+    const unlinked: Promise<number>[] = [];
+    for (let from = 0; from < keys.length; from += batchSize)
+      unlinked.push(this.#context.commands.unlink(keys.slice(from, from + batchSize)));
+    await Promise.all(unlinked);
   }
 
   /** Makes every entry of the store a miss. */

@@ -50,6 +50,9 @@ export interface UnlinkOptions {
 export const never = -1;
 export const missing = -2;
 
+/** Generations of tags and the tokens of leases are shorter. What is longer is not ours, and is not handed around. */
+export const maxIdLength = 64;
+
 /** The bytes in which nearly every list of tags ends. */
 export const prefixLength = 512;
 
@@ -95,7 +98,7 @@ export interface Commands<Value = Stored> {
   expire(key: string, ttl: RedisTtl): Promise<Buffer | null>;
   /**
    * The generation of a tag. Without one, `id` becomes it; one that would expire before `ttl` lives for `ttl`. Without `id` it is only
-   * extended, and the answer is `undefined` if there is none.
+   * extended, and the answer is `undefined` if there is none. Rejects if the key holds something else than a generation.
    */
   ensureGeneration(key: string, id: string | undefined, ttl: RedisTtl): Promise<string | undefined>;
   /** @returns whether there was a time to live to remove */
@@ -105,7 +108,7 @@ export interface Commands<Value = Stored> {
   /**
    * Claims a lease, unless a load holds it. A mark of an ended load is replaced; one of a failed refresh only for `urgent` callers.
    *
-   * @returns `undefined` if the token now holds the lease, else what the key holds, `''` if that never expires and so is no lease
+   * @returns `undefined` if the token now holds the lease, else what the key holds, `''` if that is no lease: it never expires, or is too long
    */
   claim(lease: string, token: string, time: Milliseconds, urgent: boolean): Promise<string | undefined>;
   /** Stores, and ends the lease, if the token holds it and the key is as the load saw it. @returns whether it was stored */
@@ -116,7 +119,12 @@ export interface Commands<Value = Stored> {
   renew(key: string, token: string, time: Milliseconds): Promise<boolean>;
   /** Ends a lease or lock; a `mark` replaces it. @returns whether the token held it */
   release(key: string, token: string, mark?: LeaseMark): Promise<boolean>;
-  /** Takes a lock. @returns the fencing token; `undefined` if another token holds the lock */
+  /**
+   * Takes a lock.
+   *
+   * @returns the fencing token; `undefined` if another token holds the lock
+   * @throws {LockError} if the key of the counter holds something else than a token
+   */
   acquire(lock: string, fence: string, token: string, time: Milliseconds): Promise<number | undefined>;
   /** @returns whether the key existed */
   rename(from: string, to: string): Promise<boolean>;

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { ownMemory, readEntry, type Stored, StoredEntry } from '../codec/entry.js';
 import { CommandError, OptionError } from '../errors.js';
-import { globToRegExp } from '../keys/glob.js';
+import { globMatcher } from '../keys/glob.js';
 import { expected } from '../messages.js';
 import type { RedisTtl } from '../ttl.js';
-import { type Commands, type Leases, markStart, missing, never, prefixLength } from './commands.js';
+import { type Commands, type Leases, markStart, maxIdLength, missing, never, prefixLength } from './commands.js';
 
 const pageSize = 1000;
 
@@ -51,6 +51,7 @@ export function memoryCommands(max = 10_000): Commands {
     return now === undefined ? '' : createHash('sha1').update(now).digest('hex');
   }
 
+  const isId = (text: string): boolean => text.length <= maxIdLength && /^[\w-]+$/.test(text);
   const isMark = (holder: Stored): boolean => String(holder).startsWith(markStart);
   const holds = (lease: string, token: string): boolean => String(entries.get(lease) ?? '').startsWith(token);
 
@@ -90,7 +91,7 @@ export function memoryCommands(max = 10_000): Commands {
     prefixes: async (keys, length) => keys.map((key) => (entries.has(key) ? bytes(key).subarray(0, length) : null)),
     async claim(lease, token, time, urgent) {
       const holder = entries.get(lease);
-      if (pttl(lease) === never) return '';
+      if (pttl(lease) === never || (holder?.length ?? 0) > maxIdLength) return '';
       if (holder !== undefined && (!isMark(holder) || (holder === markStart && !urgent))) return String(holder);
       // What the mark says goes on behind the token: callers that waited may not have looked yet.
       write(lease, token + String(holder ?? '').slice(0, 2), time);
@@ -143,9 +144,11 @@ export function memoryCommands(max = 10_000): Commands {
     },
     async ensureGeneration(key, id, ttl) {
       if (entries.has(key)) {
+        const current = String(entries.get(key));
+        if (!isId(current)) throw new CommandError('the key of a tag holds something else than a generation');
         const left = pttl(key);
         if (left !== never && (ttl === undefined || left < ttl)) rewrite(key, undefined, ttl ?? never);
-        return String(entries.get(key));
+        return current;
       }
       if (id !== undefined) write(key, id, ttl);
       return id;
@@ -174,9 +177,9 @@ export function memoryCommands(max = 10_000): Commands {
       return true;
     },
     async *scan(glob, cursor = '0') {
-      const matches = globToRegExp(glob);
+      const matches = globMatcher(glob);
       const keys = Array.from(entries.keys())
-        .filter((key) => entries.has(key) && matches.test(key))
+        .filter((key) => entries.has(key) && matches(key))
         .sort();
       for (let i = Number(cursor); i === 0 || i < keys.length; i += pageSize) {
         const end = i + pageSize;

@@ -2,6 +2,7 @@ import { readEntry, type Stored } from '../codec/entry.js';
 import type { Argument, Connection, Reply, Route } from '../connection/connection.js';
 import type { Pool } from '../connection/pools.js';
 import { isReplyOf } from '../connection/reply-errors.js';
+import { LockError } from '../errors.js';
 import type { RedisTtl } from '../ttl.js';
 import { batchSize, type Commands, type Leases, missing, type NewEntry } from './commands.js';
 import { scan } from './scan.js';
@@ -144,6 +145,7 @@ export function redisCommands(pool: Pool): Commands {
     release: (key, token, mark) => run(scripts.releaseToken, key, token, mark?.text ?? '', text(mark?.time)).then(isOne),
     async acquire(lock, fence, token, time) {
       const taken = optionalText(await run(scripts.acquireLock, [lock, fence], token, text(time)));
+      if (taken === '') throw new LockError('fence');
       return taken === undefined ? undefined : Number(taken);
     },
     async rename(from, to) {

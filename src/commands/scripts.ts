@@ -1,18 +1,35 @@
 import { createHash } from 'node:crypto';
 import type { Argument, Connection, Reply } from '../connection/connection.js';
 import { isReplyOf } from '../connection/reply-errors.js';
-import { markStart, prefixLength } from './commands.js';
+import { markStart, maxIdLength, prefixLength } from './commands.js';
 
 /** Runs a Lua script on one key, or on several in one slot. */
 export type Script = (connection: Connection, on: string | readonly [string, ...string[]], ...args: readonly Argument[]) => Promise<Reply>;
 
-/** EVALSHA sends the digest; a server that does not know it gets the source. */
+/**
+ * The same bytes, which read as `?`. node-redis and instrumentations of it publish the arguments of EVALSHA as text, and those of our scripts
+ * are values and tokens. What is sent is made of the bytes.
+ */
+function hidden(argument: Argument): Buffer {
+  const { buffer, byteOffset, length } = typeof argument === 'string' ? Buffer.from(argument) : argument;
+  // A view of its own: the codec's Buffer keeps its methods.
+  const bytes = Buffer.from(buffer, byteOffset, length);
+  bytes.toString = question;
+  bytes.toJSON = question as () => never;
+  return bytes;
+}
+
+function question(): string {
+  return '?';
+}
+
+/** EVALSHA sends the digest; a server that does not know it gets the source. The keys may be seen, the arguments may not. */
 function script(source: string): Script {
   const sha = createHash('sha1').update(source).digest('hex');
   return (connection, on, ...args) => {
     const keys = typeof on === 'string' ? [on] : on;
     const key = keys[0];
-    const tail = [String(keys.length), ...keys, ...args];
+    const tail = [String(keys.length), ...keys, ...args.map(hidden)];
     return connection.send(['EVALSHA', sha, ...tail], { key }).catch((error: unknown) => {
       if (!isReplyOf(error, 'unknown script')) throw error;
       return connection.send(['EVAL', source, ...tail], { key });
@@ -58,9 +75,12 @@ if exists == 0 then return nil end
 if string.sub(head, 1, 2) == '\\193t' or staleFor then return head end
 return ''`);
 
-// PEXPIRE and PERSIST need no memory: a full server still extends what is there.
+// PEXPIRE and PERSIST need no memory: a full server still extends what is there. An id goes into every entry of the tag: it must be one of ours.
 export const ensureGeneration = script(`
 local id = redis.call('GET', KEYS[1])
+if id and not (#id <= ${maxIdLength} and string.find(id, '^[%w_-]+$')) then
+  return redis.error_reply('ERR the key of a tag holds something else than a generation')
+end
 if not id then
   if ARGV[1] == '' then return nil end
   if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
@@ -88,7 +108,7 @@ export const claimLease = script(`
 local holder = redis.call('GET', KEYS[1])
 local kind = ''
 if holder then
-  if redis.call('PTTL', KEYS[1]) == -1 then return '' end
+  if redis.call('PTTL', KEYS[1]) == -1 or #holder > ${maxIdLength} then return '' end
   if string.sub(holder, 1, 1) ~= '${markStart}' or (holder == '${markStart}' and ARGV[3] ~= '1') then return holder end
   kind = string.sub(holder, 1, 2)
 end
@@ -128,13 +148,17 @@ redis.call('DEL', KEYS[1])
 if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`);
 
-// Microseconds since 1970 are exact until 2255. The counter keeps tokens rising if the clock of the server is set back.
+// Microseconds since 1970 are exact until 2255. The counter keeps tokens rising if the clock of the server is set back, however far. After
+// something else than a token it cannot: '' says so. Everything is read before anything is written, so that no lock is left behind.
 export const acquireLock = script(`
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return nil end
+if redis.call('EXISTS', KEYS[1]) == 1 then return nil end
+local last = redis.pcall('GETRANGE', KEYS[2], 0, 16)
+if type(last) == 'table' then return '' end
+if last == '' and redis.call('EXISTS', KEYS[2]) == 0 then last = '0' end
+if #last > 16 or not string.find(last, '^%d+$') or tonumber(last) >= 9007199254740991 then return '' end
 local time = redis.call('TIME')
-local fence = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local last = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
-if last >= fence then fence = last + 1 end
+local fence = math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), tonumber(last) + 1)
 local text = string.format('%.0f', fence)
 redis.call('SET', KEYS[2], text, 'PX', '${fenceLifetime}')
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return text`);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ArgumentError } from '../errors.js';
 import { expected } from '../messages.js';
-import { escapeGlob, globToRegExp } from './glob.js';
+import { escapeGlob, globMatcher } from './glob.js';
 
 /** Maps the caller's keys to keys in Redis, one to one. Pure. */
 export interface KeySpace {
@@ -19,6 +19,8 @@ export interface KeySpace {
   owns(redisKey: string): boolean;
   /** The keys of tag generations. `clear` deletes them, and scans never list them. Left out if a caller's key could be equal to one. */
   readonly tags?: { toRedisKey(tag: string): string };
+  /** Whether every key of the database counts as one of this space. */
+  readonly ownsAll?: boolean;
   /** Whether the key in Redis may depend on more than the caller's key, so that it cannot be remembered. */
   readonly varies?: boolean;
 }
@@ -40,12 +42,17 @@ interface KeySpaceShape {
   readonly hashLongKeys?: boolean | undefined;
 }
 
+/** The separator of Keyv namespaces, as in `@keyv/redis`. */
+export const keyvSeparator = '::';
+
+const colon = 58;
+
 /** Keys longer than this are hashed under `hashLongKeys`, in bytes. */
 const longKey = 1024;
 
 /**
  * `prefix:key`, or `prefix@version:key`. Prefix and version are percent-encoded, so that the first separator ends them and every caller's
- * key can follow as it is. Keys that cannot be written as they are begin with `prefix#`.
+ * key can follow as it is. Keys that cannot be written as they are begin with `prefix#`, under Keyv with `prefix##`.
  */
 export function keySpace(shape: KeySpaceShape): KeySpace {
   const { prefix, version, separator = ':', hashLongKeys = false } = shape;
@@ -54,15 +61,22 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
   // Without a prefix, keys in Redis are the caller's own, as redis-yet and @keyv/redis write them.
   const bare = head === '';
   const start = head + separator;
-  const special = `${head}#`;
+  const special = head + specialMark(separator);
+  // What begins so is a key of the Keyv namespace of the same name, not of a store.
+  const foreign = !bare && separator === ':' ? `${head}${keyvSeparator}` : undefined;
   const locks = [`${special}k:`, `${special}f:`];
 
   /** Whether a caller's key without a prefix cannot be mistaken for one of our own. */
   const unlikeOurs = (key: string): boolean => !/^[:@#]/.test(key) && !key.startsWith(separator);
 
   function plain(key: string): string {
-    return bare && unlikeOurs(key) ? key : start + key;
+    if (bare && unlikeOurs(key)) return key;
+    return foreign !== undefined && key.charCodeAt(0) === colon ? `${special}c:${key}` : start + key;
   }
+
+  /** Whether a key is the start and a caller's key after it. */
+  const isPlain = (redisKey: string): boolean => redisKey.startsWith(start) && !(foreign !== undefined && redisKey.startsWith(foreign));
+  const isSpecial = (redisKey: string): boolean => redisKey.startsWith(special) && redisKey[special.length] !== '#';
 
   function toRedisKey(key: string): string {
     if (typeof key !== 'string') throw new ArgumentError(expected('key', 'a string', key));
@@ -75,12 +89,14 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
   }
 
   function fromRedisKey(redisKey: string): string | undefined {
-    if (redisKey.startsWith(start)) return redisKey.slice(start.length);
+    if (isPlain(redisKey)) return redisKey.slice(start.length);
+    if (redisKey.startsWith(`${special}c:`)) return redisKey.slice(special.length + 2);
     if (redisKey.startsWith(`${special}u:`)) return Buffer.from(redisKey.slice(special.length + 2), 'hex').toString('utf16le');
     return bare && unlikeOurs(redisKey) ? redisKey : undefined;
   }
 
   return {
+    ownsAll: bare,
     toRedisKey,
     fromRedisKey,
     siblingKey: ((redisKey, kind) => siblingKey(special, redisKey, kind)) as NonNullable<KeySpace['siblingKey']>,
@@ -89,7 +105,7 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
     owns(redisKey) {
       // `clear` releases no lock.
       if (redisKey.startsWith(special) && locks.some((lock) => redisKey.startsWith(lock))) return false;
-      return bare || redisKey.startsWith(start) || redisKey.startsWith(special);
+      return bare || isPlain(redisKey) || isSpecial(redisKey);
     },
     scan(pattern) {
       if (bare) return pattern === undefined ? { glob: '*' } : filtered('*', pattern);
@@ -99,14 +115,16 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
   };
 }
 
-/** Every version of a prefix, for `clear({ allVersions: true })`. */
-export function allVersions(prefix: string): Pick<KeySpace, 'scan' | 'owns'> {
+/** Every version of a prefix of a store, for `clear({ allVersions: true })`. */
+export function allVersions(prefix: string): Pick<KeySpace, 'scan' | 'owns' | 'ownsAll'> {
   const head = encodePart(prefix);
   return {
+    ownsAll: head === '',
     scan: () => ({ glob: head === '' ? '*' : `${escapeGlob(head)}[:@#]*` }),
     owns(redisKey) {
       if (!redisKey.startsWith(head) || /^#[kf]:/.test(redisKey.slice(head.length, head.length + 3))) return false;
-      return head === '' || ':@#'.includes(redisKey[head.length] ?? ' ');
+      // A second `:` or `#` is that of a Keyv namespace.
+      return head === '' || /^(@[^:#]*)?(:(?!:)|#(?!#))/.test(redisKey.slice(head.length));
     },
   };
 }
@@ -167,12 +185,18 @@ function percent(char: string): string {
   return encodeURIComponent(char) === char ? `%${char.charCodeAt(0).toString(16).toUpperCase()}` : encodeURIComponent(char);
 }
 
+/** What follows the prefix in keys that cannot be written as they are. Faces with other separators have others. */
+function specialMark(separator: string): string {
+  if (separator === ':') return '#';
+  return separator === keyvSeparator ? '##' : `##${encodeURIComponent(separator)}#`;
+}
+
 function utf16(text: string): Buffer {
   return Buffer.from(text, 'utf16le');
 }
 
 /** A scan for one glob, which filters the caller's keys by another. */
 export function filtered(glob: string, pattern: string): Scan {
-  const matches = globToRegExp(pattern);
-  return { glob, test: (key) => matches.test(key) };
+  const matches = globMatcher(pattern);
+  return { glob, test: matches };
 }

@@ -51,7 +51,7 @@ export class Lease {
       if (wasReachable) context.background.add(context.releases.addLost({ key, token, time }, error));
       throw error;
     }
-    if (holder === '') return withoutLease('a key that never expires is in its place');
+    if (holder === '') return withoutLease('a key that is no lease, because it never expires or is too long, is in its place');
     return holder ?? new Lease(context, { key, token, time });
   }
 

@@ -46,6 +46,7 @@ const storeOptions: Record<Exclude<keyof StoreOptions, keyof ConnectionOptions>,
   ttl: true,
   ttlJitter: true,
   version: true,
+  wholeDatabase: true,
 };
 
 /** Options of node-redis 4, as cache-manager-redis-yet's users set them, and of modules that call us. They have no effect here. */

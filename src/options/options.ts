@@ -62,10 +62,15 @@ export interface ConnectionOptions extends NodeRedisOptions {
 export interface StoreOptions extends CodecOptions, TtlOptions, ConnectionOptions {
   // Keys
   /**
-   * The prefix of every key: `prefix:key`. Default `'cache'`, and `'keyv'` under Keyv. With `''` the store owns the whole database: `reset`
-   * empties it, and keys have no prefix (only those that begin with `:`, `@` or `#` get a `:` in front).
+   * The prefix of every key: `prefix:key`. Default `'cache'`, and `'keyv'` under Keyv. With `''` keys have no prefix (only those that
+   * begin with `:`, `@` or `#` get a `:` in front), and what deletes many keys needs `wholeDatabase`.
    */
   readonly prefix?: string | undefined;
+  /**
+   * Whether `reset`, `clear` and `delPattern` may delete every key of the database, those of other applications too. They reject without it if
+   * the prefix is empty. It has no effect beside another prefix. Default false; `memory:` does not need it.
+   */
+  readonly wholeDatabase?: boolean | undefined;
   /**
    * The prefix by the name of cache-manager-redis-yet, which is written literally, also with `:`, `%`, `@` or `#` in it (see
    * {@link plainKeys}; it excludes `version` and `hashLongKeys` then). Default: `prefix`. Never passed to node-redis.

@@ -6,7 +6,8 @@ import { kindOf, type OpenPoolOptions } from '../connection/open.js';
 import type { ExternalClient } from '../connection/target.js';
 import { OptionError } from '../errors.js';
 import { customKeySpace, plainKeys } from '../keys/custom-keys.js';
-import { isVersion, type KeySpace, keySpace, versions } from '../keys/keyspace.js';
+import { isVersion, type KeySpace, keySpace, keyvSeparator, versions } from '../keys/keyspace.js';
+import { shown } from '../messages.js';
 import type { NearSettings } from '../near/entry.js';
 import type { Source } from '../telemetry/events.js';
 import { maxTimerDelay } from '../ttl.js';
@@ -18,6 +19,7 @@ import type { ConnectionOptions, NearOptions, StoreOptions } from './options.js'
 export interface Settings extends Omit<OpenPoolOptions, 'onError' | 'onBreaker' | 'tracker'> {
   readonly prefix: string;
   readonly version: string | undefined;
+  readonly wholeDatabase: boolean;
   readonly onFailure: OnFailure;
   readonly isCacheable: (value: unknown) => boolean;
   readonly tagsOf: TagsOf | undefined;
@@ -56,6 +58,7 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
     maxPending = 50_000,
     onFailure = 'miss',
     lazyClear = false,
+    wholeDatabase = false,
   } = options;
   check('keyPrefix', 'a string', keyPrefix, keyPrefix === undefined || typeof keyPrefix === 'string');
   check('prefix', 'a string without lone surrogates', prefix, typeof prefix === 'string' && prefix.isWellFormed());
@@ -71,6 +74,7 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
   if (options.batch !== false) checkBatch(options.batch);
   check('invalidations', "'reject' or 'queue'", invalidations, [undefined, 'reject', 'queue'].includes(invalidations));
   check('tags', 'true or a function', tags, tags === undefined || tags === true || typeof tags === 'function');
+  check('wholeDatabase', 'a boolean', wholeDatabase, typeof wholeDatabase === 'boolean');
   check('lazyClear', 'a boolean', lazyClear, typeof lazyClear === 'boolean');
   const isThreshold = ['undefined', 'number', 'function'].includes(typeof refreshThreshold);
   check('refreshThreshold', 'a number of milliseconds or a function', refreshThreshold, isThreshold);
@@ -91,6 +95,7 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
     maxPending,
     prefix,
     version: version === undefined ? undefined : String(version),
+    wholeDatabase,
     onFailure,
     isCacheable: cacheable(options.isCacheable),
     tagsOf: typeof tags === 'function' ? tags : undefined,
@@ -128,7 +133,7 @@ export interface KeyOptions extends StoreOptions {
 /** The key spaces of a store. @throws {OptionError} for a wrong separator, and for tags beside keys that leave no place for them */
 export function parseKeySpace(options: KeyOptions, { prefix, version, tagging }: Settings, face: Source['face']) {
   const { hashLongKeys, keyFunction, parseKey, keyPattern } = face === 'store' ? literalPrefix(options) : options;
-  const separator = face === 'keyv' ? keyvSeparator(options) : ':';
+  const separator = face === 'keyv' ? separatorOf(options) : ':';
   const spaceOf = (prefix: string, version: string | undefined): KeySpace => keySpace({ prefix, version, hashLongKeys, separator });
   const keysOf = (ofVersion: string | undefined): KeySpace => spaceOf(prefix, ofVersion);
   const keys = keyFunction ? customKeySpace((key) => keyFunction(key, prefix, version), parseKey, keyPattern) : keysOf(version);
@@ -140,12 +145,27 @@ export function parseKeySpace(options: KeyOptions, { prefix, version, tagging }:
     /** Whether keys in Redis can be turned back into the caller's. */
     isReversible: !keyFunction || parseKey !== undefined,
     /** The keys of a Keyv namespace. */
-    namespace: (name: string): KeySpace => spaceOf(name, version),
+    namespace(name: string): KeySpace {
+      warnOfReach(name, separator);
+      return spaceOf(name, version);
+    },
   };
 }
 
+let hasWarned = false;
+
+/** Such names are written as @keyv/redis writes them, so that its entries are found. Then a store's keys can be equal to keys of the namespace. */
+function warnOfReach(namespace: string, separator: string): void {
+  const isLiteral = namespace.includes(':') && !namespace.includes('::') && !namespace.endsWith(':');
+  if (hasWarned || (separator === keyvSeparator && !isLiteral)) return;
+  hasWarned = true;
+  const name = `the namespace ${shown(namespace)} with the separator ${shown(separator)}`;
+  const message = `keys of ${name} can be equal to those of a store or namespace with a shorter name: see docs/keys.md, Names that overlap`;
+  process.emitWarning(message, { code: 'REDIS_TIER_NAMESPACE' });
+}
+
 /** `#` begins internal keys; `%` and `@` mark encoded prefixes and versions. */
-function keyvSeparator({ keyPrefixSeparator = '::' }: KeyOptions): string {
+function separatorOf({ keyPrefixSeparator = keyvSeparator }: KeyOptions): string {
   const isSeparator = typeof keyPrefixSeparator === 'string' && keyPrefixSeparator.isWellFormed() && /^[^%@#]+$/.test(keyPrefixSeparator);
   check('keyPrefixSeparator', 'a string that is not empty, without `%`, `@` and `#`', keyPrefixSeparator, isSeparator);
   return keyPrefixSeparator;
