@@ -172,7 +172,7 @@ describe('hostile bytes', () => {
       { numRuns: 400 },
     );
     expect([store.errors.length, told]).to.deep.equal([2 * runs, 2 * runs]);
-    expect(new Set(store.errors.map(({ code }) => code))).to.deep.equal(new Set(['ERR_CODEC']));
+    expect(store.errors.filter(({ code }) => code !== 'ERR_CODEC' && code !== 'ERR_TAMPERED')).to.deep.equal([]);
     await store.reset();
     await v5.clear();
     clean();

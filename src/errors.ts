@@ -206,10 +206,7 @@ export class RefreshError extends CacheError {
   }
 }
 
-/**
- * Another holder has the lock (`held`), or this holder lost it (`lost`): the lock expired or was deleted. Or its fencing tokens cannot rise
- * (`fence`): the key of their counter holds something else.
- */
+/** Another holder has the lock (`held`), this one lost it (`lost`), or its fencing tokens cannot rise: their key holds something else (`fence`). */
 export class LockError extends CacheError {
   constructor(
     readonly reason: 'held' | 'lost' | 'fence',
@@ -223,10 +220,7 @@ export class LockError extends CacheError {
 const lockFailures = {
   held: ['ERR_LOCK_HELD', 'another holder has the lock'],
   lost: ['ERR_LOCK_LOST', 'this holder lost the lock'],
-  fence: [
-    'ERR_LOCK_FENCE',
-    'the key of its fencing tokens (`…#f:…`) holds something else, after which no token would rise: delete that key',
-  ],
+  fence: ['ERR_LOCK_FENCE', 'the key of its fencing tokens (`…#f:…`) holds something else, and none would rise: delete that key'],
 } as const;
 
 /** An option is invalid. Thrown at construction; the message says what was expected and what came. */
@@ -239,10 +233,7 @@ export class OptionError extends TypeError {
   }
 }
 
-/**
- * An argument of a call is invalid, such as a negative time to live. On a store the call rejects under every `onFailure`; under Keyv the
- * value is not stored. Both emit `error`.
- */
+/** An argument of a call is invalid. On a store the call rejects under every `onFailure`; under Keyv nothing is stored. Both emit `error`. */
 export class ArgumentError extends TypeError {
   readonly code: ErrorCode = 'ERR_ARGUMENT';
   override readonly name = 'ArgumentError';

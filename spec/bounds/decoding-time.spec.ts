@@ -108,7 +108,13 @@ describe('decoding that takes long', () => {
     };
     setImmediate(count);
     const order: number[] = [];
-    const work = Array.from({ length: 8 }, (_, i) => inTurn(() => (hold(25), order.push(i), turns)));
+    const work = Array.from({ length: 8 }, (_, i) =>
+      inTurn(() => {
+        hold(25);
+        order.push(i);
+        return turns;
+      }),
+    );
     const seen = await Promise.all(work);
     expect(order).to.deep.equal([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(new Set(seen).size).to.equal(8);

@@ -1,6 +1,5 @@
 import { callOptions, checkArgument, functionFailed, isOptions, onlyKnownInCall, wrongArgument } from '../checks.js';
 import type { CallOptions } from '../connection/guard.js';
-import { ArgumentError } from '../errors.js';
 import { maxPatternLength } from '../keys/glob.js';
 import { isVersion, versions } from '../keys/keyspace.js';
 import { maxTimerDelay, type Ttl } from '../ttl.js';

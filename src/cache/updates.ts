@@ -7,11 +7,12 @@ import { performance } from '../time/clock.js';
 import { type CheckDeadline, withDeadline } from '../time/deadlines.js';
 import { type RedisTtl, redisTtl, type Ttl } from '../ttl.js';
 import type { WriteOptions } from './call-options.js';
+import { targetsOf } from './outdated.js';
 import { freshFor, type Reader } from './reader.js';
 import { recordRead } from './recording.js';
 import { checkTags } from './tags.js';
 import type { CacheCore, Values } from './values.js';
-import { type EncodingEntry, targetsOf, type Writer } from './writer.js';
+import type { EncodingEntry, Writer } from './writer.js';
 
 /** How `incr` and `decr` count. */
 export interface CounterOptions {
