@@ -100,7 +100,7 @@ export class Reader {
         keys.map(() => undefined),
       );
     }
-    const quota = this.#cache.context.codec.newQuota?.();
+    const quota = this.#cache.context.codec.newQuota?.(keys.length);
     const values = keys.map((key, i) => this.#value(operation, key, entries[i] as ReadEntry, redisKeys[i] as string, quota));
     // Only a decoder that takes time makes promises.
     return (values.some((value) => value instanceof Promise) ? Promise.all(values) : values) as Promise<(T | undefined)[]>;

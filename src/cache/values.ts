@@ -1,6 +1,7 @@
 import type { ReadEntry, StoredEntry } from '../codec/entry.js';
 import type { Quota } from '../codec/limits.js';
 import { type MaybePromise, then } from '../codec/serializers.js';
+import { batchSize } from '../commands/commands.js';
 import { CodecError } from '../errors.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { hasPayloadOf, isReadable, type NearEntry, type ReadableEntry, share } from '../near/entry.js';
@@ -110,16 +111,17 @@ export class Values {
     try {
       const value = this.#cache.context.codec.decode(entry, redisKey, quota);
       if (!(value instanceof Promise)) return value;
-      return this.inTime(value).catch((error: unknown) => this.#failed(operation, key, error));
+      return this.inTime(value, quota?.values).catch((error: unknown) => this.#failed(operation, key, error));
     } catch (error) {
       return this.#unreadable(operation, key, error);
     }
   }
 
-  /** Bounds work of the codec by the deadline and the signal of a call: a serializer of the user may never settle. */
-  inTime<T>(work: Promise<T>): Promise<T> {
+  /** Bounds work of the codec by the deadline and the signal of a call of that many values: a serializer of the user may never settle. */
+  inTime<T>(work: Promise<T>, values = 1): Promise<T> {
     const { timeout, signal } = this.#cache.context;
-    const bounded = withTimeout(work, timeout, timeout, 'the value was not decoded');
+    const time = timeout * Math.ceil(values / batchSize);
+    const bounded = withTimeout(work, time, time, 'the value was not decoded');
     return signal ? abortable(signal, () => bounded) : bounded;
   }
 

@@ -91,6 +91,9 @@ export interface Packing {
 /** What decompressions under way in the process may put out together, in bytes: as large as two values of the default limit. */
 const decompressions = new Shares(16 * 2 ** 20);
 
+/** A byte of gzip becomes this many at most, so that many small values are decompressed at once. The others have no such bound. */
+const maxGzipRatio = 1032;
+
 const builtIn = { gzip: gzipCompressor, brotli: brotliCompressor, zstd: zstdCompressor };
 
 /** @throws {OptionError} for a wrong option */
@@ -137,7 +140,10 @@ export function createPacking({ compression }: PackingOptions, { maxDecompressed
       const compressor = compressors.get(name);
       if (!compressor) return undefined;
       if (Object.values<Compressor>(builtIn).includes(compressor)) {
-        return (payload, quota) => decompressions.run(limit, () => unpack(compressor, payload, quota));
+        return (payload, quota) =>
+          decompressions.run(compressor === gzipCompressor ? Math.min(limit, payload.length * maxGzipRatio) : limit, () =>
+            unpack(compressor, payload, quota),
+          );
       }
       // Copies for a foreign compressor: it may return or change the bytes that it was given, and keep those that it returns.
       return async (payload, quota) => ownMemory(await unpack(compressor, ownMemory(payload), quota));

@@ -32,6 +32,8 @@ const maxEnvelope = 128;
 
 /** What the values of one call may take together: several times as much as one value. */
 export interface Quota {
+  /** How many values the call reads: its deadline grows with them. */
+  readonly values: number;
   /** Bytes that may still be decompressed. */
   bytes: number;
   containers: number;
@@ -60,9 +62,9 @@ export class Limits {
   }
 
   /** What one call may read that asks for many values. */
-  newQuota(): Quota {
+  newQuota(values: number): Quota {
     const max = this.#maxContainers;
-    return { bytes: 4 * this.maxDecompressedSize, containers: 5 * max, places: 50 * max, characters: 10 * max };
+    return { values, bytes: 4 * this.maxDecompressedSize, containers: 5 * max, places: 50 * max, characters: 10 * max };
   }
 
   /** @throws {LimitError} for more bytes than are decoded or written at all */

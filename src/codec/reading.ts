@@ -45,7 +45,7 @@ export class Reading {
 export function limited(codec: Codec, limits: Limits, read: Reading): Codec {
   return {
     ...codec,
-    newQuota: () => limits.newQuota(),
+    newQuota: (values) => limits.newQuota(values),
     decode(entry, redisKey, quota) {
       limits.checkSize(entry.payload, codec.encrypted);
       if (quota === undefined) return codec.decode(entry, redisKey);

@@ -49,7 +49,7 @@ export interface Codec {
   /** The entry as this codec would write it for the same value, or `undefined` if it is the same, or the same JSON in another format. */
   reencode(entry: EncodedEntry, redisKey: string): MaybePromise<Stored | undefined>;
   /** What the values of one call may take together. Left out: each alone is bounded. */
-  newQuota?(): Quota;
+  newQuota?(values: number): Quota;
   /** Whether values are encrypted and bound to their keys: Redis can neither count with them nor rename them. */
   readonly encrypted: boolean;
 }
