@@ -81,7 +81,9 @@ describe('the scope of a store', () => {
   it('has no version and no digests where a keyPrefix is written to the letter', () => {
     for (const beside of [{ version: 1 }, { hashLongKeys: true }]) {
       const options = { location: server.location, keyPrefix: 'a:b', ...beside };
-      expect(() => openStore(options)).to.throw(`beside \`${Object.keys(beside)[0]}\`, or \`prefix\` instead, got \`a string of 3 characters\``);
+      expect(() => openStore(options)).to.throw(
+        `beside \`${Object.keys(beside)[0]}\`, or \`prefix\` instead, got \`a string of 3 characters\``,
+      );
       expect(() => openStore({ ...options, keyPrefix: 'ab' })).not.to.throw();
     }
   });

@@ -112,7 +112,6 @@ export function createPacking({ compression }: PackingOptions, { maxDecompressed
           : 'the values of this call would be larger together than four times `maxDecompressedSize`',
       );
     if (max <= 0) throw tooLarge();
-    if (quota) quota.bytes -= max;
     let size = max;
     try {
       const bytes = await decompress(payload, { maxOutputLength: max });
@@ -123,7 +122,8 @@ export function createPacking({ compression }: PackingOptions, { maxDecompressed
     } catch (error) {
       throw (error as { code?: unknown } | undefined)?.code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge() : error;
     } finally {
-      if (quota) quota.bytes += max - size;
+      // Afterwards, for others of the call run meanwhile and most are small: together they exceed the quota by what runs at once.
+      if (quota) quota.bytes -= size;
     }
   }
 

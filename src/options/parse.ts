@@ -7,7 +7,7 @@ import type { ExternalClient } from '../connection/target.js';
 import { OptionError } from '../errors.js';
 import { customKeySpace, plainKeys } from '../keys/custom-keys.js';
 import { isVersion, type KeySpace, keySpace, keyvSeparator, versions } from '../keys/keyspace.js';
-import { shown } from '../messages.js';
+import { warn } from '../messages.js';
 import type { NearSettings } from '../near/entry.js';
 import type { Source } from '../telemetry/events.js';
 import { maxTimerDelay } from '../ttl.js';
@@ -159,9 +159,11 @@ function warnOfReach(namespace: string, separator: string): void {
   const isLiteral = namespace.includes(':') && !namespace.includes('::') && !namespace.endsWith(':');
   if (hasWarned || (separator === keyvSeparator && !isLiteral)) return;
   hasWarned = true;
-  const name = `the namespace ${shown(namespace)} with the separator ${shown(separator)}`;
-  const message = `keys of ${name} can be equal to those of a store or namespace with a shorter name: see docs/keys.md, Names that overlap`;
-  process.emitWarning(message, { code: 'REDIS_TIER_NAMESPACE' });
+  const what = separator === keyvSeparator ? 'a namespace that holds `:`' : 'a namespace with a separator of its own';
+  warn(
+    `keys of ${what} can be equal to those of a store or namespace with a shorter name: see docs/keys.md, Names that overlap`,
+    'REDIS_TIER_NAMESPACE',
+  );
 }
 
 /** `#` begins internal keys; `%` and `@` mark encoded prefixes and versions. */

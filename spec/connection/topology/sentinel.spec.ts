@@ -116,6 +116,6 @@ describe('sentinels', () => {
     const store = openStore({ sentinel: { name: 'elsewhere', sentinelRootNodes: nodes.rootNodes } });
     const error = await rejection(store.ready());
     expect(error).to.be.instanceOf(ConnectionError);
-    expect(error.message).to.contain('does not know elsewhere');
+    expect(error.message).to.contain('does not know `elsewhere`');
   });
 });
