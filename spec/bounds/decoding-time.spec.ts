@@ -139,4 +139,15 @@ describe('decoding that takes long', () => {
     for (const got of values) expect(got).to.deep.equal(keys.map((key) => key.padEnd(70_000)));
     expect(turns).to.be.at.least(15);
   });
+
+  it('takes what values of one call are, not what they might be: all of many small ones are read', async () => {
+    const identity = { name: 'identity', compress: (bytes: Buffer) => bytes, decompress: (bytes: Buffer) => bytes };
+    for (const algorithm of ['gzip', 'brotli', identity] as const) {
+      const store = openStore({ compression: { algorithm, threshold: 0 } });
+      const keys = Array.from({ length: 200 }, (_, i) => `k${i}`);
+      await store.mset(keys.map((key) => [key, { key }] as const));
+      expect(await store.mget(...keys)).to.deep.equal(keys.map((key) => ({ key })));
+      expect(store.errors).to.deep.equal([]);
+    }
+  });
 });
