@@ -5,6 +5,7 @@ import { createKeyvOf } from '../../src/keyv/create-keyv.js';
 import { inTurn } from '../../src/time/turns.js';
 import { sharedServer } from '../support/hooks.js';
 import { closing, openStore, rejection } from '../support/open.js';
+import { unhandled } from '../support/unhandled.js';
 
 const never = (): Promise<never> => new Promise(() => {});
 const silent: StoreOptions = {
@@ -58,6 +59,29 @@ describe('decoding that never ends', () => {
     const reads = [store.with({ signal: caller.signal }).get('k'), store.with({ signal: caller.signal }).getOrSet('k', async () => 5)];
     setTimeout(() => caller.abort(), 50);
     for (const read of reads) expect(await rejection(read)).to.include({ code: 'ERR_ABORTED' });
+  });
+
+  it('rejects nothing that is not awaited if the signal was aborted before, and reencode does not count what it did not read', async () => {
+    const failing = {
+      name: 'failing',
+      threshold: 0,
+      compress: (bytes: Buffer) => bytes,
+      decompress: () => new Promise<Buffer>((_, reject) => setTimeout(() => reject(new Error('damaged')), 40)),
+    };
+    const store = openStore({ compression: failing, near: { max: 10 } });
+    await store.set('k', 'x'.repeat(100));
+    await store.get('k');
+    const seen: unknown[] = [];
+    const rejections = await unhandled(async () => {
+      expect(await rejection(store.with({ signal: AbortSignal.abort() }).get('k'))).to.include({ code: 'ERR_ABORTED' });
+      const caller = new AbortController();
+      setTimeout(() => caller.abort(), 10);
+      const run = async (): Promise<void> => {
+        for await (const progress of store.with({ signal: caller.signal }).reencode()) seen.push(progress);
+      };
+      expect(await rejection(run())).to.include({ code: 'ERR_ABORTED' });
+    });
+    expect([rejections, seen]).to.deep.equal([[], []]);
   });
 
   it('leaves the entry to reencode as unreadable', async () => {

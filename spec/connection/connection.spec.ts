@@ -112,6 +112,7 @@ describe('connecting', () => {
     const ways: StoreOptions[] = [
       { location: server.location },
       { location: server.url },
+      { location: `${server.url}\n` },
       { location: `${server.url}/3` },
       { location: server.unixSocket },
       { location: `unix://${server.unixSocket}` },

@@ -165,7 +165,17 @@ describe('the faces of one database', () => {
       const tenant = { id: '' };
       const one = openStore({ location: server.location, prefix: tenant.id, version: undefined });
       await one.set('k', 1);
-      for (const call of [() => one.clear(), () => one.reset(), () => one.delPattern('*'), () => one.clear({ allVersions: true })]) {
+      const lazy = openStore({ location: server.location, prefix: '', lazyClear: true });
+      const calls = [
+        () => one.clear(),
+        () => one.reset(),
+        () => one.delPattern('*'),
+        () => one.clear({ allVersions: true }),
+        () => one.sweep(),
+        () => one.reencode().next(),
+        () => lazy.clear({ lazy: true }),
+      ];
+      for (const call of calls) {
         const failure = await rejection(call());
         expect(failure.code).to.equal('ERR_UNSUPPORTED');
         expect(failure.message).to.include('wholeDatabase');

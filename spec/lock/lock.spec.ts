@@ -204,9 +204,10 @@ describe('locks', () => {
   });
 
   it('stay when the cache is emptied, and are no keys of it', async () => {
-    for (const prefix of [`lock-${Math.random()}`, '']) {
+    const random = `lock-${Math.random()}`;
+    for (const [prefix, version] of [[random], [''], [random, 1], ['', 1]] as const) {
       const server = await RedisServer.start(prefix === '' ? anyLayout() : []);
-      const store = openStore({ location: server.location, prefix, wholeDatabase: true });
+      const store = openStore({ location: server.location, prefix, version, wholeDatabase: true });
       await store.set('k', 1);
       const lock = await store.lock('k');
       expect(await store.keys()).to.deep.equal(['k']);

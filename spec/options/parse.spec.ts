@@ -22,6 +22,7 @@ describe('options', () => {
     [{ location: 'not a location' }, /^expected `location` to be 'host', 'host:port'.* got `a string of 14 characters`$/],
     [{ location: 'host:99999' }, /^expected `location`/],
     [{ location: 'host:0' }, /^expected `location`/],
+    [{ location: 'redis://h\n\n' }, /^expected `location` to have no/],
     [{ location: 'http://host' }, /^expected `location`/],
     [{ location: 'redis://user:hunter2@host/notanumber' }, /^expected `location`.*got `a string of 36 characters`$/],
     [{ location: '' }, /^expected `location`/],

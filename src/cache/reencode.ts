@@ -3,6 +3,7 @@ import { callOptions, checkArgument } from '../checks.js';
 import { isFramed, type ReadEntry, type Stored, StoredEntry } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { holdsExactNumbers } from '../codec/storable.js';
+import { AbortedError } from '../errors.js';
 import { keyName } from '../keys/keyspace.js';
 import type { CacheCore, Values } from './values.js';
 
@@ -77,6 +78,7 @@ export class Reencoder {
     try {
       value = await inTime(codec.decode(entry, redisKey));
     } catch (error) {
+      if (error instanceof AbortedError) throw error;
       this.#cache.policy.report({ name: 'reencode', key: keyName(keys, redisKey) }, error);
       return 'unreadable';
     }
@@ -85,7 +87,8 @@ export class Reencoder {
       rewritten = await inTime(codec.reencode(entry, redisKey));
       if (rewritten === undefined) return value === plainText(payload) || holdsExactNumbers(plainText(payload)) ? 'unchanged' : 'left';
       if (!isDeepStrictEqual(await inTime(codec.decode(StoredEntry.parse(rewritten), redisKey)), value)) return 'left';
-    } catch {
+    } catch (error) {
+      if (error instanceof AbortedError) throw error;
       // The codec cannot write the value, or cannot read what it wrote.
       return 'left';
     }

@@ -92,7 +92,10 @@ export class Scans {
   }
 
   sweep(): Promise<number> {
-    return this.#cache.policy.failLoud({ name: 'sweep' }, () => this.#unlinkCleared());
+    return this.#cache.policy.failLoud({ name: 'sweep' }, async () => {
+      this.#checkScope();
+      return this.#unlinkCleared();
+    });
   }
 
   /** A later sweep finishes it if the store is disconnected. */
@@ -116,6 +119,7 @@ export class Scans {
 
   async #clearLazily({ version, allVersions: everyVersion }: ClearOptions): Promise<void> {
     checkArgument('lazy', 'left out beside `version` and `allVersions`', true, version === undefined && !everyVersion);
+    this.#checkScope();
     this.#cache.context.loads.forgetAll();
     await this.#cache.tags.invalidateAll();
     this.#cache.context.background.add(this.#clearing.start());
@@ -141,6 +145,7 @@ export class Scans {
 
   async *reencode(options?: ReencodeOptions): AsyncGenerator<ReencodeProgress, void, undefined> {
     const { cursor } = parseReencode(options);
+    this.#cache.policy.parsed({ name: 'reencode' }, () => this.#checkScope());
     const reencoder = new Reencoder(this.#cache);
     for await (const { redisKeys, next } of this.#failingLoud('reencode', this.#entryPages(cursor))) {
       yield await this.#cache.policy.failLoud({ name: 'reencode' }, () => reencoder.rewritePage(redisKeys, next));
@@ -168,7 +173,7 @@ export class Scans {
   #checkScope({ ownsAll = false }: Pick<KeySpace, 'ownsAll'> = this.#cache.context.keys): void {
     if (!ownsAll || this.#cache.context.wholeDatabase) return;
     throw new UnsupportedError(
-      'with an empty prefix this deletes keys of the whole database: set `prefix`, or `wholeDatabase: true` if it may',
+      'with an empty prefix this changes keys of the whole database: set `prefix`, or `wholeDatabase: true` if it may',
     );
   }
 

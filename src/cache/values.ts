@@ -8,7 +8,7 @@ import { hasPayloadOf, isReadable, type NearEntry, type ReadableEntry, share } f
 import type { NearTier } from '../near/tier.js';
 import { performance } from '../time/clock.js';
 import { withTimeout } from '../time/deadlines.js';
-import { abortable } from '../time/waiting.js';
+import { abortable, unawaited } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import type { CacheContext } from './context.js';
 import type { FailurePolicy } from './failure.js';
@@ -121,8 +121,10 @@ export class Values {
   inTime<T>(work: Promise<T>, values = 1): Promise<T> {
     const { timeout, signal } = this.#cache.context;
     const time = timeout * Math.ceil(values / batchSize);
-    const bounded = withTimeout(work, time, time, 'the value was not decoded');
-    return signal ? abortable(signal, () => bounded) : bounded;
+    // It is under way, also if nothing waits for it because the signal was aborted before.
+    void unawaited(work);
+    const bounded = (): Promise<T> => withTimeout(work, time, time, 'the value was not decoded');
+    return signal ? abortable(signal, bounded) : bounded();
   }
 
   #answers(near: NearEntry | undefined): near is ReadableEntry {

@@ -122,7 +122,7 @@ export function createPacking({ compression }: PackingOptions, { maxDecompressed
     } catch (error) {
       throw (error as { code?: unknown } | undefined)?.code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge() : error;
     } finally {
-      // Afterwards, for others of the call run meanwhile and most are small: together they exceed the quota by what runs at once.
+      // Afterwards, for others of the call run meanwhile and most are small: so the call may exceed its quota by what runs at the same time.
       if (quota) quota.bytes -= size;
     }
   }

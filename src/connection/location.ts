@@ -11,8 +11,10 @@ const forms = "'host', 'host:port', 'redis://…', 'rediss://…', 'unix:///path
 const host = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/i;
 
 /** The place that `location` names, as node-redis's options. @throws {OptionError} that shows nothing of it but a host and a port */
-export function parseLocation(location: string): Place {
-  if (typeof location !== 'string') throw unclear(location);
+export function parseLocation(text: string): Place {
+  if (typeof text !== 'string') throw unclear(text);
+  // As a file ends, which a secret was read from.
+  const location = text.replace(/\r?\n$/, '');
   if (location === 'memory:') return { kind: 'memory' };
   if (location.startsWith('/')) return { kind: 'server', options: { socket: { path: pathOf(location), tls: false } } };
   if (/^(rediss?|unix):\/\//.test(location)) return { kind: 'server', options: parseUrl('location', location) };

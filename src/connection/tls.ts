@@ -37,7 +37,7 @@ export function checkAgreement(words: readonly TlsWord[]): void {
 export function checkAllSay(words: readonly TlsWord[]): void {
   const encrypted = words.find(({ tls }) => tls);
   const silent = words.find(({ tls }) => tls === undefined);
-  if (encrypted && silent) throw new OptionError(`expected \`${silent.where}\` to be true or false, as \`${encrypted.where}\` is true`);
+  if (encrypted && silent) throw new OptionError(`expected \`${silent.where}\` to be set, because \`${encrypted.where}\` is true`);
 }
 
 /** The options of `tls.connect` that have no effect without TLS. */

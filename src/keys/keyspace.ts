@@ -122,7 +122,7 @@ export function allVersions(prefix: string): Pick<KeySpace, 'scan' | 'owns' | 'o
     ownsAll: head === '',
     scan: () => ({ glob: head === '' ? '*' : `${escapeGlob(head)}[:@#]*` }),
     owns(redisKey) {
-      if (!redisKey.startsWith(head) || /^#[kf]:/.test(redisKey.slice(head.length, head.length + 3))) return false;
+      if (!redisKey.startsWith(head) || /^(@[^:#]*)?#[kf]:/.test(redisKey.slice(head.length))) return false;
       // A second `:` or `#` is that of a Keyv namespace.
       return head === '' || /^(@[^:#]*)?(:(?!:)|#(?!#))/.test(redisKey.slice(head.length));
     },

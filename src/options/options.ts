@@ -67,8 +67,8 @@ export interface StoreOptions extends CodecOptions, TtlOptions, ConnectionOption
    */
   readonly prefix?: string | undefined;
   /**
-   * Whether `reset`, `clear` and `delPattern` may delete every key of the database, those of other applications too. They reject without it if
-   * the prefix is empty. It has no effect beside another prefix. Default false; `memory:` does not need it.
+   * Whether `reset`, `clear`, `delPattern`, `sweep` and `reencode` may change every key of the database, those of other applications too. They
+   * reject without it if the prefix is empty. It has no effect beside another prefix. Default false; `memory:` does not need it.
    */
   readonly wholeDatabase?: boolean | undefined;
   /**

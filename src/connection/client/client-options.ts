@@ -138,7 +138,7 @@ const isPort = (value: unknown): boolean =>
 const kinds: Readonly<Record<string, Kind>> = {
   tls: { what: 'true or false, with its options, such as `ca`, beside it in `socket`', is: flag.is },
   // An error of the connection quotes the host, so it must not be a URL with a password.
-  host: { what: 'a host name or an IP address', is: (value) => typeof value === 'string' && /^[\w.:%-]*$/.test(value) },
+  host: { what: 'a host name or an IP address', is: (value) => typeof value === 'string' && /^[^\s/@?#=,]*$/.test(value) },
   path: text,
   // An environment variable gives text, and Node accepts it.
   port: { what: 'an integer from 1 to 65535', is: isPort },
