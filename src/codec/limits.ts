@@ -100,10 +100,10 @@ export class Limits {
     return payload;
   }
 
-  readonly #check = ({ containers, places, strings, shapes }: Counts): void => {
+  readonly #check = ({ containers, places, reserved, strings, shapes }: Counts): void => {
     const max = this.#maxContainers;
     if (containers > max) throw this.#tooMany(max, 'arrays and objects');
-    if (places > 10 * max) throw this.#tooMany(10 * max, 'members and elements');
+    if (places > 10 * max || reserved > 10 * max) throw this.#tooMany(10 * max, 'members and elements');
     if (strings > 5 * max) throw this.#tooMany(5 * max, 'strings');
     if (shapes > max) throw this.#tooMany(max, 'names of members in another order');
   };

@@ -4,6 +4,8 @@ export interface Counts {
   containers: number;
   /** Members, elements and what else takes a place. */
   places: number;
+  /** Places that are made at once, whether anything follows or not. */
+  reserved: number;
   strings: number;
   /** Objects whose members, in their order, differ from those of all before: each is a hidden class of its own to V8. */
   shapes: number;
@@ -13,7 +15,7 @@ export interface Counts {
 export type CountCheck = (counts: Counts) => void;
 
 export function noCounts(): Counts {
-  return { containers: 0, places: 0, strings: 0, shapes: 0 };
+  return { containers: 0, places: 0, reserved: 0, strings: 0, shapes: 0 };
 }
 
 const quote = 0x22;
