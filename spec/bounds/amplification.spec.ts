@@ -71,6 +71,17 @@ describe('a few bytes that take much memory', () => {
 });
 
 describe('what takes little', () => {
+  it('is read from JSON: rows of many columns, a large dictionary, strings that begin with a colon', async () => {
+    const columns = ['id', 'name', 'mail', 'city', 'zip', 'phone', 'street'];
+    const rows = Array.from({ length: 40_000 }, (_, i) => Object.fromEntries(columns.map((name) => [name, `${name} ${i}`])));
+    const dictionary = Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [`k${i}`, i]));
+    const colons = Array.from({ length: 1000 }, () => ({ ':smile:': ':base64:QQ==', ':': '\\u' }));
+    for (const value of [rows, dictionary, colons]) {
+      expect(await onBytes(createCodecs({}).values).decode(Buffer.from(JSON.stringify(value)))).to.deep.equal(value);
+      expect(() => createCodecs({}).values.encode(value)).to.not.throw();
+    }
+  });
+
   it('is read from v8: sparse arrays, resizable buffers, names that are numbers, errors with a cause', async () => {
     const sparse: number[] = [];
     sparse[3_000_000] = 1;
@@ -78,7 +89,13 @@ describe('what takes little', () => {
     const buffer = Reflect.construct(ArrayBuffer, [3, { maxByteLength: 9 }]) as ArrayBuffer;
     const ids = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [i + 100_000, { n: i }]));
     const views = Array.from({ length: 2000 }, (_, i) => ({ view: new Uint8Array(2), number: 1000 + i, a: 900 }));
-    for (const value of [sparse, counters, ids, [views, Object.assign([1, 2], { x: 900 })], { sparse: [1, , 3], n: 1000 }]) {
+    for (const value of [
+      sparse,
+      counters,
+      ids,
+      [views, Object.assign([1, 2], { x: 900 })],
+      { holes: Object.assign(new Array(3), { 1: 1 }), n: 1000 },
+    ]) {
       expect(await read(v8Serializer, serialize(value))).to.deep.equal(value);
     }
     expect(await read(v8Serializer, serialize(buffer)))

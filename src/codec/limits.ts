@@ -105,7 +105,7 @@ export class Limits {
     if (containers > max) throw this.#tooMany(max, 'arrays and objects');
     if (places > 10 * max || reserved > 10 * max) throw this.#tooMany(10 * max, 'members and elements');
     if (strings > 5 * max) throw this.#tooMany(5 * max, 'strings');
-    if (shapes > max) throw this.#tooMany(max, 'names of members in another order');
+    if (shapes > max) throw this.#tooMany(max, 'different sequences of member names');
   };
 
   #charge({ containers, places }: Counts, quota: Quota | undefined): void {
