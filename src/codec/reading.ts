@@ -11,13 +11,16 @@ export class Reading {
   /** That of the call whose payload is decoded now. Encryption, which is between the two, knows nothing of it. */
   quota: Quota | undefined;
   readonly #limits: Limits;
+  /** The length of a text that needs neither a count nor a turn. */
+  readonly #short: number;
 
   constructor(limits: Limits) {
     this.#limits = limits;
+    this.#short = Math.min(turnSize - 1, limits.uncounted);
   }
 
   text<T>(stored: Stored, parse: (text: string) => T): MaybePromise<T> {
-    if (stored.length < turnSize && this.quota === undefined) return parse(typeof stored === 'string' ? stored : utf8(stored));
+    if (stored.length <= this.#short && this.quota === undefined) return parse(typeof stored === 'string' ? stored : utf8(stored));
     const { quota } = this;
     return stored.length < turnSize ? this.#text(stored, parse, quota) : inTurn(() => this.#text(stored, parse, quota));
   }
