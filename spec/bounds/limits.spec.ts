@@ -149,6 +149,7 @@ describe('a value that holds too much', () => {
     const array = (length: number): Buffer => Buffer.from([0x80 | (length & 127), 0x80 | ((length >> 7) & 127), (length >> 14) & 127]);
     const v8s = {
       objects: Buffer.concat([header, Buffer.from('A'), array(200_000), Buffer.from('o{\0'.repeat(200_000), 'latin1')]),
+      'a sparse array': Buffer.concat([header, Buffer.from([0x61, 0x80, 0x80, 0x80, 0x08, 0x40, 0, 0x80, 0x80, 0x80, 0x08])]),
       'sparse arrays': Buffer.concat([header, Buffer.from('A'), array(5000), Buffer.from('a\xff\x07@\0\xff\x07'.repeat(5000), 'latin1')]),
       maps: Buffer.concat([header, Buffer.from('A'), array(200_000), Buffer.from(';:\0'.repeat(200_000), 'latin1')]),
     };

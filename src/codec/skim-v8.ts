@@ -2,7 +2,7 @@ import { CodecError } from '../errors.js';
 import { indexIn, roomFor } from './indexes.js';
 import { type CountCheck, type Counts, noCounts } from './skim-json.js';
 
-/** How many plain objects the rest counts for: an ArrayBuffer, an Error or a RegExp takes that much more time and memory. */
+/** How many plain objects the rest counts for: an ArrayBuffer, a view, an Error or a RegExp takes that much more time and memory. */
 const heavy = 5;
 
 const code = (letter: string): number => letter.charCodeAt(0);
@@ -127,21 +127,20 @@ class V8Skimmer {
     this.#counts.containers++;
     this.#open++;
     const length = letter === array || letter === sparse ? this.#number() : 0;
-    // V8 makes a dense array of this length at once. A sparse one is a table, unless it is short.
-    if (letter === array) this.#counts.reserved += length;
-    else this.#counts.places += roomFor(length, 0);
+    // V8 makes an array of this length at once, even of a sparse one with up to 32 Mi elements.
+    this.#counts.reserved += length;
     this.#tops.push(length);
     const hasNames = letter === object || letter === array || letter === sparse;
     this.#read.push(hasNames ? (letter === array ? -length : 0) : Number.NEGATIVE_INFINITY);
   }
 
   #special(letter: number): void {
+    this.#counts.containers += heavy;
     if (letter === view) {
       this.#skip(1);
       for (let i = 0; i < 3; i++) this.#number();
       return;
     }
-    this.#counts.containers += heavy;
     const kind = String.fromCharCode(letter);
     if (kind === 's') this.#string();
     else if (kind === 'B') this.#skip(this.#number());
