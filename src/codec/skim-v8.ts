@@ -108,6 +108,8 @@ class V8Skimmer {
 
   #name(letter: number, start: number): void {
     const next = this.#at;
+    // Most names: they end with no digit, nor with the zero of a character of two bytes.
+    if ((this.#bytes[next - 1] as number) > 0x39 && stringKinds.has(letter)) return;
     this.#at = start;
     let index = -1;
     if (numbered.has(letter)) index = letter === signed ? this.#number() / 2 : this.#number();
