@@ -24,6 +24,12 @@ const v8List = (part: string, size: number): Buffer => {
   ]);
 };
 
+const msgpackList = (part: string, size: number): Buffer => {
+  const list = Buffer.from(`\xdd\0\0\0\0${part.repeat(Math.max(1, Math.floor(size / part.length)))}`, 'latin1');
+  list.writeUInt32BE(Math.max(1, Math.floor(size / part.length)), 1);
+  return list;
+};
+
 const texts: Record<string, Fill> = {
   objects: (size) => `[${times('{},', size)}0]`,
   arrays: (size) => `[${times('[],', size)}0]`,
@@ -37,6 +43,8 @@ const texts: Record<string, Fill> = {
   orders: (size) => `[${numbered(size, (i) => `{"k${(i * 7) % 997}":1,"k${(i * 31) % 991}":1,"k${(i * 101) % 983}":1}`)}]`,
   quotes: (size) => `"${times('\\"', size)}"`,
   base64: (size) => `[${times('":base64:AAAA",', size)}0]`,
+  indexes: (size) => `[${times('{"1023":0},', size)}0]`,
+  'escaped base64': (size) => `[${times('"\\u003abase64:AAAA",', size)}0]`,
   colons: (size) => `[${times('"::",', size)}0]`,
   digits: (size) => times('9', size),
   text: (size) => `"${times('x', size)}"`,
@@ -50,8 +58,19 @@ const bytes: Record<string, Fill> = {
   'v8+patterns': (size) => v8List('R"\x01a\0', size),
   'v8+errors': (size) => v8List('r.', size),
   'v8+sparse': (size) => v8List('a\x80\x80\x80\x08@\0\x80\x80\x80\x08', Math.min(size, 1000)),
+  'v8+lengths': (size) =>
+    Buffer.concat([
+      Buffer.from('\xff\x0f', 'latin1'),
+      ...Array(50).fill(Buffer.concat([Buffer.from('A'), varint(size)])),
+      Buffer.alloc(size, 0x30),
+    ]),
+  'v8+indexes': (size) => v8List('oU\xff\x070{\x01', size),
+  'v8+shapes': (size) => v8List('o"\x01a0"\x01b0{\x02', size),
   'v8+strings': (size) => v8List('"\x02ab', size),
   'msgpack+maps': (size) => Buffer.alloc(size, 0x80),
+  'msgpack+indexes': (size) => msgpackList('\x81\xcd\x03\xff\0', size),
+  'msgpack+sets': (size) => msgpackList('\xd4\x73\0\x90', size),
+  'msgpack+pointers': (size) => Buffer.from(`\x92\xd6\x69\0\0\0\x01${'\x91'.repeat(size >> 1)}\xd6\x70\0\0\0\x01`, 'latin1'),
   'msgpack+depth': (size) => Buffer.alloc(size, 0x91),
   'msgpack+length': () => Buffer.from([0xdd, 0x10, 0, 0, 0]),
   'msgpack+nils': (size) => Buffer.concat([Buffer.from([0xdd, 0, size >> 16, (size >> 8) & 255, size & 255]), Buffer.alloc(size, 0xc0)]),

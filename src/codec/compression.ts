@@ -97,14 +97,16 @@ const maxGzipRatio = 1032;
 const builtIn = { gzip: gzipCompressor, brotli: brotliCompressor, zstd: zstdCompressor };
 
 /** @throws {OptionError} for a wrong option */
-export function createPacking({ compression }: PackingOptions, { maxDecompressedSize: limit }: Limits): Packing {
+export function createPacking({ compression }: PackingOptions, limits: Limits): Packing {
+  const { maxDecompressedSize: limit } = limits;
   const own = compression === undefined ? undefined : ownCompression(compression);
   const compressors = new Map<string, Compressor>(Object.entries(builtIn));
   if (own) compressors.set(own.name, own.compressor);
 
-  /** Decompresses at most what is left of the quota. */
+  /** Decompresses at most what is free and what is left of the quota. */
   async function unpack({ decompress }: Compressor, payload: Buffer, quota?: Quota): Promise<Buffer> {
-    const max = Math.min(limit, quota?.bytes ?? limit);
+    const free = limits.freeBytes(payload);
+    const max = quota ? Math.min(limit, Math.max(0, quota.bytes) + free) : limit;
     const tooLarge = (): LimitError =>
       new LimitError(
         max === limit
@@ -112,18 +114,21 @@ export function createPacking({ compression }: PackingOptions, { maxDecompressed
           : 'the values of this call would be larger together than four times `maxDecompressedSize`',
       );
     if (max <= 0) throw tooLarge();
-    let size = max;
+    // What is damaged makes some bytes before it fails.
+    let size = Math.min(max, payload.length * maxGzipRatio);
     try {
       const bytes = await decompress(payload, { maxOutputLength: max });
       // zlib stops at the limit itself. Another compressor may not.
+      size = Math.min(max, bytes.byteLength);
       if (bytes.byteLength > max) throw tooLarge();
-      size = bytes.byteLength;
       return asBuffer(bytes);
     } catch (error) {
-      throw (error as { code?: unknown } | undefined)?.code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge() : error;
+      if ((error as { code?: unknown } | undefined)?.code !== 'ERR_BUFFER_TOO_LARGE') throw error;
+      size = max;
+      throw tooLarge();
     } finally {
       // Afterwards, for others of the call run meanwhile and most are small: so the call may exceed its quota by what runs at the same time.
-      if (quota) quota.bytes -= size;
+      if (quota) quota.bytes -= Math.max(0, size - free);
     }
   }
 

@@ -30,7 +30,10 @@ export type Skim = (bytes: Buffer, check: CountCheck) => Counts;
 /** What is added to the bytes of a value that is encrypted, at most. */
 const maxEnvelope = 128;
 
-/** What the values of one call may take together: several times as much as one value. */
+/** What a value may take of each of its bytes before it takes of the quota, so that ordinary values never use it up. */
+const free = { bytes: 20, containers: 1 / 8, places: 1 / 2 };
+
+/** What the values of one call may take together beyond what is free: several times as much as one value. */
 export interface Quota {
   /** How many values the call reads: its deadline grows with them. */
   readonly values: number;
@@ -67,6 +70,16 @@ export class Limits {
     return { values, bytes: 4 * this.maxDecompressedSize, containers: 5 * max, places: 50 * max, characters: 10 * max };
   }
 
+  /** The length of a text that is parsed uncounted: each of the counts takes at least two characters. */
+  get uncounted(): number {
+    return 2 * this.#maxContainers;
+  }
+
+  /** What becomes of so many bytes at no cost to the quota, when they are decompressed. */
+  freeBytes(payload: Buffer): number {
+    return payload.length * free.bytes;
+  }
+
   /** @throws {LimitError} for more bytes than are decoded or written at all */
   checkSize(payload: Stored, isSealed = false): void {
     const max = this.#maxValueSize + (isSealed ? maxEnvelope : 0);
@@ -78,19 +91,18 @@ export class Limits {
 
   /** @throws {LimitError} for a text of more than JSON.parse may be given */
   checkText(text: string, quota?: Quota): void {
-    // Each of the counts takes at least two characters.
-    const isShort = text.length <= 2 * this.#maxContainers;
+    const isShort = text.length <= this.uncounted;
     if (isShort && quota === undefined) return;
     if (isShort && quota !== undefined) {
       quota.characters -= text.length;
       if (quota.characters >= 0) return;
     }
-    this.#charge(skimJson(text, this.#check), quota);
+    this.#charge(skimJson(text, this.#check), text.length, quota);
   }
 
   /** The same for the bytes of a format that this store knows. */
   checkBytes(bytes: Buffer, skim: Skim, quota?: Quota): void {
-    if (this.#maxContainers !== Number.POSITIVE_INFINITY) this.#charge(skim(bytes, this.#check), quota);
+    if (this.#maxContainers !== Number.POSITIVE_INFINITY) this.#charge(skim(bytes, this.#check), bytes.length, quota);
   }
 
   /** What a serializer made, if it can be read again. @throws {LimitError} if not */
@@ -100,16 +112,18 @@ export class Limits {
     return payload;
   }
 
-  readonly #check = ({ containers, places, strings, shapes }: Counts): void => {
+  readonly #check = ({ containers, places, reserved, strings, shapes }: Counts): void => {
     const max = this.#maxContainers;
     if (containers > max) throw this.#tooMany(max, 'arrays and objects');
-    if (places > 10 * max) throw this.#tooMany(10 * max, 'members and elements');
+    if (places > 10 * max || reserved > 10 * max) throw this.#tooMany(10 * max, 'members and elements');
     if (strings > 5 * max) throw this.#tooMany(5 * max, 'strings');
-    if (shapes > max) throw this.#tooMany(max, 'names of members in another order');
+    if (shapes > max) throw this.#tooMany(max, 'different sequences of member names');
   };
 
-  #charge({ containers, places }: Counts, quota: Quota | undefined): void {
+  #charge(counts: Counts, size: number, quota: Quota | undefined): void {
     if (quota === undefined) return;
+    const containers = Math.max(0, counts.containers - size * free.containers);
+    const places = Math.max(0, Math.max(counts.places, counts.reserved) - size * free.places);
     if (containers > quota.containers || places > quota.places)
       throw new LimitError('the values of this call hold more together than `maxContainers` allows');
     quota.containers -= containers;

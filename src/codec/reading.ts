@@ -5,21 +5,28 @@ import { type Codec, type Format, type MaybePromise, utf8 } from './serializers.
 
 /** Smaller payloads are decoded at once: each takes a fraction of a millisecond. */
 const turnSize = 64 * 1024;
+/** Of many values in one call, smaller ones take turns too. */
+const turnSizeOfMany = 1024;
+
+const takesTurn = (size: number, quota: Quota | undefined): boolean => size >= (quota ? turnSizeOfMany : turnSize);
 
 /** From payloads to values, within limits: what holds too much is refused before it is parsed, and large ones take turns. */
 export class Reading {
   /** That of the call whose payload is decoded now. Encryption, which is between the two, knows nothing of it. */
   quota: Quota | undefined;
   readonly #limits: Limits;
+  /** The length of a text that needs neither a count nor a turn. */
+  readonly #short: number;
 
   constructor(limits: Limits) {
     this.#limits = limits;
+    this.#short = Math.min(turnSize - 1, limits.uncounted);
   }
 
   text<T>(stored: Stored, parse: (text: string) => T): MaybePromise<T> {
-    if (stored.length < turnSize && this.quota === undefined) return parse(typeof stored === 'string' ? stored : utf8(stored));
+    if (stored.length <= this.#short && this.quota === undefined) return parse(typeof stored === 'string' ? stored : utf8(stored));
     const { quota } = this;
-    return stored.length < turnSize ? this.#text(stored, parse, quota) : inTurn(() => this.#text(stored, parse, quota));
+    return takesTurn(stored.length, quota) ? inTurn(() => this.#text(stored, parse, quota)) : this.#text(stored, parse, quota);
   }
 
   framed(format: Format, { text }: Frame, payload: Buffer, quota: Quota | undefined): MaybePromise<unknown> {
@@ -31,7 +38,7 @@ export class Reading {
       if (format.skim && !text) this.#limits.checkBytes(payload, format.skim, quota);
       return format.decode(payload, text, bounded);
     };
-    return payload.length < turnSize ? decode() : inTurn(decode);
+    return takesTurn(payload.length, quota) ? inTurn(decode) : decode();
   }
 
   #text<T>(stored: Stored, parse: (text: string) => T, quota: Quota | undefined): T {

@@ -4,6 +4,9 @@ export interface Counts {
   containers: number;
   /** Members, elements and what else takes a place. */
   places: number;
+  /** Places that are made at once, whether anything follows or not. */
+  reserved: number;
+  /** Without the names of members, unless they are in a table: those of the first 1020 are counted by `shapes`. */
   strings: number;
   /** Objects whose members, in their order, differ from those of all before: each is a hidden class of its own to V8. */
   shapes: number;
@@ -13,7 +16,7 @@ export interface Counts {
 export type CountCheck = (counts: Counts) => void;
 
 export function noCounts(): Counts {
-  return { containers: 0, places: 0, strings: 0, shapes: 0 };
+  return { containers: 0, places: 0, reserved: 0, strings: 0, shapes: 0 };
 }
 
 const quote = 0x22;
@@ -25,6 +28,13 @@ const closeArray = 0x5d;
 const openObject = 0x7b;
 const closeObject = 0x7d;
 const space = 0x20;
+
+/** V8 holds the members of a larger object in a table. A name in it takes twice the time of another string. */
+const maxShape = 1020;
+const tableName = 2;
+
+/** `:base64:`, of which any character may be escaped. */
+const bufferMark = new RegExp(Array.from(':base64:', (char) => `(?:${char}|\\\\u00${char.charCodeAt(0).toString(16)})`).join(''), 'iy');
 
 /** The hash of a path is this long, so that a Set holds it without a heap number. */
 const hashBits = 0x3fffffff;
@@ -38,20 +48,23 @@ const seed = Math.trunc(Math.random() * hashBits) | 1;
 export function skimJson(text: string, check: CountCheck): Counts {
   const counts = noCounts();
   const shapes = new Set<number>();
-  /** The hash of the names so far, of every object that is open. */
+  /** The hash of the names so far, and how many there are, of every object that is open. */
   const paths: number[] = [];
+  const sizes: number[] = [];
   let path = seed;
+  let size = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === quote) {
       const end = endOfString(text, i + 1);
-      counts.strings++;
-      if (isName(text, end + 1)) {
+      if (!isName(text, end + 1)) {
+        counts.strings++;
+        if (isBuffer(text, i + 1)) counts.containers++;
+      } else if (++size > maxShape) counts.strings += tableName;
+      else {
         path = hash(text, i + 1, end, path);
-        if (!shapes.has(path)) {
-          shapes.add(path);
-          counts.shapes++;
-        }
+        shapes.add(path);
+        counts.shapes = shapes.size;
       }
       i = end;
       check(counts);
@@ -60,9 +73,14 @@ export function skimJson(text: string, check: CountCheck): Counts {
     } else if (code === openArray || code === openObject) {
       counts.containers++;
       paths.push(path);
+      sizes.push(size);
       path = seed;
+      size = 0;
       check(counts);
-    } else if (code === closeArray || code === closeObject) path = paths.pop() ?? seed;
+    } else if (code === closeArray || code === closeObject) {
+      path = paths.pop() ?? seed;
+      size = sizes.pop() ?? 0;
+    }
   }
   check(counts);
   return counts;
@@ -88,6 +106,14 @@ function isName(text: string, from: number): boolean {
   let i = from;
   while (text.charCodeAt(i) <= space) i++;
   return text.charCodeAt(i) === colon;
+}
+
+/** Whether `@keyv/serialize` makes a Buffer of the string that begins here. */
+function isBuffer(text: string, start: number): boolean {
+  const first = text.charCodeAt(start);
+  if (first !== colon && first !== backslash) return false;
+  bufferMark.lastIndex = start;
+  return bufferMark.test(text);
 }
 
 function hash(text: string, from: number, to: number, path: number): number {

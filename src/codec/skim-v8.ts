@@ -1,13 +1,15 @@
 import { CodecError } from '../errors.js';
+import { indexIn, roomFor } from './indexes.js';
 import { type CountCheck, type Counts, noCounts } from './skim-json.js';
 
-/** How many plain objects the rest counts for: an ArrayBuffer, an Error or a RegExp takes that much more time and memory. */
+/** How many plain objects the rest counts for: an ArrayBuffer, a view, an Error or a RegExp takes that much more time and memory. */
 const heavy = 5;
 
 const code = (letter: string): number => letter.charCodeAt(0);
 const codes = (letters: string): ReadonlySet<number> => new Set(Array.from(letters, code));
 
-const [array, sparse, view, cause] = ['A', 'a', 'V', 'c'].map(code) as [number, number, number, number];
+const [object, array, sparse, view, cause] = ['o', 'A', 'a', 'V', 'c'].map(code) as [number, number, number, number, number];
+const [signed, double] = ['I', 'N'].map(code) as [number, number];
 const begin = codes("oAa;'");
 const end = codes('{@$:,');
 /** The ends that tell two numbers: of members, and the length. */
@@ -37,6 +39,10 @@ class V8Skimmer {
   readonly #causes: number[] = [];
   /** Whether the next value is a `cause`. */
   #isCauseNext = false;
+  /** What was read in each container that is open: names and members in turn, from 0 on. */
+  readonly #read: number[] = [];
+  /** The highest index for which each of them has room. */
+  readonly #tops: number[] = [];
   #at = 0;
   #open = 0;
 
@@ -50,8 +56,9 @@ class V8Skimmer {
     // Earlier versions have other strings and views.
     if (this.#number() < 14) this.#unknown();
     while (this.#at < this.#bytes.length) {
+      const isCause = this.#isCauseNext;
       this.#isCauseNext = false;
-      this.#token();
+      this.#token(isCause);
       this.#check(this.#counts);
       while (!this.#isCauseNext && this.#causes.at(-1) === this.#open && this.#bytes[this.#at] !== view) {
         this.#causes.pop();
@@ -61,18 +68,23 @@ class V8Skimmer {
     return this.#counts;
   }
 
-  #token(): void {
+  /** `isPart`: of the value before, an Error, and no member of its own. */
+  #token(isPart: boolean): void {
     const letter = this.#byte();
     // Padding precedes a value.
     while (letter === 0 && this.#bytes[this.#at] === 0) this.#at++;
     if (letter === 0) {
-      this.#token();
+      this.#token(isPart);
       return;
     }
     this.#counts.places++;
+    const isName = !isPart && !end.has(letter) && letter !== view && this.#isName();
+    const start = this.#at;
     if (begin.has(letter)) this.#begin(letter);
     else if (end.has(letter)) {
       this.#open--;
+      this.#read.pop();
+      this.#tops.pop();
       this.#number();
       if (endOfArray.has(letter)) this.#number();
     } else if (numbered.has(letter)) this.#number();
@@ -82,26 +94,64 @@ class V8Skimmer {
       this.#counts.strings++;
       this.#skip(this.#number());
     } else if (!bare.has(letter)) this.#special(letter);
+    if (isName) this.#name(letter, start);
+  }
+
+  /** Whether the value that begins is the name of a member. */
+  #isName(): boolean {
+    const last = this.#read.length - 1;
+    const read = this.#read[last];
+    if (read === undefined) return false;
+    this.#read[last] = read + 1;
+    return read >= 0 && read % 2 === 0;
+  }
+
+  #name(letter: number, start: number): void {
+    const next = this.#at;
+    // Most names: they end with no digit, nor with the zero of a character of two bytes.
+    if ((this.#bytes[next - 1] as number) > 0x39 && stringKinds.has(letter)) return;
+    this.#at = start;
+    let index = -1;
+    if (numbered.has(letter)) index = letter === signed ? this.#number() / 2 : this.#number();
+    else if (letter === double) index = this.#bytes.readDoubleLE(start);
+    else if (stringKinds.has(letter)) {
+      this.#number();
+      index = indexIn(this.#bytes, this.#at, next);
+    }
+    this.#at = next;
+    const last = this.#tops.length - 1;
+    const top = this.#tops[last] as number;
+    this.#counts.places += roomFor(index, top);
+    this.#tops[last] = Math.max(index, top);
   }
 
   #begin(letter: number): void {
     this.#counts.containers++;
     this.#open++;
-    if (letter === sparse) this.#counts.places += this.#number();
-    else if (letter === array) this.#number();
+    const length = letter === array || letter === sparse ? this.#number() : 0;
+    // V8 makes an array of this length at once, even of a sparse one with up to 32 Mi elements.
+    this.#counts.reserved += length;
+    this.#tops.push(length);
+    const hasNames = letter === object || letter === array || letter === sparse;
+    this.#read.push(hasNames ? (letter === array ? -length : 0) : Number.NEGATIVE_INFINITY);
   }
 
   #special(letter: number): void {
+    this.#counts.containers += heavy;
     if (letter === view) {
       this.#skip(1);
       for (let i = 0; i < 3; i++) this.#number();
       return;
     }
-    this.#counts.containers += heavy;
     const kind = String.fromCharCode(letter);
     if (kind === 's') this.#string();
     else if (kind === 'B') this.#skip(this.#number());
-    else if (kind === 'r') this.#error();
+    else if (kind === '~') {
+      // A buffer that may grow: the range of addresses is taken at once, the memory is not.
+      const size = this.#number();
+      this.#counts.reserved += this.#number() >>> 6;
+      this.#skip(size);
+    } else if (kind === 'r') this.#error();
     else if (kind === 'R') {
       this.#string();
       this.#number();
