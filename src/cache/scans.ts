@@ -92,10 +92,7 @@ export class Scans {
   }
 
   sweep(): Promise<number> {
-    return this.#cache.policy.failLoud({ name: 'sweep' }, async () => {
-      this.#checkScope();
-      return this.#unlinkCleared();
-    });
+    return this.#cache.policy.failLoud({ name: 'sweep' }, () => this.#unlinkCleared());
   }
 
   /** A later sweep finishes it if the store is disconnected. */
@@ -109,6 +106,7 @@ export class Scans {
   }
 
   async #unlinkCleared(signal?: AbortSignal): Promise<number> {
+    this.#checkScope();
     let count = 0;
     for await (const { redisKeys } of this.#entryPages()) {
       if (redisKeys.length > 0) count += await this.#cache.tags.unlinkCleared(redisKeys);
