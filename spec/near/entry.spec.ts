@@ -28,6 +28,20 @@ describe('`near: { freeze: true }`', () => {
   const open = (more: StoreOptions) => openStore({ location: server.location, prefix: 'p', ...more });
   const value = (n: number): Value => ({ list: [{ n }] });
 
+  it('decodes a value of more than 200 000 members for each caller, as to freeze it would take too long', async () => {
+    const store = open({ near: { freeze: true } });
+    await store.ready();
+    for (const [length, isShared] of [
+      [1000, true],
+      [200_001, false],
+    ] as const) {
+      await store.set('k', new Array(length).fill(1));
+      await until(async () => (await store.get('k')) && store.stats().near.entries > 0);
+      const [one, two] = [await store.get<number[]>('k'), await store.get<number[]>('k')];
+      expect([one?.length, one === two, Object.isFrozen(one)]).to.deep.equal([length, isShared, isShared]);
+    }
+  });
+
   for (const [title, options] of Object.entries(kinds)) {
     it(`shares one value of an entry that carries ${title}, and never once that is invalidated`, async () => {
       const [store, other] = [open({ ...options, near: { freeze: true } }), open(options)];
