@@ -13,15 +13,6 @@ function timers(): number {
 const keys = Array.from({ length: 10 }, (_, i) => `k${i}`);
 
 describe('the bounds of a getOrSet', () => {
-  it('leave no timer once the value has come within hardTimeout', async () => {
-    const store = openStore();
-    const before = timers();
-    const get = (value: number) => Promise.all(keys.map((key) => store.getOrSet(key, () => value, { hardTimeout: 60_000 })));
-    expect([...(await get(1)), ...(await get(2))]).to.deep.equal(Array(20).fill(1));
-    expect(timers()).to.be.below(before + 10);
-    expect(store.errors).to.deep.equal([]);
-  });
-
   it('leave no timer once a new value has come within softTimeout', async () => {
     const redis = await rawClient(sharedServer());
     const prefix = randomUUID();
