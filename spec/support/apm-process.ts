@@ -1,47 +1,10 @@
 // What a monitoring tool sees: a process of its own, because OpenTelemetry's instrumentation has to be there before node-redis is.
-// argv[2]: options of places, as JSON. Prints what was seen of marked values and of random ids, as JSON.
-import * as crypto from 'node:crypto';
-import { channel } from 'node:diagnostics_channel';
-import { inspect } from 'node:util';
-import { RedisInstrumentation } from '@opentelemetry/instrumentation-redis';
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
+// argv[2]: options of places, as JSON. Prints what was seen of marked values and of tokens, as JSON.
 import type { StoreOptions } from '../../src/index.js';
+import { Apm, shown as inspected } from './apm.js';
 
 const mark = 'marked-value';
-const ids: string[] = [];
-const { randomBytes } = crypto;
-// Every token and every generation begins here.
-Object.assign(require('node:crypto'), {
-  randomBytes(size: number) {
-    const bytes = randomBytes(size);
-    ids.push(bytes.toString('base64url'));
-    return bytes;
-  },
-});
-
-const exporter = new InMemorySpanExporter();
-const instrumentation = new RedisInstrumentation();
-instrumentation.setTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }));
-
-const told: { name: string; text: string }[] = [];
-const { CHANNELS } = require('@redis/client/dist/lib/client/tracing.js') as { CHANNELS: Record<string, string> };
-for (const name of [...Object.values(CHANNELS), 'redis-tier:command', 'redis-tier:load']) {
-  const phases = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'].map((phase) => `tracing:${name}:${phase}`);
-  for (const each of [name, ...phases]) {
-    // Bytes stay bytes here: node-redis adds the reply to its context, and that of a GET is the stored entry.
-    channel(each).subscribe((message) => {
-      told.push({ name, text: `${inspect(message, { depth: 8, showHidden: true, maxStringLength: 10_000 })} ${shownAsJson(message)}` });
-    });
-  }
-}
-
-function shownAsJson(message: unknown): string {
-  try {
-    return JSON.stringify(message) ?? '';
-  } catch {
-    return '';
-  }
-}
+const apm = new Apm([mark]);
 
 async function drain(iterable: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of iterable);
@@ -51,7 +14,7 @@ async function driveStore(options: StoreOptions): Promise<void> {
   const { redisStore, v8Serializer } = require('../../src/index.ts') as typeof import('../../src/index.js');
   const shown: string[] = [];
   const store = redisStore({ prefix: 'apm', tags: true, timeout: 10_000, ...options });
-  store.on('error', (error) => shown.push(inspect(error, { depth: 10, showHidden: true })));
+  store.on('error', (error) => shown.push(inspected(error)));
   await store.set('a:1', mark);
   await store.set('a:2', { deep: mark }, { ttl: 60_000, tags: ['t'] });
   await store.mset({ 'a:3': mark, 'a:4': [mark] }, 60_000);
@@ -74,7 +37,7 @@ async function driveStore(options: StoreOptions): Promise<void> {
   await store.decr('n:2', 1, { initial: 7 });
   await store.incr('a:1').catch(() => {});
   const lock = await store.lock('job:1');
-  shown.push(inspect([store, lock], { depth: 10, showHidden: true }), JSON.stringify(lock));
+  shown.push(inspected([store, lock]), JSON.stringify(lock));
   await lock.renew();
   await lock.release();
   await store.withLock('job:2', () => 1);
@@ -89,7 +52,7 @@ async function driveStore(options: StoreOptions): Promise<void> {
   await store.sweep();
   await store.clear();
   await store.disconnect();
-  told.push({ name: 'shown', text: shown.join('\n') });
+  apm.told('shown', shown.join('\n'));
 }
 
 async function driveKeyv(options: StoreOptions): Promise<void> {
@@ -114,24 +77,8 @@ async function main(): Promise<void> {
     await driveStore(options);
     await driveKeyv(options);
   }
-  for (const { name, attributes } of exporter.getFinishedSpans()) {
-    told.push({ name: 'opentelemetry', text: `${name} ${inspect(attributes, { maxStringLength: 10_000 })}` });
-  }
-  const secrets = [mark, ...ids];
-  const leaks = told
-    .filter(({ text }) => secrets.some((secret) => text.includes(secret)))
-    .map(({ name, text }) => `${name}: ${text.slice(0, 1000)}`);
-  const of = (name: string): number => told.filter((one) => one.name === name).length;
-  const statements = told.filter(({ name, text }) => name === 'opentelemetry' && text.includes('EVALSHA'));
-  const counts = {
-    commands: of('node-redis:command'),
-    own: of('redis-tier:command'),
-    spans: of('opentelemetry'),
-    scripts: statements.length,
-  };
-  process.stdout.write(
-    JSON.stringify({ counts, ids: ids.length, leaks: leaks.slice(0, 5), leaking: leaks.length, statement: statements[0]?.text }),
-  );
+  const { counts, leaks, statement } = apm;
+  process.stdout.write(JSON.stringify({ counts, leaks: leaks.slice(0, 5), statement }));
   process.exit();
 }
 

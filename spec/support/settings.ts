@@ -41,13 +41,15 @@ export interface Setting {
   after?(): Promise<void>;
 }
 
+export const isWholeMatrix = process.env['REDIS_TIER_MATRIX'] === 'whole';
+
 /**
  * Which faces run their contract on a setting that is not the first: a face is a translation on top of the store, whose own contract
  * runs on every setting. So every face on the first setting, and one of them on all others, show what a face and a setting can do to
  * each other. With `REDIS_TIER_MATRIX=whole` every face runs on every setting.
  */
 export function facesBeyondTheFirst<Face>(faces: readonly Face[], one: Face): readonly Face[] {
-  return process.env['REDIS_TIER_MATRIX'] === 'whole' ? faces : [one];
+  return isWholeMatrix ? faces : [one];
 }
 
 const local = (title: string, more: () => StoreOptions = () => ({})): Setting => ({

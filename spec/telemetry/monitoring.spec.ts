@@ -5,14 +5,13 @@ import { expect } from 'chai';
 import type { StoreOptions } from '../../src/index.js';
 import { RedisCluster } from '../support/cluster.js';
 import { sharedServer } from '../support/hooks.js';
+import { isWholeMatrix } from '../support/settings.js';
 
 const program = join(__dirname, '..', 'support', 'apm-process.ts');
 
 interface Seen {
-  readonly counts: Record<'commands' | 'own' | 'spans' | 'scripts', number>;
-  readonly ids: number;
+  readonly counts: Record<string, number>;
   readonly leaks: readonly string[];
-  readonly leaking: number;
   readonly statement?: string;
 }
 
@@ -24,19 +23,18 @@ async function observed(places: readonly StoreOptions[]): Promise<Seen> {
 }
 
 describe('monitoring tools', () => {
-  function expectClean({ counts, ids, leaks }: Seen): void {
+  function expectClean({ counts, leaks }: Seen): void {
     expect(leaks).to.deep.equal([]);
-    expect(counts.own).to.be.above(50);
-    expect(ids).to.be.above(5);
+    expect(counts['redis-tier:command']).to.be.above(50);
   }
 
   it('see no value and no token of what node-redis sends', async () => {
     const seen = await observed([{ location: sharedServer().location }]);
     expectClean(seen);
-    expect(seen.counts.commands).to.be.above(50);
-    expect(seen.counts.spans).to.be.above(50);
+    expect(seen.counts['node-redis:command']).to.be.above(50);
+    expect(seen.counts['opentelemetry']).to.be.above(50);
     // They do see which script ran on which key.
-    expect(seen.counts.scripts).to.be.above(10);
+    expect(seen.counts['scripts']).to.be.above(10);
     expect(seen.statement).to.match(/EVALSHA [0-9a-f]{40} \d apm\S+ \?( \?)*'/);
   });
 
@@ -52,5 +50,26 @@ describe('monitoring tools', () => {
     } finally {
       await cluster.stop();
     }
+  });
+
+  it(`see none during the contract suites${isWholeMatrix ? '' : ', over TCP'}`, async function () {
+    this.timeout(400_000);
+    const mocha = join(__dirname, '..', '..', 'node_modules', 'mocha', 'bin', 'mocha.js');
+    const faces = ['store', 'keyv', 'cache-manager'].map((face) => `spec/${face}.contract.spec.ts`);
+    const some = isWholeMatrix ? [] : ['--grep', ': TCP'];
+    const required = ['ts-node/register', ...['apm', 'hooks', 'apm-contracts'].map((name) => `spec/support/${name}.ts`)].flatMap((file) => [
+      '--require',
+      file,
+    ]);
+    const args = [mocha, '--no-config', '--exit', '--timeout', '40000', '--reporter', 'dot', ...required, ...some, ...faces];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 });
+    const seen = JSON.parse(/^APM (.*)$/m.exec(stdout)?.[1] ?? '') as Seen & { marked: number; canary: number };
+    const { counts, marked, leaks, canary } = seen;
+    expect(leaks).to.deep.equal([]);
+    expect(marked).to.be.above(100);
+    expect(counts['node-redis:command']).to.be.above(1000);
+    expect(counts['opentelemetry']).to.be.above(1000);
+    // The same tools do see what a plain client of node-redis sends.
+    expect(canary).to.be.above(0);
   });
 });
