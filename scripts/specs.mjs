@@ -11,6 +11,7 @@ export const slow = [
   'spec/load/fleet.spec.ts',
   'spec/clusters.contract.spec.ts',
   'spec/near/coherence.spec.ts',
+  'spec/telemetry/monitoring.spec.ts',
   'spec/connection/topology/sentinel-failover.spec.ts',
   'spec/cache/tag-generations.spec.ts',
   'spec/connection/topology/cluster-failover.spec.ts',

@@ -27,7 +27,12 @@ export class Apm {
   /** `marks`: what stands in every value. */
   constructor(marks: readonly string[]) {
     this.#secrets = [...marks, tokenMark];
-    const exporter = { export: (spans: ReadableSpan[]) => spans.forEach((span) => this.#span(span)), shutdown: async () => {} };
+    const exporter = {
+      export: (spans: ReadableSpan[]) => {
+        for (const span of spans) this.#span(span);
+      },
+      shutdown: async () => {},
+    };
     const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
     instrumentation.setTracerProvider(provider);
     const { CHANNELS } = require('@redis/client/dist/lib/client/tracing.js') as { CHANNELS: Record<string, string> };

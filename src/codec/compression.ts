@@ -111,7 +111,7 @@ export function createPacking({ compression }: PackingOptions, limits: Limits): 
       new LimitError(
         max === limit
           ? `the stored value would be larger than \`maxDecompressedSize\`, ${limit} bytes`
-          : 'the values of this call would be larger together than four times `maxDecompressedSize`',
+          : 'the values of this call would be larger together than twice `maxDecompressedSize`',
       );
     if (max <= 0) throw tooLarge();
     // What is damaged makes some bytes before it fails.

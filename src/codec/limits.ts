@@ -33,7 +33,7 @@ const maxEnvelope = 128;
 /** What a value may take of each of its bytes before it takes of the quota, so that ordinary values never use it up. */
 const free = { bytes: 20, containers: 1 / 8, places: 1 / 2 };
 
-/** What the values of one call may take together beyond what is free: several times as much as one value. */
+/** What the values of one call may take together beyond what is free: at most twice what one value may. */
 export interface Quota {
   /** How many values the call reads: its deadline grows with them. */
   readonly values: number;
@@ -67,7 +67,7 @@ export class Limits {
   /** What one call may read that asks for many values. */
   newQuota(values: number): Quota {
     const max = this.#maxContainers;
-    return { values, bytes: 4 * this.maxDecompressedSize, containers: 5 * max, places: 50 * max, characters: 10 * max };
+    return { values, bytes: 2 * this.maxDecompressedSize, containers: 2 * max, places: 10 * max, characters: 10 * max };
   }
 
   /** The length of a text that is parsed uncounted: each of the counts takes at least two characters. */
