@@ -88,10 +88,13 @@ export class BreakerOpenError extends ConnectionError {
   }
 }
 
-/** `maxPending` operations were pending already: the command was not sent. */
+/** As many operations were pending already as `maxPending` or node-redis's `commandsQueueMaxLength` allows: the command was not sent. */
 export class OverloadedError extends CacheError {
-  constructor(readonly maxPending: number) {
-    super('ERR_OVERLOADED', `${maxPending} operations are pending already, the limit that \`maxPending\` sets`);
+  constructor(
+    readonly maxPending: number,
+    option = 'maxPending',
+  ) {
+    super('ERR_OVERLOADED', `${maxPending} operations are pending already, the limit that \`${option}\` sets`);
   }
 }
 

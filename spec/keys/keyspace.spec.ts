@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { slotOf } from '../../src/connection/slots.js';
 import { escapeGlob, globMatcher } from '../../src/keys/glob.js';
 import { allVersions, keySpace } from '../../src/keys/keyspace.js';
 import { sharedServer } from '../support/hooks.js';
@@ -9,7 +10,7 @@ import { type RawClient, rawClient } from '../support/wire.js';
 
 /** Strings made of what keys and patterns are made of, so that collisions would be found. */
 const tricky = fc.oneof(
-  fc.string({ unit: fc.constantFrom('a', 'b', ':', '@', '#', '%', '3', 'A', '*', '?', '[', ']', '\\', '^', '-', 'ü') }),
+  fc.string({ unit: fc.constantFrom('a', 'b', ':', '@', '#', '%', '3', 'A', '*', '?', '[', ']', '\\', '^', '-', 'ü', '{', '}') }),
   fc.string({ unit: 'binary' }),
 );
 const wellFormed = tricky.filter((text) => text.isWellFormed());
@@ -33,6 +34,9 @@ describe('key mapping', () => {
     expect(keySpace({ prefix: 'a:b', separator: '::' }).toRedisKey('k')).to.equal('a:b::k');
     expect(keySpace({ prefix: 'a:', separator: '::' }).toRedisKey('k')).to.equal('a%3A::k');
     expect(keySpace({ prefix: '' }).toRedisKey('k:1')).to.equal('k:1');
+    expect(keySpace({ prefix: '{a}b' }).toRedisKey('k')).to.equal('{a}b:k');
+    expect(keySpace({ prefix: 'a{' }).toRedisKey('k')).to.equal('a%7B:k');
+    expect(keySpace({ prefix: 'a{}b{c}' }).toRedisKey('k')).to.equal('a%7B}b%7Bc}:k');
     expect(keySpace({ prefix: 'cache' }).toRedisKey('\ud800')).to.equal('cache#u:00d8');
     const long = keySpace({ prefix: 'cache', hashLongKeys: true }).toRedisKey('x'.repeat(1019));
     expect(long).to.match(/^cache#h:[\w-]{43}$/);
@@ -48,6 +52,18 @@ describe('key mapping', () => {
         expect(keys.fromRedisKey(redisKey)).to.equal(key);
         expect(globMatcher(keys.scan().glob)(redisKey)).to.equal(true);
         expect(allVersions(shape.prefix).owns(redisKey) || shape.separator !== ':').to.equal(true);
+      }),
+      { numRuns: 2000 },
+    ));
+
+  it('puts a lease into the slot of its entry, or nowhere, and the keys of a lock into one slot', () =>
+    fc.assert(
+      fc.property(space, tricky, (shape, key) => {
+        const keys = keySpace(shape);
+        const redisKey = keys.toRedisKey(key);
+        const [lease, lock, fence] = (['lease', 'lock', 'fence'] as const).map((kind) => keys.siblingKey?.(redisKey, kind as 'lease'));
+        if (lease !== undefined) expect(slotOf(lease)).to.equal(slotOf(redisKey));
+        expect(slotOf(lock as string)).to.equal(slotOf(fence as string));
       }),
       { numRuns: 2000 },
     ));

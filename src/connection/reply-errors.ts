@@ -4,6 +4,7 @@ import {
   CommandError,
   ConnectionError,
   OutOfMemoryError,
+  OverloadedError,
   PermissionError,
   ReadOnlyError,
   RedirectError,
@@ -12,6 +13,7 @@ import {
   UnavailableError,
   WriteRefusedError,
 } from '../errors.js';
+import type { ExternalClient } from './target.js';
 
 type ReplyErrorClass = new (message: string, details: { cause: unknown }) => CacheError;
 
@@ -60,6 +62,15 @@ export function toConnectionError(cause: unknown): ConnectionError {
   return new ConnectionError(`not connected to Redis: ${reason}`, { cause });
 }
 
+/** Converts the reason why a command was not sent. `client`: the client of node-redis that says so. */
+export function toSendError(cause: unknown, { options }: Pick<ExternalClient, 'options'>): CacheError {
+  const max = options?.commandsQueueMaxLength;
+  if (max !== undefined && (cause as Error | undefined)?.message === 'The queue is full') {
+    return new OverloadedError(max, 'commandsQueueMaxLength');
+  }
+  return toConnectionError(cause);
+}
+
 /** Whether node-redis made the error from an error reply. By class name: an external client may come from another copy of node-redis. */
 export function isReplyError(error: unknown): boolean {
   for (let type = Object.getPrototypeOf(Object(error)); type; type = Object.getPrototypeOf(type)) {
@@ -75,6 +86,7 @@ const expectedReplies = {
   'other slot': /^CROSSSLOT/,
   'try again': /^TRYAGAIN/,
   busy: /^BUSY/,
+  'cluster down': /^CLUSTERDOWN/,
 } as const;
 
 /** Whether the error is Redis's answer of this kind. */

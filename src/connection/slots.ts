@@ -1,11 +1,25 @@
 import calculateSlot from 'cluster-key-slot';
-import { ConnectionError } from '../errors.js';
+import { hashTag } from '../keys/hash-tag.js';
 import type { Argument, Connection, Reply } from './connection.js';
 
 export const slotCount = 16_384;
 
-/** The slot of a key. Redis disagrees about keys whose first braces are empty, `{}`, and answers MOVED or CROSSSLOT. */
-export const slotOf: (key: Argument) => number = calculateSlot;
+/** The slot of a key. */
+export function slotOf(key: Argument): number {
+  const tag = hashTag(key);
+  // The package goes on to the next braces if the first are empty. Redis does not.
+  return tag === key && key.includes('{}') ? crc16(Buffer.from(key as string)) % slotCount : calculateSlot(tag);
+}
+
+/** CRC16 of the XMODEM kind, bit by bit, for the few keys that need it. */
+function crc16(bytes: Buffer): number {
+  let crc = 0;
+  for (const byte of bytes) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1) & 0xffff;
+  }
+  return crc;
+}
 
 function grouped<T>(items: Iterable<T>, groupOf: (item: T) => number): T[][] {
   const groups = new Map<number, T[]>();
@@ -26,18 +40,6 @@ export interface SlotRange {
   readonly to: number;
   readonly primary: string;
   readonly replicas: readonly string[];
-}
-
-/** Asks a node for the cluster's slots, with CLUSTER SLOTS. `host`: that of the node, for addresses without one. */
-export async function askSlots(node: Connection, host: string): Promise<SlotRange[]> {
-  const ranges = (await node.send(['CLUSTER', 'SLOTS'])) as [number, number, ...[Buffer | string | null, number][]][];
-  if (ranges.length === 0) throw new ConnectionError('no node of the cluster serves any slot');
-  return ranges.map(([from, to, ...nodes]) => {
-    const [primary, ...replicas] = nodes.map(
-      ([name, port]) => `${name === null || ['', '?'].includes(String(name)) ? host : name}:${port}`,
-    );
-    return { from: Number(from), to: Number(to), primary: primary as string, replicas };
-  });
 }
 
 /** The primaries of the slots, as text to compare. */

@@ -15,9 +15,14 @@ export type Target =
   | { readonly kind: 'client'; readonly client: ExternalClient };
 
 /** A node-redis client, cluster, sentinel or pool that the application created: the members that are used here. */
-export interface ExternalClient extends Pick<EventEmitter, 'on' | 'off' | 'getMaxListeners' | 'setMaxListeners'> {
+export interface ExternalClient
+  extends Pick<EventEmitter, 'on' | 'off' | 'eventNames' | 'listenerCount' | 'getMaxListeners' | 'setMaxListeners'> {
   readonly isOpen: boolean;
-  readonly options?: { readonly emitInvalidate?: boolean | undefined } | undefined;
+  readonly options?:
+    | { readonly emitInvalidate?: boolean | undefined; readonly commandsQueueMaxLength?: number | undefined; readonly keyPrefix?: unknown }
+    | undefined;
+  /** Its option `keyPrefix`, where it does not show its options. */
+  readonly _keyPrefix?: unknown;
   /** Missing on a pool. */
   readonly isReady?: boolean;
   connect(): Promise<unknown>;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ArgumentError } from '../errors.js';
 import { expected } from '../messages.js';
 import { escapeGlob, globMatcher } from './glob.js';
+import { hashTag, withoutBrokenTag } from './hash-tag.js';
 
 /** Maps the caller's keys to keys in Redis, one to one. Pure. */
 export interface KeySpace {
@@ -56,8 +57,8 @@ const longKey = 1024;
  */
 export function keySpace(shape: KeySpaceShape): KeySpace {
   const { prefix, version, separator = ':', hashLongKeys = false } = shape;
-  const encoded = encodePrefix(prefix, separator);
-  const head = version === undefined ? encoded : `${encoded}@${encodePart(version)}`;
+  const encoded = withoutBrokenTag(encodePrefix(prefix, separator));
+  const head = version === undefined ? encoded : `${encoded}@${encodePart(version).replace(/[{}]/g, percent)}`;
   // Without a prefix, keys in Redis are the caller's own, as redis-yet and @keyv/redis write them.
   const bare = head === '';
   const start = head + separator;
@@ -117,7 +118,7 @@ export function keySpace(shape: KeySpaceShape): KeySpace {
 
 /** Every version of a prefix of a store, for `clear({ allVersions: true })`. */
 export function allVersions(prefix: string): Pick<KeySpace, 'scan' | 'owns' | 'ownsAll'> {
-  const head = encodePart(prefix);
+  const head = withoutBrokenTag(encodePart(prefix));
   return {
     ownsAll: head === '',
     scan: () => ({ glob: head === '' ? '*' : `${escapeGlob(head)}[:@#]*` }),
@@ -161,13 +162,6 @@ function siblingKey(special: string, redisKey: string, kind: keyof typeof siblin
   if (hashTag(key) === hashTag(redisKey)) return key;
   // No key in Redis begins with `@{`, and the text in these braces contains none.
   return kind === 'lease' ? undefined : `${start}@{${redisKey.replace(/[{}%]/g, percent)}}`;
-}
-
-/** The part of a key that decides its slot. */
-function hashTag(redisKey: string): string {
-  const open = redisKey.indexOf('{');
-  const end = open < 0 ? -1 : redisKey.indexOf('}', open + 1);
-  return end > open + 1 ? redisKey.slice(open + 1, end) : redisKey;
 }
 
 function encodePart(part: string): string {

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { slotOf } from '../../../src/connection/slots.js';
 import type { StoreOptions } from '../../../src/index.js';
 import { type ClusterNode, pause, RedisCluster } from '../../support/cluster.js';
 import { compiled } from '../../support/compiled.js';
@@ -63,6 +64,45 @@ describe('a cluster with faults', () => {
     await store.get('k1');
     for (const { server } of cluster.nodes.slice(3, 6)) await server.stop();
     for (let i = 0; i < 60; i++) expect(await store.get(`k${i}`)).to.equal(i);
+  });
+
+  /** Takes a node out of the cluster. It goes on answering: that the cluster is down. */
+  async function takeOut(node: ClusterNode): Promise<void> {
+    const others = cluster.nodes.filter((each) => each !== node);
+    for (const { redis } of others) await redis.sendCommand(['CLUSTER', 'FORGET', node.id]);
+    await node.redis.sendCommand(['CLUSTER', 'RESET', 'SOFT']);
+  }
+
+  it('looks again where a primary has left the cluster', async () => {
+    const spare = cluster.nodes[6] as ClusterNode;
+    const { node, slot } = await primaryOf(0);
+    const key = Array.from({ length: 1e6 }, (_, i) => `{t${i}}`).find((each) => slotOf(each) === slot) as string;
+    const store = open({ keyPrefix: 'left:' });
+    await store.set(key, 1);
+    await cluster.moveSlot(slot, node, spare);
+    expect(await store.get(key)).to.equal(1);
+    await cluster.moveSlot(slot, spare, node);
+    await takeOut(spare);
+    for (let i = 0; i < 5; i++) expect(await store.get(key)).to.equal(1);
+    expect(await open({ keyPrefix: 'left:' }).get(key)).to.equal(1);
+  });
+
+  it('stops asking a replica that was taken out', async () => {
+    const store = open({ readFrom: 'replica' });
+    await cacheOf(store).writer.setMany(Array.from({ length: 60 }, (_, i): [string, number] => [`k${i}`, i]));
+    const replica = cluster.nodes[3] as ClusterNode;
+    const refusals = async (): Promise<number> =>
+      Number(/errorstat_CLUSTERDOWN:count=(\d+)/.exec(String(await replica.redis.info('errorstats')))?.[1] ?? 0);
+    const readAll = async (): Promise<void> => {
+      for (let i = 0; i < 60; i++) expect(await store.get(`k${i}`)).to.equal(i);
+    };
+    await readAll();
+    await takeOut(replica);
+    await until(async () => {
+      const before = await refusals();
+      await readAll();
+      return (await refusals()) === before;
+    }, 2000);
   });
 
   it('is given up with every node when the store is disconnected, also while nodes are down', async () => {

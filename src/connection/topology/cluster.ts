@@ -1,11 +1,12 @@
 import { ConnectionError, UnavailableError } from '../../errors.js';
-import { performance, setTimeout } from '../../time/clock.js';
+import { clearInterval, performance, setInterval, setTimeout } from '../../time/clock.js';
 import { firstAnswer } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { Argument, Caller, Connection, Reply, Route } from '../connection.js';
 import { isReplyOf, type Redirection, redirectionOf } from '../reply-errors.js';
-import { agreedSlots, askSlots, keyByKey, primariesOf, type SlotRange, slotCount, slotOf, splitByNode } from '../slots.js';
+import { agreedSlots, keyByKey, primariesOf, type SlotRange, slotCount, slotOf, splitByNode } from '../slots.js';
 import { type ClusterPlan, hostAndPort, hostOf, placedAt } from '../target.js';
+import { askView, newestTable } from './cluster-view.js';
 import { askOnce, type Nodes, TopologyConnection, type TopologyOptions } from './topology.js';
 
 interface Node {
@@ -34,6 +35,9 @@ interface Call {
 /** How long a node is kept after an ASK reply, although it serves no slots yet. */
 const keepAskedFor: Milliseconds = 5000;
 
+/** How often the nodes are asked although nothing is amiss: a map may be old without a sign of it. */
+const lookInterval: Milliseconds = 30_000;
+
 /** Delays before a command is sent again that a node did not execute because it cannot at the moment. */
 const retryDelays: readonly Milliseconds[] = [20, 50, 100, 200];
 
@@ -51,6 +55,7 @@ class ClusterNodes implements Nodes {
   #shards: readonly Shard[] = [];
   #slots: (Shard | undefined)[] = [];
   #turn = 0;
+  #timer: NodeJS.Timeout | undefined;
   /** The table of slots that is tracked. */
   #trackedTable = '';
 
@@ -75,8 +80,14 @@ class ClusterNodes implements Nodes {
     return [...this.#nodes.values()].map(({ connection }) => connection);
   }
 
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
   async find(): Promise<boolean> {
     this.#adopt(await this.#ask());
+    // Not all of a fleet at the same moment.
+    this.#timer ??= setInterval(() => this.#connection.rediscover(), lookInterval * (1 + Math.random() / 2)).unref();
     const connecting = this.primaryConnections().map((connection) => connection.ready());
     await firstAnswer(connecting, this.#options.livenessTimeout);
     return this.allConnections().every(({ status }) => status === 'ready');
@@ -143,6 +154,8 @@ class ClusterNodes implements Nodes {
       if (!call.route.readonly || primary === from || call.retries++ > 0) throw error;
       return this.#deliver(call, this.#nodeFor(call));
     }
+    // Also of a node that has left the cluster, or is cut off.
+    if (isReplyOf(error, 'cluster down')) this.#connection.rediscover();
     const delay = call.retries === 0 && replicas.includes(from) ? 0 : retryDelays[call.retries];
     if (!(error instanceof UnavailableError) || isReplyOf(error, 'busy') || delay === undefined) throw error;
     call.retries++;
@@ -166,18 +179,19 @@ class ClusterNodes implements Nodes {
     return this.#deliver(call, node);
   }
 
-  /** Asks for the table of slots: the connected nodes, or else every node that is known by name. The first reply counts. */
-  async #ask(): Promise<SlotRange[]> {
+  /** Asks for the table of slots: the connected nodes, or else every node that is known by name. */
+  async #ask(): Promise<readonly SlotRange[]> {
     const { livenessTimeout } = this.#options;
     const connected = [...this.#nodes.values()].filter(({ connection }) => connection.status === 'ready');
-    const asked = connected.map(({ address, connection }) => askSlots(connection, hostAndPort(address).host));
-    const reply = asked.length > 0 ? await firstAnswer(asked, livenessTimeout).catch(() => undefined) : undefined;
-    if (reply) return reply;
+    const asked = connected.map(({ address, connection }) => askView(connection, hostAndPort(address).host));
+    const ranges = asked.length > 0 ? await newestTable(asked, livenessTimeout).catch(() => undefined) : undefined;
+    if (ranges) return ranges;
     const known = Array.from(this.#nodes.keys(), (address) => placedAt(this.#plan.addresses(address), this.#plan.node));
     const asking = [...this.#plan.seeds, ...known].map((seed) =>
-      askOnce(seed, livenessTimeout, (connection) => askSlots(connection, hostOf(seed))),
+      askOnce(seed, livenessTimeout, (connection) => askView(connection, hostOf(seed))),
     );
-    return firstAnswer(asking, livenessTimeout);
+    // Without a table, that of a cluster that is down is better than none.
+    return newestTable(asking, livenessTimeout, this.#shards.length === 0);
   }
 
   #adopt(ranges: readonly SlotRange[]): void {
