@@ -92,7 +92,7 @@ export function compose(options: KeyOptions, face: Source['face'], { commands, a
 /** Commands that Redis answers: pool → Redis → batching → delete queue → order → tracing → near tier → recording. */
 function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, room: Room): ComposedEngine {
   const { timeout, target } = settings;
-  const listeners = connectionListeners(room);
+  const listeners = connectionListeners(room, room.source);
   const isOwnPool = !(settings.pool && 'use' in settings.pool);
   const near = settings.near && openNearTier(settings.near, timeout, isOwnPool);
   const sharesPool = settings.pool === undefined || ('class' in settings.pool && settings.pool.class === SharedConnection);

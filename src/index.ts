@@ -53,6 +53,6 @@ export { Lock, type LockOptions } from './lock/lock.js';
 export type { ConnectionOptions, NearOptions, NodeRedisOptions, StoreOptions } from './options/options.js';
 export { CoherentMemory, coherentMemory } from './store/coherent-memory.js';
 export { createPool, nullStore, RedisStore, redisStore } from './store/store.js';
-export type { BreakerState, CommandTrace, EntryEvent, LoadTrace, ReadEvent, Source, StoreEvents } from './telemetry/events.js';
+export type { BreakerState, CommandTrace, EntryEvent, LoadTrace, OutageEvent, ReadEvent, Source, StoreEvents } from './telemetry/events.js';
 export type { NearHolding, StatsOptions, StoreStats, TierStats } from './telemetry/stats.js';
 export type { Milliseconds, Ttl, TtlOptions } from './ttl.js';

@@ -13,6 +13,8 @@ import {
 } from '../../src/index.js';
 import { createKeyv } from '../../src/keyv.js';
 import type { BreakerState } from '../../src/telemetry/events.js';
+import { FaultProxy } from '../support/chaos/proxy.js';
+import { Random } from '../support/chaos/random.js';
 import { cacheOf } from '../support/internals.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
@@ -26,21 +28,35 @@ function byHand(options = {}) {
   const state = { now: 0, status: 'ready' as Status, changes: [] as BreakerState[] };
   const breaker = new Breaker(
     { threshold: 3, cooldown: 100, maxCooldown: 300, ...options },
+    1000,
     () => state.status,
     (changed) => state.changes.push(changed),
     () => state.now,
   );
   const fail = (times: number, error: Error = timedOut) => {
-    for (let i = 0; i < times; i++) breaker.failed(error, true);
+    for (let i = 0; i < times; i++) breaker.failed(error, 0, breaker.state === 'half-open');
   };
-  return { breaker, state, fail };
+  /** Trials that are answered, each after this time. @returns how many it took to close */
+  const recover = (after = 0) => {
+    for (let trials = 1; trials < 100; trials++) {
+      if (breaker.check() !== undefined) state.now += 1000;
+      else {
+        state.now += after;
+        breaker.answered(true);
+      }
+      if (breaker.state === 'closed') return trials;
+    }
+    return Number.POSITIVE_INFINITY;
+  };
+  return { breaker, state, fail, recover };
 }
 
 describe('breaker', () => {
   it('opens after as many failures in a row as it is told, and any answer in between starts the count anew', () => {
-    const { breaker, fail } = byHand();
+    const { breaker, state, fail } = byHand();
     fail(2);
-    breaker.answered();
+    breaker.answered(false);
+    state.now += 2000;
     fail(2);
     expect([breaker.state, breaker.check()]).to.deep.equal(['closed', undefined]);
     fail(1);
@@ -59,8 +75,59 @@ describe('breaker', () => {
 
   it('counts a call that failed only where nothing was answered since it began', () => {
     const { breaker } = byHand();
-    for (let i = 0; i < 10; i++) breaker.failed(timedOut, false);
+    for (let i = 0; i < 10; i++) breaker.failed(timedOut, 20, false);
     expect(breaker.state).to.equal('closed');
+  });
+
+  it('opens when most calls of the last second fail, and not for some slow ones among many', () => {
+    const { breaker, state } = byHand({ threshold: 5 });
+    for (let i = 0; i < 200; i++) {
+      breaker.failed(timedOut, 20, false);
+      state.now += 100;
+    }
+    expect(breaker.state).to.equal('closed');
+    for (let i = 0; i < 30; i++) {
+      breaker.failed(timedOut, 8, false);
+      state.now += 50;
+    }
+    expect(breaker.state).to.equal('open');
+  });
+
+  it('does not close for trials that are slow, nor for calls that were sent before it opened', () => {
+    const { breaker, state, fail, recover } = byHand();
+    fail(3);
+    breaker.answered(false);
+    expect(breaker.state).to.equal('open');
+    expect(recover(501)).to.equal(Number.POSITIVE_INFINITY);
+    state.now += 300;
+    expect(recover(400)).to.equal(1);
+  });
+
+  it('asks for more quick trials each time it opens again soon, and for one after a calm time', () => {
+    const { state, fail, recover } = byHand();
+    const asked: number[] = [];
+    for (let i = 0; i < 6; i++) {
+      fail(3);
+      state.now += 300;
+      asked.push(recover());
+      state.now += 1000;
+    }
+    expect(asked).to.deep.equal([1, 2, 4, 8, 16, 16]);
+    state.now += 10_000;
+    fail(3);
+    state.now += 300;
+    expect(recover()).to.equal(1);
+  });
+
+  it('tries once before the cooldown is over if Redis answers late', () => {
+    const { breaker, state, fail } = byHand();
+    fail(3);
+    breaker.answeredLate();
+    expect(breaker.check()).to.equal(undefined);
+    state.now += 100;
+    fail(1);
+    breaker.answeredLate();
+    expect(breaker.check()).to.not.equal(undefined);
   });
 
   it('takes a refusal of the command for an answer, and one of the whole server for a failure', () => {
@@ -100,7 +167,7 @@ describe('breaker', () => {
       expect(breaker.state).to.equal('open');
     }
     expect(breaker.check()).to.equal(undefined);
-    breaker.answered();
+    breaker.answered(true);
     expect(breaker.state).to.equal('closed');
   });
 
@@ -119,8 +186,9 @@ describe('breaker', () => {
     }
     state.now += 300;
     breaker.check();
-    breaker.answered();
+    breaker.answered(true);
     expect(breaker.state).to.equal('closed');
+    state.now += 20_000;
     fail(3);
     state.now += 100;
     expect(breaker.check()).to.equal(undefined);
@@ -189,9 +257,36 @@ describe('breaker of a store', () => {
       const redis = await rawClient(server);
       expect((await commandStats(redis))['get']).to.equal(1);
       redis.destroy();
-      // The answer to the one that was given up says that Redis is there.
-      await until(() => store.breaker === 'closed', 5000);
+      // The answer to the one that was given up says that Redis is there, before the cooldown is over.
+      await until(async () => (await store.get('k')) === 1 && store.breaker === 'closed', 5000);
       expect(await store.get('k')).to.equal(1);
+      await server.stop();
+    });
+  }
+
+  for (const [kind, options] of Object.entries(kinds)) {
+    it(`opens when Redis is slower than the deadline of most calls, and closes when it is quick again: ${kind}`, async () => {
+      const server = await RedisServer.start();
+      const proxy = await FaultProxy.start(server.port, new Random(1));
+      const store = openStore({ location: proxy.location, timeout: 300, ...options });
+      await store.set('k', 1);
+      proxy.become({ kind: 'late', by: 350, jitter: 50 });
+      await until(() => {
+        void store.get('k');
+        return store.breaker === 'open';
+      }, 5000);
+      // Late answers keep coming, and trials fail.
+      let refused = 0;
+      for (let i = 0; i < 100; i++) {
+        void store.get('k');
+        if (store.breaker !== 'closed') refused++;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      expect(refused).to.equal(100);
+      proxy.become({ kind: 'open' });
+      await until(async () => (await store.get('k')) === 1 && store.breaker === 'closed', 5000);
+      await store.disconnect();
+      await proxy.stop();
       await server.stop();
     });
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createClient } from '@redis/client';
 import { expect } from 'chai';
-import { ClientConnection } from '../../src/connection/client/client.js';
+import { openClient } from '../../src/connection/client/open-client.js';
 import { ConnectionError, createPool, RoundRobinPool, redisStore, type StoreOptions } from '../../src/index.js';
 import { createKeyv } from '../../src/keyv.js';
 import { certificates, otherCertificates } from '../support/certificates.js';
@@ -210,7 +210,7 @@ describe('disconnecting', () => {
     const server = await RedisServer.start();
     const redis = await rawClient(server);
     const connections = Array.from({ length: 5 }, () =>
-      ClientConnection.open({ name: 'left-behind', socket: { host: '127.0.0.1', port: server.port } }, 1000, () => {}),
+      openClient({ name: 'left-behind', socket: { host: '127.0.0.1', port: server.port } }, 1000, () => {}),
     );
     for (const connection of connections) connection.ready().catch(() => {});
     await Promise.all(connections.map((connection) => connection.close(0)));

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { ClientConnection } from '../../src/connection/client/client.js';
+import { openClient } from '../../src/connection/client/open-client.js';
 import type { Connection } from '../../src/connection/connection.js';
 import { DirectConnection } from '../../src/connection/direct/direct.js';
 import { rejection } from '../support/open.js';
@@ -20,7 +20,7 @@ describe('a connection', () => {
   after(() => server.stop());
 
   const kinds: Record<string, (onError: () => void) => Connection> = {
-    'node-redis': (onError) => ClientConnection.open({ url: server.url }, livenessTimeout, onError),
+    'node-redis': (onError) => openClient({ url: server.url }, livenessTimeout, onError),
     'a direct connection': (onError) =>
       new DirectConnection({ socket: { host: '127.0.0.1', port: server.port } }, 'auto', livenessTimeout, onError),
   };
@@ -75,7 +75,7 @@ describe('a client that connects to a new primary', () => {
     await once(proxy, 'listening');
     const { port } = proxy.address() as AddressInfo;
     const socket = { host: '127.0.0.1', port };
-    const connection = ClientConnection.open({ socket }, 2000, () => {});
+    const connection = openClient({ socket }, 2000, () => {});
     await connection.send(['PING']);
     const redis = await rawClient(server);
     await redis.replicaOf('127.0.0.1', 1);

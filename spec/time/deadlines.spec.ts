@@ -33,6 +33,20 @@ describe('deadlines', () => {
     for (const [i, time] of times.entries()) expect(passed[i], `${time}`).to.be.within(time - 1, time + 110);
   });
 
+  it('do not count time in which the process did not run', async () => {
+    let passed = false;
+    callAfter(300, () => {
+      passed = true;
+    });
+    for (let i = 0; i < 5; i++) {
+      block(400);
+      await turn();
+    }
+    await sleep(20);
+    expect(passed).to.equal(false);
+    await until(() => passed, 2000);
+  });
+
   it('keep no process alive once the work has settled, hardTimeout included, and keep it alive until then', async () => {
     // In a process of its own: the timer is shared, and other specs may have left deadlines.
     const script = join(__dirname, '..', 'support', 'deadlines-process.ts');

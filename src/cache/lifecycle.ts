@@ -1,6 +1,7 @@
 import type { ClosableCommands } from '../commands/local.js';
 import type { Status } from '../connection/connection.js';
 import type { GuardedPool } from '../connection/guard.js';
+import { greet } from '../connection/handshake.js';
 import { CacheError, ClosedError } from '../errors.js';
 import type { NearTier } from '../near/tier.js';
 import type { BreakerState } from '../telemetry/events.js';
@@ -73,7 +74,7 @@ export function remoteLifecycle({ pool, near, trackingPool, timeout, background,
     get near() {
       return near?.holding;
     },
-    ready: () => unawaited(named('ready', () => pool.probe((connection) => connection.ready()))),
+    ready: () => unawaited(named('ready', () => pool.probe((connection) => connection.ready().then(() => greet(connection))))),
     ping: () => unawaited(named('ping', () => pool.probe(async (connection) => void (await connection.send(['PING']))))),
     async disconnect() {
       near?.close();

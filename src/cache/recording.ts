@@ -4,6 +4,7 @@ import type { DeleteQueue, OnQueued } from '../commands/delete-queue.js';
 import { type CacheError, ConnectionError } from '../errors.js';
 import { type KeyNames, keyName } from '../keys/keyspace.js';
 import { type BreakerState, isTraced, type Source, trace } from '../telemetry/events.js';
+import { debug, Outages } from '../telemetry/outages.js';
 import type { CacheContext } from './context.js';
 
 /** Where records go. */
@@ -79,15 +80,20 @@ export function recordedCommands(commands: OrderedCommands, names: KeyNames, { c
   };
 }
 
-/** Emits the events of connections, and counts how often the circuit breaker opens from being closed. */
-export function connectionListeners({ counters, events }: Recorders) {
+/** Emits the events of connections and of outages, and counts how often the circuit breaker opens from being closed. */
+export function connectionListeners({ counters, events }: Recorders, source: Source) {
+  const outages = new Outages(events, counters, source);
   let before: BreakerState = 'closed';
   return {
-    onError: (error: CacheError): void => events.emit('error', error),
-    onBreaker(state: BreakerState): void {
+    onError(error: CacheError): void {
+      debug(() => `connection: ${error.code} ${error.message}`);
+      events.emit('error', error);
+    },
+    onBreaker(state: BreakerState, cause?: unknown): void {
       if (before === 'closed' && state === 'open') counters.opened++;
       before = state;
       events.emit('breaker', state);
+      outages.changed(state, cause);
     },
   };
 }

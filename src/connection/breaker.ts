@@ -7,7 +7,7 @@ import type { Status } from './connection.js';
 
 /** The option `breaker`. */
 export interface BreakerOptions {
-  /** Failures in a row, with no reply in between, that open the breaker, ≥ 1. Default 5. */
+  /** Failures that open the breaker: in a row, or as most calls of the time of a deadline, ≥ 1. Default 5. */
   readonly threshold?: number | undefined;
   /** Milliseconds from opening to the first trial, > 0. Each failed trial doubles it. Default 250. */
   readonly cooldown?: Milliseconds | undefined;
@@ -15,36 +15,58 @@ export interface BreakerOptions {
   readonly maxCooldown?: Milliseconds | undefined;
 }
 
+/** A breaker that opens again this soon after it closed asks for twice as many quick trials, up to `maxTrials`. */
+const relapse: Milliseconds = 10_000;
+const maxTrials = 16;
+
+/** A trial that takes more of the timeout does not close the breaker: with all calls sent again, Redis would be too slow once more. */
+const quickShare = 0.5;
+
 /**
  * A circuit breaker: during an outage calls fail at once instead of each waiting for its deadline. It opens after `threshold` failures
- * in a row, or at once when the connection is lost. It lets a trial through after the cooldown, or as soon as the connection is back. Any
- * reply closes it, an error reply too.
+ * in a row, after as many if most calls fail, or at once when the connection is lost. It lets a trial through after the cooldown, or as soon
+ * as the connection is back. Quick replies to trials close it, error replies too.
  */
 export class Breaker {
   readonly #options: ReturnType<typeof withDefaults>;
+  readonly #timeout: Milliseconds;
   readonly #status: () => Status;
-  readonly #onChange: (state: BreakerState) => void;
+  readonly #onChange: (state: BreakerState, cause: unknown) => void;
   readonly #now: () => Milliseconds;
+  readonly #failures: RecentCount;
   #state: BreakerState = 'closed';
-  #failures = 0;
+  #inARow = 0;
   /** The cooldown of the next opening. */
   #nextCooldown: Milliseconds;
   #openUntil = 0;
+  #closedAt = Number.NEGATIVE_INFINITY;
+  /** Whether a trial is under way. */
+  #isTrying = false;
+  #trialBegan = 0;
+  /** Quick replies that close it, and those that are missing yet. */
+  #trials = 1;
+  #trialsLeft = 1;
+  /** Whether a late answer may start a trial before the cooldown is over. */
+  #isAwaitingSign = false;
   #wasReady = false;
   /** Shared by all calls of one opening: creating it would be most of the cost of a refused call. */
   #error = new BreakerOpenError();
 
+  /** `timeout`: the deadline of a call. */
   constructor(
     options: BreakerOptions,
+    timeout: Milliseconds,
     status: () => Status,
-    onChange: (state: BreakerState) => void = () => {},
+    onChange: (state: BreakerState, cause: unknown) => void = () => {},
     now: () => Milliseconds = () => performance.now(),
   ) {
     this.#options = withDefaults(options);
+    this.#timeout = timeout;
     this.#nextCooldown = this.#options.cooldown;
     this.#status = status;
     this.#onChange = onChange;
     this.#now = now;
+    this.#failures = new RecentCount(timeout, now);
   }
 
   get state(): BreakerState {
@@ -54,62 +76,127 @@ export class Breaker {
   /** @returns the error for a call that must not be sent; `undefined` for a call that may, as a trial if the breaker is not closed */
   check(): BreakerOpenError | undefined {
     if (this.#state === 'closed') return undefined;
-    if (this.#state === 'open') {
-      const ready = this.#status() === 'ready';
-      const back = ready && !this.#wasReady;
-      this.#wasReady = ready;
-      if (back || this.#now() >= this.#openUntil) {
-        this.#become('half-open');
-        return undefined;
-      }
+    if (this.#state === 'open' && this.#isDue()) this.#become('half-open');
+    if (this.#state === 'open' || this.#isTrying) return this.#error;
+    this.#isTrying = true;
+    this.#trialBegan = this.#now();
+    return undefined;
+  }
+
+  #isDue(): boolean {
+    const ready = this.#status() === 'ready';
+    const back = ready && !this.#wasReady;
+    this.#wasReady = ready;
+    return back || this.#now() >= this.#openUntil;
+  }
+
+  /** Records a reply within the deadline. */
+  answered(isTrial: boolean): void {
+    this.#inARow = 0;
+    if (this.#state === 'closed' || !isTrial) return;
+    this.#isTrying = false;
+    const now = this.#now();
+    if (now - this.#trialBegan > this.#timeout * quickShare) this.#open(this.#error.cause);
+    else if (--this.#trialsLeft <= 0) {
+      this.#closedAt = now;
+      this.#nextCooldown = this.#options.cooldown;
+      this.#become('closed');
     }
-    return this.#error;
   }
 
-  answered(): void {
-    this.#failures = 0;
-    if (this.#state === 'closed') return;
-    this.#nextCooldown = this.#options.cooldown;
-    this.#become('closed');
+  /** Records a reply after the deadline: Redis is there, however slow it is. */
+  answeredLate(): void {
+    if (this.#state !== 'open' || !this.#isAwaitingSign) return;
+    this.#isAwaitingSign = false;
+    this.#openUntil = 0;
   }
 
-  /** Records a failed call. `silent`: nothing was answered since the call began. */
-  failed(error: unknown, silent: boolean): void {
+  /** Records a failed call. `answered`: how many other calls were answered in time since it began. */
+  failed(error: unknown, answered: number, isTrial: boolean): void {
     const unavailable = error instanceof UnavailableError;
     const lost = error instanceof ConnectionError && !(error instanceof BreakerOpenError);
     // An error reply is a reply.
-    if (error instanceof CommandError && !unavailable) this.answered();
-    else if (!unavailable && !lost && !(error instanceof TimeoutError)) this.#giveUpTrial();
+    if (error instanceof CommandError && !unavailable) this.answered(isTrial);
+    else if (!unavailable && !lost && !(error instanceof TimeoutError)) this.#giveUpTrial(isTrial);
     // The lost connection is another than the one that is ready: one node of several, or one that was just replaced.
-    else if (this.#state === 'half-open' && lost && this.#status() === 'ready') this.#giveUpTrial();
-    else if (this.#state === 'half-open' || (lost && this.#status() === 'reconnecting')) this.#open(error);
-    // If other calls were answered meanwhile, a shard or this one command is in trouble, not Redis.
-    else if (silent && ++this.#failures >= this.#options.threshold) this.#open(error);
+    else if (this.#state === 'half-open' && lost && this.#status() === 'ready') this.#giveUpTrial(isTrial);
+    else if ((this.#state === 'half-open' && isTrial) || (lost && this.#status() === 'reconnecting')) this.#open(error);
+    else if (this.#state === 'closed' && this.#isTooMuch(answered)) this.#open(error);
+  }
+
+  /** If most other calls were answered meanwhile, a shard or some commands are in trouble, not Redis. */
+  #isTooMuch(answered: number): boolean {
+    const recent = this.#failures.add();
+    if (answered === 0) this.#inARow++;
+    const { threshold } = this.#options;
+    return this.#inARow >= threshold || (recent >= threshold && recent > answered);
   }
 
   #open(cause: unknown): void {
     if (this.#state === 'open') return;
+    const now = this.#now();
+    if (this.#state === 'closed') {
+      this.#trials = now - this.#closedAt < relapse ? Math.min(maxTrials, this.#trials * 2) : 1;
+      this.#isAwaitingSign = true;
+    }
+    this.#trialsLeft = this.#trials;
     // A trial that Redis refuses costs next to nothing, and only a trial shows when Redis can serve again.
     const reached = cause instanceof UnavailableError;
     if (reached) this.#nextCooldown = this.#options.cooldown;
-    this.#openUntil = this.#now() + this.#nextCooldown;
+    this.#openUntil = now + this.#nextCooldown;
     if (!reached) this.#nextCooldown = Math.min(this.#options.maxCooldown, this.#nextCooldown * 2);
-    this.#failures = 0;
+    this.#inARow = 0;
+    this.#isTrying = false;
+    this.#failures.clear();
     this.#wasReady = this.#status() === 'ready';
     this.#error = new BreakerOpenError(cause);
     this.#become('open');
   }
 
   /** The trial said nothing about Redis (its caller gave up, the pool was full): the next call is the trial. */
-  #giveUpTrial(): void {
-    if (this.#state !== 'half-open') return;
+  #giveUpTrial(isTrial: boolean): void {
+    if (this.#state !== 'half-open' || !isTrial) return;
+    this.#isTrying = false;
     this.#openUntil = 0;
     this.#become('open');
   }
 
   #become(state: BreakerState): void {
     this.#state = state;
-    this.#onChange(state);
+    this.#onChange(state, this.#error.cause);
+  }
+}
+
+/** How much was counted in the last `span`, estimated from two of that length. */
+class RecentCount {
+  readonly #span: Milliseconds;
+  readonly #now: () => Milliseconds;
+  #since = Number.NEGATIVE_INFINITY;
+  #current = 0;
+  #previous = 0;
+
+  constructor(span: Milliseconds, now: () => Milliseconds) {
+    this.#span = span;
+    this.#now = now;
+  }
+
+  /** Counts one more. @returns the count */
+  add(): number {
+    const now = this.#now();
+    const age = now - this.#since;
+    if (age >= this.#span) {
+      const isNext = age < 2 * this.#span;
+      this.#previous = isNext ? this.#current : 0;
+      this.#current = 0;
+      this.#since = isNext ? this.#since + this.#span : now;
+    }
+    this.#current++;
+    return this.#current + this.#previous * (1 - (now - this.#since) / this.#span);
+  }
+
+  clear(): void {
+    this.#current = 0;
+    this.#previous = 0;
   }
 }
 

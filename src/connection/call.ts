@@ -21,8 +21,10 @@ export interface CallRecorder {
 /** One call under way. If its result is the reply of its first command, as mostly, both are one promise, which the deadline rejects. */
 export class Call implements Receiver, Expiring {
   readonly bounds: Bounds;
-  /** How many replies had come when the call began. */
+  /** How many replies had come in time when the call began. */
   readonly begunAt: number;
+  /** Whether the circuit breaker waits for its end. */
+  readonly isTrial: boolean;
   readonly deadline: Deadline;
   readonly #recorder: CallRecorder;
   #reply: Promise<Reply> | undefined;
@@ -31,10 +33,11 @@ export class Call implements Receiver, Expiring {
   #hasReply = false;
   #rejectCall: ((error: unknown) => void) | undefined;
 
-  constructor(recorder: CallRecorder, bounds: Bounds, begunAt: number) {
+  constructor(recorder: CallRecorder, bounds: Bounds, begunAt: number, isTrial: boolean) {
     this.#recorder = recorder;
     this.bounds = bounds;
     this.begunAt = begunAt;
+    this.isTrial = isTrial;
     this.deadline = new Deadline(bounds.timeout, this);
   }
 

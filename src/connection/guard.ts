@@ -16,7 +16,7 @@ export interface GuardOptions {
   readonly breaker: BreakerOptions | false;
   /** How many calls may be under way. */
   readonly maxPending: number;
-  readonly onBreaker?: ((state: BreakerState) => void) | undefined;
+  readonly onBreaker?: ((state: BreakerState, cause: unknown) => void) | undefined;
 }
 
 /** Bounds for some calls, in place of the store's. */
@@ -51,7 +51,8 @@ export class GuardedPool implements Pool, CallRecorder {
     this.#options = options;
     this.#bounds = { timeout: options.timeout, signal: undefined, probe: false };
     this.#owned = owned;
-    if (options.breaker !== false) this.#breaker = new Breaker(options.breaker, () => pool.status ?? 'idle', options.onBreaker);
+    if (options.breaker === false) return;
+    this.#breaker = new Breaker(options.breaker, options.timeout, () => pool.status ?? 'idle', options.onBreaker);
   }
 
   get status(): Status {
@@ -84,12 +85,12 @@ export class GuardedPool implements Pool, CallRecorder {
     const { maxPending } = this.#options;
     if (this.#pending >= maxPending) return Promise.reject(new OverloadedError(maxPending));
     const open = this.#breaker?.check();
-    return open === undefined ? this.#run(work, bounds) : Promise.reject(open);
+    return open === undefined ? this.#run(work, bounds, this.#breaker?.state === 'half-open') : Promise.reject(open);
   }
 
   /** Like `use`, but bypasses the breaker: a health check. */
   probe<T>(work: Work<T>): Promise<T> {
-    return this.#closing ? Promise.reject(new ClosedError()) : this.#run(work, { ...this.#bounds, probe: true });
+    return this.#closing ? Promise.reject(new ClosedError()) : this.#run(work, { ...this.#bounds, probe: true }, false);
   }
 
   /** The same pool with other bounds for its calls. */
@@ -107,34 +108,43 @@ export class GuardedPool implements Pool, CallRecorder {
   }
 
   succeeded(call: Call): void {
-    if (!call.bounds.probe) {
-      this.#replies++;
-      this.#breaker?.answered();
+    const inTime = this.#end(call);
+    if (call.bounds.probe) return;
+    if (!inTime) {
+      this.#breaker?.answeredLate();
+      return;
     }
-    this.#end(call);
+    this.#replies++;
+    this.#breaker?.answered(call.isTrial);
   }
 
   failed(call: Call, error: unknown): void {
+    const inTime = this.#end(call);
     const { probe } = call.bounds;
-    if (!probe && error instanceof CommandError && !(error instanceof UnavailableError)) this.#replies++;
-    if (!this.#end(call)) return;
+    const isReply = error instanceof CommandError && !(error instanceof UnavailableError);
+    if (!inTime) {
+      if (!probe && isReply) this.#breaker?.answeredLate();
+      return;
+    }
+    const answered = this.#replies - call.begunAt;
+    if (!probe && isReply) this.#replies++;
     if (error instanceof ConnectionError || error instanceof UnavailableError) this.#failedAt = performance.now();
-    if (!probe) this.#breaker?.failed(error, call.begunAt === this.#replies);
+    if (!probe) this.#breaker?.failed(error, answered, call.isTrial);
   }
 
   expired(call: Call, error: TimeoutError): void {
     this.#ended();
     const { probe, timeout } = call.bounds;
     if (probe) return;
-    const silent = call.begunAt === this.#replies;
+    const answered = this.#replies - call.begunAt;
     // A shorter deadline than the store's proves nothing.
-    if (timeout >= this.#options.timeout && silent) this.#failedAt = performance.now();
-    this.#breaker?.failed(error, silent);
+    if (timeout >= this.#options.timeout && answered === 0) this.#failedAt = performance.now();
+    this.#breaker?.failed(error, answered, call.isTrial);
   }
 
-  #run<T>(work: Work<T>, bounds: Bounds): Promise<T> {
+  #run<T>(work: Work<T>, bounds: Bounds, isTrial: boolean): Promise<T> {
     this.#pending++;
-    const call = new Call(this, bounds, this.#replies);
+    const call = new Call(this, bounds, this.#replies, isTrial);
     let result: Promise<T>;
     try {
       result = this.#pool.use((connection) => work(new BorrowedConnection(connection, call)));

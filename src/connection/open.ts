@@ -1,13 +1,14 @@
 import { RESP_TYPES } from '@redis/client';
 import { ClosedError, ConnectionError } from '../errors.js';
 import { maxLateness } from '../time/deadlines.js';
-import { ClientConnection } from './client/client.js';
+import { keepOneListener } from './client/listeners.js';
+import { openClient, overClient } from './client/open-client.js';
 import type { Argument, Connection, OnError, Reply, Route, Status } from './connection.js';
 import { DirectConnection } from './direct/direct.js';
 import type { ParserClass } from './direct/parser.js';
 import { GuardedPool, type GuardOptions } from './guard.js';
 import { type Pool, type PoolClass, SharedConnection } from './pools.js';
-import { isReplyError, toConnectionError, toReplyError } from './reply-errors.js';
+import { isReplyError, toConnectionError, toReplyError, toSendError } from './reply-errors.js';
 import { slotOf, splitByNode } from './slots.js';
 import type { ExternalClient, Target } from './target.js';
 import { clusterConnection } from './topology/cluster.js';
@@ -71,6 +72,7 @@ class ExternalTopology implements Connection {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    keepOneListener(this.client, 1);
     this.client.off('error', this.#onClientError).setMaxListeners(this.client.getMaxListeners() - 1);
   }
 
@@ -108,7 +110,7 @@ class ExternalTopology implements Connection {
 
   readonly #onFailure = (error: unknown): never => {
     if (this.#closed) throw new ClosedError();
-    throw isReplyError(error) ? toReplyError(error as Error) : toConnectionError(error);
+    throw isReplyError(error) ? toReplyError(error as Error) : toSendError(error, this.client);
   };
 }
 
@@ -156,13 +158,13 @@ function connectionTo(target: Target, { parser, timeout, onError, tracker }: Ope
       return sentinelConnection(target.plan, { timeout, livenessTimeout, onError });
     case 'client': {
       const kind = kindOf(target.client);
-      if (kind === undefined || kind === 'client') return ClientConnection.over(target.client, livenessTimeout, onError);
+      if (kind === undefined || kind === 'client') return overClient(target.client, livenessTimeout, onError);
       return new ExternalTopology(target.client, kind, onError);
     }
     default: {
       const server = target.kind === 'server' ? target.options : {};
       if (parser) return new DirectConnection(server, parser, livenessTimeout, onError);
-      return ClientConnection.open(server, livenessTimeout, onError, tracker !== undefined);
+      return openClient(server, livenessTimeout, onError, tracker !== undefined);
     }
   }
 }

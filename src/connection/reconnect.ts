@@ -1,7 +1,7 @@
 import { AuthenticationError, ConnectionError } from '../errors.js';
 import { shown } from '../messages.js';
 import { clearInterval, performance, setImmediate, setInterval } from '../time/clock.js';
-import { maxLateness, tick } from '../time/deadlines.js';
+import { after, maxLateness, tick } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
 import type { OnError } from './connection.js';
 import { toConnectionError } from './reply-errors.js';
@@ -32,6 +32,21 @@ export function retryIn(strategy: unknown, retries: number, cause: unknown, onEr
   } catch (error) {
     onError(new ConnectionError(`the reconnectStrategy failed: ${(error as Error)?.message}`, { cause: error }));
     return reconnectStrategy(retries, cause);
+  }
+}
+
+/** Times one step of connecting at a time. Time in which the process was busy does not count: what has arrived is read first. */
+export class ConnectTimer {
+  #cancel = (): void => {};
+
+  /** Calls `act` after `time`, unless it ends before. 0 for ever. */
+  begin(time: Milliseconds, act: () => void): void {
+    this.#cancel();
+    this.#cancel = time > 0 ? after(time, act) : () => {};
+  }
+
+  end(): void {
+    this.#cancel();
   }
 }
 

@@ -17,6 +17,9 @@ export function parseTarget(options: ConnectionOptions): Target {
   check('readFrom', "'primary' or 'replica'", readFrom, [undefined, 'primary', 'replica'].includes(readFrom));
   if (client !== undefined) {
     check('client', 'a client, cluster, sentinel or pool of node-redis 5 or later', client, kindOf(client) !== undefined);
+    // node-redis does not prefix what is sent as it is, as all commands of a store are.
+    const prefix = client.options?.keyPrefix ?? client._keyPrefix;
+    checkUnshown('client', 'one without `keyPrefix`: give the store the option `keyPrefix` instead', prefix === undefined);
     refuseBeside('client', options, ['location', 'pool', 'parser', 'cluster', 'sentinel', 'readFrom']);
     return { kind: 'client', client };
   }

@@ -2,6 +2,7 @@ import { tracingChannel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import type { ArgumentError, CacheError } from '../errors.js';
 import { warn } from '../messages.js';
+import type { Milliseconds } from '../ttl.js';
 
 /**
  * The state of the circuit breaker.
@@ -18,6 +19,8 @@ export interface StoreEvents {
   error: [error: CacheError | ArgumentError];
   /** The circuit breaker changed its state. */
   breaker: [state: BreakerState];
+  /** An outage began or is over. One event each, however many operations fail. */
+  outage: [outage: OutageEvent];
   /** A read found a value. One event per key. */
   hit: [read: ReadEvent & { readonly bytes: number }];
   /** A read found no value. A failed read emits `error` instead. One event per key. */
@@ -42,11 +45,31 @@ export interface EntryEvent {
   readonly key: string | undefined;
 }
 
+/** An outage: the time in which the circuit breaker was not closed. */
+export interface OutageEvent {
+  /** Whether it begins or ends. */
+  readonly phase: 'begin' | 'end';
+  /** The failure that opened the breaker. */
+  readonly cause: unknown;
+  /** How long it has lasted, in milliseconds. */
+  readonly duration: Milliseconds;
+  /** How many operations have failed during it. */
+  readonly failures: number;
+}
+
 /** An emitter that needs no listener for `error`, and whose listeners cannot break the operation that emits. */
 export class Events {
   readonly #emitter = new EventEmitter<StoreEvents>();
   /** Whether an event has listeners, for callers to check before they build a payload. To ask the emitter would cost more than a read. */
-  readonly heard: Record<keyof StoreEvents, boolean> = { error: false, breaker: false, hit: false, miss: false, set: false, delete: false };
+  readonly heard: Record<keyof StoreEvents, boolean> = {
+    error: false,
+    breaker: false,
+    outage: false,
+    hit: false,
+    miss: false,
+    set: false,
+    delete: false,
+  };
   #warned = false;
 
   on<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): void {

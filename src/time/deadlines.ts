@@ -5,7 +5,7 @@ import { clearImmediate, clearInterval, now, setImmediate, setInterval } from '.
 /** Period of the timer that all deadlines share: a deadline passes up to this much late. */
 export const tick: Milliseconds = 50;
 
-/** How much later at most a deadline passes if the process was busy. */
+/** How much later at most a deadline passes if the process was a little busy. */
 export const maxLateness: Milliseconds = 3 * tick;
 
 export interface Expiring {
@@ -19,6 +19,8 @@ let recent: { readonly key: number; readonly head: Deadline } | undefined;
 let pending = 0;
 let timer: NodeJS.Timeout | undefined;
 let lastTick = 0;
+/** Time in which the process did not run, such as that of a long computation or of SIGSTOP: it counts for no deadline. */
+let lost: Milliseconds = 0;
 
 /**
  * A moment at which something expires, unless it is cancelled before. All deadlines share one coarse timer, which keeps the process alive
@@ -33,7 +35,7 @@ export class Deadline {
   /** Without `expiring`, it is the head of a list. */
   constructor(time: Milliseconds, expiring?: Expiring) {
     const start = now();
-    const due = start + time;
+    const due = start - lost + time;
     this.#due = due;
     this.#expiring = expiring;
     const key = Math.floor(due / tick);
@@ -62,7 +64,7 @@ export class Deadline {
     return true;
   }
 
-  /** Expires what was due at that time, in the order in which it began. */
+  /** Expires what was due at that time, of which lost time is no part, in the order in which it began. */
   static expireDue(time: Milliseconds): void {
     const due: Deadline[] = [];
     recent = undefined;
@@ -101,8 +103,10 @@ function startTimer(start: number): void {
 
 function onTick(): void {
   const time = now();
-  // If the process was busy, only what was due at the tick before expires.
-  const due = time - lastTick > 2 * tick ? lastTick : time;
+  const lateness = time - lastTick - tick;
+  if (lateness > maxLateness) lost += lateness;
+  // If the process was a little busy, only what was due at the tick before expires.
+  const due = (lateness > tick && lateness <= maxLateness ? lastTick : time) - lost;
   lastTick = time;
   // Replies that have arrived are read before an immediate runs.
   setImmediate(() => Deadline.expireDue(due));

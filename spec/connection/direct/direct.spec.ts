@@ -238,7 +238,7 @@ describe('direct connection', () => {
     const credentialsProvider = { type: 'async-credentials-provider', credentials } as never;
     const store = openStore({ location: server.location, parser: 'auto', timeout: 300, credentialsProvider });
     expect(await store.get('k')).to.equal(undefined);
-    await until(async () => (await cacheOf(store).writer.set('k', 1)) === true, 5000);
+    await until(async () => (await cacheOf(store).writer.set('k', 1)) === true, 20_000);
     await store.disconnect();
     await server.stop();
   });

@@ -155,14 +155,3 @@ const kinds: Readonly<Record<string, Kind>> = {
   maxVersion: tlsVersion,
   lookup: { what: "a function like Node's `dns.lookup`", is: (value) => typeof value === 'function' },
 };
-
-/** The commands that begin a session. May ask the user's credentials provider. */
-export async function handshakeCommands(options: ClientOptions): Promise<string[][]> {
-  const { credentialsProvider: provider, database, name } = options;
-  const { username, password } = provider?.type === 'async-credentials-provider' ? await provider.credentials() : options;
-  const commands: string[][] = [];
-  if (password !== undefined) commands.push(username === undefined ? ['AUTH', password] : ['AUTH', username, password]);
-  if (name !== undefined) commands.push(['CLIENT', 'SETNAME', name]);
-  if (database) commands.push(['SELECT', String(database)]);
-  return commands;
-}

@@ -1,20 +1,23 @@
 import { RESP_TYPES } from '@redis/client';
-import { ClosedError, ReadOnlyError } from '../../errors.js';
-import { clearTimeout, performance, setTimeout } from '../../time/clock.js';
+import { ClosedError, ConnectionError, ReadOnlyError } from '../../errors.js';
+import { performance } from '../../time/clock.js';
 import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
-import { LivenessMonitor, replacementInterval } from '../reconnect.js';
-import { isReplyError, toConnectionError, toReplyError } from '../reply-errors.js';
+import { ConnectTimer, LivenessMonitor, replacementInterval } from '../reconnect.js';
+import { isReplyError, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
 import type { ExternalClient } from '../target.js';
 import { ClientTracking } from '../tracking/tracking.js';
-import type { ClientOptions } from './client-options.js';
-import { clientFactory, endClient, StandbyClients } from './make-client.js';
+import { keepOneListener } from './listeners.js';
+import { endClient, StandbyClients } from './make-client.js';
 
-interface Settings {
+export interface ClientSettings {
   /** Creates a client in place of the current one. Missing for an external client. */
   readonly make?: () => ExternalClient;
   readonly livenessTimeout: Milliseconds;
+  /** How long an attempt to connect may take; 0 if node-redis sees to that. */
+  readonly connectTimeout: Milliseconds;
+  readonly handshakeTimeout: Milliseconds;
   readonly commandTimeout: Milliseconds;
   readonly onError: OnError;
 }
@@ -25,7 +28,7 @@ interface Settings {
  * `livenessTimeout` milliseconds is replaced, and so is one whose server has become a replica.
  */
 export class ClientConnection implements Connection {
-  readonly #settings: Settings;
+  readonly #settings: ClientSettings;
   readonly #liveness: LivenessMonitor;
   readonly #standby: StandbyClients;
   #client!: ExternalClient;
@@ -33,29 +36,20 @@ export class ClientConnection implements Connection {
   #status: Status = 'idle';
   #connecting: Promise<void> | undefined;
   #settleConnecting: { resolve(): void; reject(error: Error): void } | undefined;
-  #handshakeTimer: NodeJS.Timeout | undefined;
+  readonly #connectTimer = new ConnectTimer();
   #lastError: unknown;
   #replacedAt = Number.NEGATIVE_INFINITY;
+  /** An external client has lost a reply: until it reconnects, its replies may be those of other commands. */
+  #isAstray = false;
   #tracking: ClientTracking | undefined;
 
-  private constructor(client: ExternalClient, settings: Settings) {
+  constructor(client: ExternalClient, settings: ClientSettings) {
     const { livenessTimeout } = settings;
     this.#settings = settings;
     this.#standby = new StandbyClients(livenessTimeout);
     this.#liveness = new LivenessMonitor(livenessTimeout, () => this.#replace(new Error(`no sign of life for ${livenessTimeout} ms`)));
     this.#attach(client);
     if (client.isReady) this.#status = 'ready';
-  }
-
-  /** Opens a connection with a client of our own. `tracked`: `track` will be called. */
-  static open(options: ClientOptions, livenessTimeout: Milliseconds, onError: OnError, tracked = false): ClientConnection {
-    const make = clientFactory(options, livenessTimeout, tracked);
-    return new ClientConnection(make(), { make, livenessTimeout, commandTimeout: options.commandOptions?.timeout ?? 0, onError });
-  }
-
-  /** Uses an external client: connects it if it is not connected yet, and never closes or replaces it. */
-  static over(client: ExternalClient, livenessTimeout: Milliseconds, onError: OnError): ClientConnection {
-    return new ClientConnection(client, { livenessTimeout, commandTimeout: 0, onError });
   }
 
   get client(): ExternalClient {
@@ -109,13 +103,15 @@ export class ClientConnection implements Connection {
 
   readonly #onReply = (reply: Reply): Reply => {
     this.#liveness.settled();
+    if (this.#isAstray) throw toConnectionError(this.#lastError);
     return reply;
   };
 
   readonly #onFailure = (error: unknown): never => {
     this.#liveness.settled();
     if (this.#status === 'closed') throw new ClosedError();
-    if (!isReplyError(error)) throw toConnectionError(error);
+    if (this.#isAstray) throw toConnectionError(this.#lastError);
+    if (!isReplyError(error)) throw toSendError(error, this.#client);
     const refused = toReplyError(error as Error);
     if (refused instanceof ReadOnlyError) void this.#replaceByPrimary();
     throw refused;
@@ -126,21 +122,24 @@ export class ClientConnection implements Connection {
     // node-redis's own timeout makes an AbortSignal for each command, and no longer applies once the command is written.
     this.#sender = client.withCommandOptions({ timeout: this.#settings.commandTimeout, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
     client.on('connect', this.#onConnect).on('ready', this.#onReady).on('error', this.#onClientError);
-    client.on('terminated', this.#onTerminated).on('end', this.#onEnd);
+    client.on('terminated', this.#onTerminated).on('end', this.#onEnd).on('reconnecting', this.#onAttempt);
     this.#tracking?.attach(client);
     // Many stores on one client are no leak.
     client.setMaxListeners(client.getMaxListeners() + 1);
   }
 
   #detach(client: ExternalClient): void {
-    clearTimeout(this.#handshakeTimer);
+    this.#connectTimer.end();
     this.#tracking?.detach();
     // A client of our own may still report the end of its last attempt to connect, which without a listener would crash the process. This
-    // listener is added before the other is removed: removing the last one would leave it on the emitter below the node-redis client.
+    // listener is added before the other is removed, for one has to stay.
     if (this.#settings.make) client.on('error', () => {});
-    else client.setMaxListeners(client.getMaxListeners() - 1);
+    else {
+      keepOneListener(client, 6);
+      client.setMaxListeners(client.getMaxListeners() - 1);
+    }
     client.off('connect', this.#onConnect).off('ready', this.#onReady).off('error', this.#onClientError);
-    client.off('terminated', this.#onTerminated).off('end', this.#onEnd);
+    client.off('terminated', this.#onTerminated).off('end', this.#onEnd).off('reconnecting', this.#onAttempt);
   }
 
   /** Resolves with the first `ready`, rejects with the first error: node-redis's own promise is pending while it retries. */
@@ -149,7 +148,7 @@ export class ClientConnection implements Connection {
     return new Promise<void>((resolve, reject) => {
       this.#settleConnecting = { resolve, reject };
       // If the application is connecting its client already, `ready` will follow.
-      if (!this.#client.isOpen) this.#client.connect().catch(this.#onTerminated);
+      if (!this.#client.isOpen) this.#open();
     }).finally(() => {
       this.#connecting = undefined;
       this.#settleConnecting = undefined;
@@ -168,6 +167,11 @@ export class ClientConnection implements Connection {
     this.#settleConnecting?.reject(toConnectionError(this.#lastError));
     endClient(old);
     this.#settings.onError(toConnectionError(this.#lastError));
+    this.#open();
+  }
+
+  #open(): void {
+    this.#onAttempt();
     this.#client.connect().catch(this.#onTerminated);
   }
 
@@ -185,36 +189,47 @@ export class ClientConnection implements Connection {
     this.#standby.retire(old);
   }
 
-  /** The socket is connected. The handshake must follow in time. */
-  readonly #onConnect = (): void => {
-    clearTimeout(this.#handshakeTimer);
-    if (!this.#settings.make) return;
-    const { livenessTimeout: time } = this.#settings;
-    this.#handshakeTimer = setTimeout(() => this.#replace(new Error(`no handshake within ${time} ms`)), time);
-  };
+  /** An attempt to connect begins. With a strategy of the user's own, node-redis counts attempts, and so it has to end them too. */
+  readonly #onAttempt = (): void => this.#waitFor('connection', this.#settings.connectTimeout);
+
+  /** The socket is connected. */
+  readonly #onConnect = (): void => this.#waitFor('handshake', this.#settings.handshakeTimeout);
+
+  #waitFor(what: string, time: Milliseconds): void {
+    if (this.#settings.make) this.#connectTimer.begin(time, () => this.#replace(new Error(`no ${what} within ${time} ms`)));
+  }
 
   readonly #onReady = (): void => {
-    clearTimeout(this.#handshakeTimer);
+    this.#connectTimer.end();
     if (this.#status === 'closed') return;
     this.#status = 'ready';
+    this.#isAstray = false;
     this.#lastError = undefined;
     this.#settleConnecting?.resolve();
   };
 
   readonly #onClientError = (error: unknown): void => {
     if (this.#status === 'closed') return;
-    // After bytes that are no reply, node-redis goes on with one reply too few: later replies would answer other commands.
-    if (this.#settings.make && this.#client.isReady && !isReplyError(error)) {
-      this.#replace(error as Error);
-      return;
-    }
+    let cause = error;
     if (!this.#client.isReady) {
-      clearTimeout(this.#handshakeTimer);
+      this.#connectTimer.end();
       this.#status = this.#client.isOpen ? 'reconnecting' : 'idle';
       this.#lastError = error;
+    } else if (!isReplyError(error)) {
+      // After bytes that are no reply, or a listener that throws, node-redis goes on with a reply too few: later ones would answer other commands.
+      if (this.#settings.make) {
+        this.#replace(error as Error);
+        return;
+      }
+      this.#isAstray = true;
+      this.#status = 'reconnecting';
+      cause = new ConnectionError(`the client lost a reply: destroy it and connect it again (${(error as Error)?.message})`, {
+        cause: error,
+      });
+      this.#lastError = cause;
     }
-    this.#settleConnecting?.reject(toConnectionError(error));
-    this.#settings.onError(toConnectionError(error));
+    this.#settleConnecting?.reject(toConnectionError(cause));
+    this.#settings.onError(toConnectionError(cause));
   };
 
   /** The reconnect strategy gave up. The next call tries again. */
@@ -225,8 +240,10 @@ export class ClientConnection implements Connection {
     this.#settleConnecting?.reject(toConnectionError(error));
   };
 
-  /** The application closed its client. The next call connects it again. */
+  /** The application closed the client. The next call connects one of ours again; one of its own it may connect itself. */
   readonly #onEnd = (): void => {
-    if (this.#status === 'ready') this.#status = 'idle';
+    if (this.#status === 'closed') return;
+    this.#status = this.#settings.make ? 'idle' : 'reconnecting';
+    this.#lastError = new Error('the application closed the client');
   };
 }

@@ -4,7 +4,7 @@ import type { Milliseconds } from '../../ttl.js';
 import { reconnectStrategy } from '../reconnect.js';
 import type { ExternalClient } from '../target.js';
 import { trackable } from '../tracking/tracking.js';
-import type { ClientOptions } from './client-options.js';
+import type { ClientOptions, SocketOptions } from './client-options.js';
 
 type OwnClient = ReturnType<typeof createClient>;
 
@@ -28,16 +28,27 @@ export function makeClient(options: ClientOptions): OwnClient {
 /** Bytes that a socket takes before it has to drain. With Node's 16 KiB the sets of one tick leave in many writes, each in its own turn. */
 const writableHighWaterMark = 2 ** 20;
 
-/** A factory of clients that reconnect for ever with our backoff. `tracked`: clients that can be tracked. */
-export function clientFactory(options: ClientOptions, connectTimeout: Milliseconds, tracked: boolean): () => ExternalClient {
+/**
+ * A factory of clients that reconnect for ever with our backoff. `tracked`: clients that can be tracked. Its `connectTimeout` is 0 if the
+ * clients end an attempt to connect themselves: node-redis counts time in which the process was busy, but it must count the attempts for
+ * a strategy of the user's.
+ */
+export function clientFactory(
+  options: ClientOptions,
+  timeout: Milliseconds,
+  tracked: boolean,
+): { readonly make: () => ExternalClient; readonly connectTimeout: Milliseconds } {
+  const { connectTimeout, reconnectStrategy: strategy } = (options.socket ?? {}) as SocketOptions;
+  const isTheirs = connectTimeout !== undefined || strategy !== undefined;
   const socket: object = {
-    connectTimeout,
+    connectTimeout: isTheirs ? timeout : 0,
     writableHighWaterMark,
     reconnectStrategy: (retries: number, cause: Error) => reconnectStrategy(retries, cause),
     ...options.socket,
   };
   const own = { ...options, disableOfflineQueue: options.disableOfflineQueue ?? true, socket } as ClientOptions;
-  return () => (tracked ? trackable(own, makeClient) : makeClient(own)) as ExternalClient;
+  const make = (): ExternalClient => (tracked ? trackable(own, makeClient) : makeClient(own)) as ExternalClient;
+  return { make, connectTimeout: isTheirs ? 0 : timeout };
 }
 
 /** Destroys a client of our own for good, also a socket that is still connecting. Errors that it reports later must find a listener. */

@@ -4,9 +4,10 @@ import { ClosedError, type ConnectionError, ReadOnlyError } from '../../errors.j
 import { clearTimeout, performance, setImmediate, setTimeout } from '../../time/clock.js';
 import { waitAtMost, withTimeout } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
-import { type ClientOptions, handshakeCommands, type SocketOptions } from '../client/client-options.js';
+import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import type { Argument, Caller, Connection, OnError, Receiver, Reply, Route, Status } from '../connection.js';
-import { LivenessMonitor, replacementInterval, retryIn } from '../reconnect.js';
+import { credentialsTimeout, greet, handshakeCommands } from '../handshake.js';
+import { ConnectTimer, LivenessMonitor, replacementInterval, retryIn } from '../reconnect.js';
 import { toConnectionError, toReplyError } from '../reply-errors.js';
 import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
 
@@ -38,8 +39,8 @@ export class DirectConnection implements Connection {
     this.#Parser = parser === 'auto' ? ReplyParser : parser;
     this.#onError = onError;
     this.#livenessTimeout = livenessTimeout;
-    const dead = new Error(`no sign of life for ${livenessTimeout} ms`);
-    this.#liveness = new LivenessMonitor(livenessTimeout, () => this.#socket?.destroy(dead));
+    const dead = (): unknown => this.#socket?.destroy(new Error(`no sign of life for ${livenessTimeout} ms`));
+    this.#liveness = new LivenessMonitor(livenessTimeout, dead);
   }
 
   get status(): Status {
@@ -70,7 +71,6 @@ export class DirectConnection implements Connection {
     this.#disconnect(new ClosedError());
   }
 
-  /** Waits until every command in flight is answered, at most for `time`. */
   async #drained(time: Milliseconds): Promise<void> {
     if (this.#pending.length > 0) await waitAtMost(new Promise<void>((resolve) => this.#onDrained.push(resolve)), time);
   }
@@ -126,6 +126,8 @@ export class DirectConnection implements Connection {
 
   async #connect(): Promise<void> {
     try {
+      // First, for a server closes a connection that says nothing for long.
+      const handshake = await withTimeout(handshakeCommands(this.#options), credentialsTimeout);
       const socket = await this.#openSocket();
       const handlers = this.#replyHandlers(socket);
       const parser = new this.#Parser(handlers);
@@ -137,8 +139,7 @@ export class DirectConnection implements Connection {
           handlers.returnFatalError(error as Error);
         }
       });
-      const handshake = await withTimeout(handshakeCommands(this.#options), this.#livenessTimeout);
-      await Promise.all(handshake.map((args) => this.#enqueue(args)));
+      await Promise.all([...handshake.map((args) => this.#enqueue(args)), greet({ send: (args) => this.#enqueue(args) })]);
       if (this.#status === 'closed') throw new ClosedError();
       this.#status = 'ready';
       this.#lastError = undefined;
@@ -150,20 +151,22 @@ export class DirectConnection implements Connection {
   }
 
   #openSocket(): Promise<Socket> {
+    if (this.#status === 'closed') return Promise.reject(new ClosedError());
     const { reconnectStrategy: _, ...socketOptions } = (this.#options.socket ?? {}) as SocketOptions;
     const { host = 'localhost', port = 6379, tls, connectTimeout = this.#livenessTimeout, ...rest } = socketOptions;
     const options = { noDelay: true, keepAlive: true, ...rest, ...(rest.path === undefined ? { host, port } : {}) };
     return new Promise((resolve, reject) => {
       const socket = tls ? connectTls(options as TlsOptions) : connectTcp(options as NetConnectOpts);
       this.#socket = socket;
-      socket.setTimeout(connectTimeout, () => socket.destroy(new Error(`no connection within ${connectTimeout} ms`)));
-      socket.once('close', () => reject(new Error('closed while connecting')));
+      const timer = new ConnectTimer();
+      timer.begin(connectTimeout, () => socket.destroy(new Error(`no connection within ${connectTimeout} ms`)));
+      socket.once('close', () => reject(new Error('closed while connecting'))).once('close', () => timer.end());
       socket.on('error', (error) => {
         this.#lastError = error;
         reject(error);
       });
       socket.once(tls ? 'secureConnect' : 'connect', () => {
-        socket.setTimeout(0);
+        timer.end();
         resolve(socket);
       });
     });

@@ -2,8 +2,8 @@ import { ClosedError, ConnectionError, UnsupportedError } from '../../errors.js'
 import { firstAnswer } from '../../time/deadlines.js';
 import { pause } from '../../time/waiting.js';
 import type { Milliseconds } from '../../ttl.js';
-import { ClientConnection } from '../client/client.js';
 import type { ClientOptions, SocketOptions } from '../client/client-options.js';
+import { openClient } from '../client/open-client.js';
 import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
 import { retryIn } from '../reconnect.js';
 import { toConnectionError } from '../reply-errors.js';
@@ -142,7 +142,7 @@ export class TopologyConnection implements Connection {
 
   openNode(address: string, further?: ClientOptions): Connection {
     const options = { ...placedAt(this.#plan.addresses(address), this.#plan.node), ...further };
-    const connection = ClientConnection.open(options, this.#options.livenessTimeout, this.#onNodeError, this.#tracking !== undefined);
+    const connection = openClient(options, this.#options.livenessTimeout, this.#onNodeError, this.#tracking !== undefined);
     this.#tracking?.add(connection);
     return connection;
   }
@@ -214,7 +214,7 @@ export class TopologyConnection implements Connection {
 /** Asks a node over a connection that is opened for this and closed again. Rejects with a TimeoutError after `time`. */
 export async function askOnce<T>(options: ClientOptions, time: Milliseconds, ask: (connection: Connection) => Promise<T>): Promise<T> {
   const socket = { ...options.socket, reconnectStrategy: false } as NonNullable<ClientOptions['socket']>;
-  const connection = ClientConnection.open({ ...options, socket }, time, () => {});
+  const connection = openClient({ ...options, socket }, time, () => {});
   try {
     return await firstAnswer([ask(connection)], time);
   } finally {

@@ -1,0 +1,102 @@
+import { createClient, createCluster } from '@redis/client';
+import { expect } from 'chai';
+import { closing, openStore, rejection } from '../../support/open.js';
+import { RedisServer } from '../../support/redis.js';
+import { until } from '../../support/until.js';
+
+describe('a client of the application', () => {
+  let server: RedisServer;
+  const made: { destroy(): void; isOpen: boolean }[] = [];
+  const create = (options: object = {}) => {
+    const client = createClient({ url: server.adminUrl, ...options });
+    made.push(client);
+    return client;
+  };
+
+  beforeEach(async () => {
+    server = await RedisServer.start();
+  });
+  afterEach(async () => {
+    for (const client of made.splice(0)) if (client.isOpen) client.destroy();
+    await server.stop();
+  });
+
+  it('is not trusted after it has lost a reply, until it is connected again', async () => {
+    const client = create();
+    client.on('error', () => {});
+    await client.connect();
+    let isFirst = true;
+    await client.subscribe('news', () => {
+      if (!isFirst) return;
+      isFirst = false;
+      throw new Error('a fault of the application');
+    });
+    const store = openStore({ client, breaker: false });
+    await store.mset(Array.from({ length: 50 }, (_, i): [string, string] => [`k${i}`, `v${i}`]));
+    void client.publish('news', 'x').catch(() => {});
+    const wrong: unknown[] = [];
+    const read = async (i: number): Promise<void> => {
+      const value = await store.get(`k${i}`);
+      if (value !== undefined && value !== `v${i}`) wrong.push([i, value]);
+    };
+    const reads: Promise<void>[] = [];
+    for (let i = 0; i < 100; i++) {
+      reads.push(read(i % 50));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    await Promise.all(reads);
+    expect(wrong).to.deep.equal([]);
+    expect(store.status).to.equal('reconnecting');
+    expect(store.errors.map(({ message }) => message).join('\n')).to.contain('lost a reply: destroy it and connect it again');
+    client.destroy();
+    await client.connect();
+    await until(async () => (await store.get('k1')) === 'v1', 3000);
+  });
+
+  it('is refused with a `keyPrefix`, which would be left out of what a store sends', () => {
+    const expected = 'expected `client` to be one without `keyPrefix`: give the store the option `keyPrefix` instead';
+    expect(() => openStore({ client: create({ keyPrefix: 'tenant:' }) })).to.throw(expected);
+    const cluster = createCluster({ rootNodes: [{ url: server.url }], keyPrefix: 'tenant:' } as never);
+    expect(() => openStore({ client: cluster as never })).to.throw(expected);
+  });
+
+  for (const when of ['before', 'after'] as const) {
+    it(`keeps the listeners that were added ${when} a store was there`, async () => {
+      const client = create();
+      const heard: unknown[] = [];
+      const listen = (): unknown => client.on('error', (error) => heard.push(error));
+      if (when === 'before') listen();
+      const store = openStore({ client });
+      await store.set('k', 1);
+      await store.disconnect();
+      if (when === 'after') listen();
+      await server.stop();
+      await until(() => heard.length > 0, 3000);
+    });
+  }
+
+  it('says that it is overloaded by the name of its own option', async () => {
+    const client = create({ commandsQueueMaxLength: 5 });
+    client.on('error', () => {});
+    const store = closing(openStore({ client, batch: false, onFailure: 'throw' }));
+    await store.ready();
+    const results = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => store.get(`k${i}`)));
+    const codes = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
+    expect(codes).to.have.lengthOf(15);
+    expect(new Set(codes)).to.deep.equal(new Set(['ERR_OVERLOADED']));
+    expect((await rejection(Promise.all(Array.from({ length: 20 }, (_, i) => store.get(`k${i}`))))).message).to.contain(
+      'commandsQueueMaxLength',
+    );
+  });
+
+  it('stays closed when the application has closed it', async () => {
+    const client = create();
+    client.on('error', () => {});
+    const store = openStore({ client });
+    await store.set('k', 1);
+    await client.close();
+    await store.get('k');
+    await store.get('k');
+    expect(client.isOpen).to.equal(false);
+  });
+});

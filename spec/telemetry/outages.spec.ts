@@ -1,0 +1,58 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import type { OutageEvent } from '../../src/index.js';
+import { compiled } from '../support/compiled.js';
+import { cacheOf } from '../support/internals.js';
+import { openStore } from '../support/open.js';
+import { freePort, RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
+
+describe('an outage', () => {
+  it('is told of once when it begins and once when it is over, however many calls fail', async () => {
+    const port = await freePort();
+    const store = openStore({ location: `127.0.0.1:${port}` });
+    const outages: OutageEvent[] = [];
+    store.on('outage', (outage) => outages.push(outage));
+    for (let i = 0; i < 1000; i++) await store.get(`k${i}`);
+    expect(outages.map(({ phase, failures }) => [phase, failures])).to.deep.equal([['begin', 0]]);
+    expect(outages[0]?.cause).to.include({ code: 'ERR_CONNECTION' });
+    const server = await RedisServer.start([], port);
+    await until(() => cacheOf(store).writer.set('k', 1), 10_000);
+    await until(() => outages.length > 1, 5000);
+    expect(outages).to.have.lengthOf(2);
+    expect(outages[1]).to.include({ phase: 'end' });
+    expect(outages[1]?.failures).to.be.at.least(1000);
+    expect(outages[1]?.duration).to.be.above(0);
+    expect(store.errors.length).to.be.at.least(1000);
+    await server.stop();
+  });
+
+  async function output(lines: string, env: Record<string, string> = {}): Promise<string> {
+    const script = `
+      const { redisStore } = require('${compiled('src/index.ts')}');
+      const store = redisStore('redis://user:s3cret@127.0.0.1:${await freePort()}');
+      ${lines}
+      (async () => {
+        for (let i = 0; i < 200; i++) await store.get('k' + i);
+        await store.disconnect();
+      })();`;
+    const { stderr } = await promisify(execFile)(process.execPath, ['-e', script], { env: { ...process.env, ...env } });
+    return stderr;
+  }
+
+  it('is a warning of the process where nothing listens, one for all of it', async () => {
+    const silent = await output('');
+    expect(silent.match(/REDIS_TIER_OUTAGE/g)).to.have.lengthOf(1);
+    expect(silent).to.match(/Redis at 127\.0\.0\.1:\d+ does not serve: .*ECONNREFUSED.*\(ERR_CONNECTION\)/);
+    expect(silent).to.not.contain('s3cret');
+    for (const event of ['error', 'outage']) expect(await output(`store.on('${event}', () => {});`)).to.equal('');
+  });
+
+  it('can be followed with NODE_DEBUG', async () => {
+    const log = await output("store.on('error', () => {});", { NODE_DEBUG: 'redis-tier' });
+    expect(log).to.match(/REDIS-TIER \d+: Redis at 127\.0\.0\.1:\d+: the circuit breaker is open/);
+    expect(log).to.match(/REDIS-TIER \d+: connection: ERR_CONNECTION/);
+    expect(log).to.not.contain('s3cret');
+  });
+});

@@ -1,0 +1,27 @@
+import { CommandError } from '../errors.js';
+import type { Milliseconds } from '../ttl.js';
+import type { ClientOptions } from './client/client-options.js';
+import type { Connection } from './connection.js';
+
+/** How long a credentials provider may take: an identity service that was idle needs seconds. */
+export const credentialsTimeout: Milliseconds = 10_000;
+
+/** The commands that begin a session. May ask the user's credentials provider. */
+export async function handshakeCommands(options: ClientOptions): Promise<string[][]> {
+  const { credentialsProvider: provider, database, name } = options;
+  const { username, password } = provider?.type === 'async-credentials-provider' ? await provider.credentials() : options;
+  const commands: string[][] = [];
+  if (password !== undefined) commands.push(username === undefined ? ['AUTH', password] : ['AUTH', username, password]);
+  if (name !== undefined) commands.push(['CLIENT', 'SETNAME', name]);
+  if (database) commands.push(['SELECT', String(database)]);
+  return commands;
+}
+
+/** Rejects unless this is a Redis that lets the user in. What it says of the command itself does not matter. */
+export async function greet(connection: Pick<Connection, 'send'>): Promise<void> {
+  try {
+    await connection.send(['PING']);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+  }
+}

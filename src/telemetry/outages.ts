@@ -1,0 +1,71 @@
+import { debuglog } from 'node:util';
+import { printable, warn } from '../messages.js';
+import { performance } from '../time/clock.js';
+import type { Milliseconds } from '../ttl.js';
+import type { BreakerState, Events, Source } from './events.js';
+import type { Counters } from './stats.js';
+
+const log = debuglog('redis-tier');
+
+/** Tells `NODE_DEBUG=redis-tier` what happens to connections. Never a value, a key or a password. */
+export function debug(message: () => string): void {
+  if (log.enabled) log('%s', printable(message()));
+}
+
+interface Current {
+  readonly at: Milliseconds;
+  /** How many operations had failed before it began. */
+  readonly failures: number;
+  readonly cause: unknown;
+  readonly isWarned: boolean;
+}
+
+/** Tells of each outage once when it begins and once when it is over, however many operations fail. */
+export class Outages {
+  readonly #events: Events;
+  readonly #counters: Counters;
+  readonly #source: Source;
+  #current: Current | undefined;
+
+  constructor(events: Events, counters: Counters, source: Source) {
+    this.#events = events;
+    this.#counters = counters;
+    this.#source = source;
+  }
+
+  /** The breaker has changed. `cause`: the failure that opened it. */
+  changed(state: BreakerState, cause: unknown): void {
+    debug(() => `${this.#place}: the circuit breaker is ${state}`);
+    if (state === 'open' && this.#current === undefined) this.#begin(cause);
+    else if (state === 'closed' && this.#current !== undefined) this.#end(this.#current);
+  }
+
+  get #place(): string {
+    const { address, port } = this.#source;
+    if (address === undefined) return 'Redis';
+    return port === undefined ? `Redis at ${address}` : `Redis at ${address}:${port}`;
+  }
+
+  #begin(cause: unknown): void {
+    const isWarned = !this.#events.heard.error && !this.#events.heard.outage;
+    // The failure itself is counted after the breaker has seen it.
+    this.#current = { at: performance.now(), failures: this.#counters.failures, cause, isWarned };
+    this.#events.emit('outage', { phase: 'begin', cause, duration: 0, failures: 0 });
+    if (!isWarned) return;
+    const { message = 'no answer', code = '' } = (cause ?? {}) as { message?: string; code?: string };
+    warn(
+      `${this.#place} does not serve: ${message} (${code}). Reads are misses and nothing is stored until it is back. ` +
+        'Listen to the events `error` or `outage` to be told instead of this warning',
+      'REDIS_TIER_OUTAGE',
+    );
+  }
+
+  #end({ at, failures: before, cause, isWarned }: Current): void {
+    this.#current = undefined;
+    const duration = performance.now() - at;
+    const failures = this.#counters.failures - before;
+    this.#events.emit('outage', { phase: 'end', cause, duration, failures });
+    if (isWarned)
+      warn(`${this.#place} is back after ${(duration / 1000).toFixed(1)} s. ${failures} operations failed`, 'REDIS_TIER_OUTAGE');
+  }
+}
