@@ -15,7 +15,7 @@ export interface BreakerOptions {
   readonly maxCooldown?: Milliseconds | undefined;
 }
 
-/** A breaker that opens again this soon after it closed asks for twice as many quick trials, up to `maxTrials`. */
+/** A breaker that opens for timeouts this soon after it closed asks for twice as many quick trials, up to `maxTrials`. */
 const relapse: Milliseconds = 10_000;
 const maxTrials = 16;
 
@@ -136,7 +136,8 @@ export class Breaker {
     if (this.#state === 'open') return;
     const now = this.#now();
     if (this.#state === 'closed') {
-      this.#trials = now - this.#closedAt < relapse ? Math.min(maxTrials, this.#trials * 2) : 1;
+      const isRelapse = cause instanceof TimeoutError && now - this.#closedAt < relapse;
+      this.#trials = isRelapse ? Math.min(maxTrials, this.#trials * 2) : 1;
       this.#isAwaitingSign = true;
     }
     this.#trialsLeft = this.#trials;

@@ -12,6 +12,9 @@ export function debug(message: () => string): void {
   if (log.enabled) log('%s', printable(message()));
 }
 
+/** Warnings begin at least this long after the last ones: a connection that is lost again and again is one trouble. */
+const warningInterval: Milliseconds = 60_000;
+
 interface Current {
   readonly at: Milliseconds;
   /** How many operations had failed before it began. */
@@ -26,6 +29,7 @@ export class Outages {
   readonly #counters: Counters;
   readonly #source: Source;
   #current: Current | undefined;
+  #warnedAt = Number.NEGATIVE_INFINITY;
 
   constructor(events: Events, counters: Counters, source: Source) {
     this.#events = events;
@@ -47,11 +51,14 @@ export class Outages {
   }
 
   #begin(cause: unknown): void {
-    const isWarned = !this.#events.heard.error && !this.#events.heard.outage;
+    const at = performance.now();
+    const isHeard = this.#events.heard.error || this.#events.heard.outage;
+    const isWarned = !isHeard && at - this.#warnedAt >= warningInterval;
     // The failure itself is counted after the breaker has seen it.
-    this.#current = { at: performance.now(), failures: this.#counters.failures, cause, isWarned };
+    this.#current = { at, failures: this.#counters.failures, cause, isWarned };
     this.#events.emit('outage', { phase: 'begin', cause, duration: 0, failures: 0 });
     if (!isWarned) return;
+    this.#warnedAt = at;
     const { message = 'no answer', code = '' } = (cause ?? {}) as { message?: string; code?: string };
     warn(
       `${this.#place} does not serve: ${message} (${code}). Reads are misses and nothing is stored until it is back. ` +
