@@ -1,5 +1,5 @@
 import type { ClosableCommands } from '../commands/local.js';
-import type { Status } from '../connection/connection.js';
+import type { Connection, Status } from '../connection/connection.js';
 import type { GuardedPool } from '../connection/guard.js';
 import { greet } from '../connection/handshake.js';
 import { CacheError, ClosedError } from '../errors.js';
@@ -74,7 +74,7 @@ export function remoteLifecycle({ pool, near, trackingPool, timeout, background,
     get near() {
       return near?.holding;
     },
-    ready: () => unawaited(named('ready', () => pool.probe((connection) => connection.ready().then(() => greet(connection))))),
+    ready: () => unawaited(named('ready', () => pool.probe(connected))),
     ping: () => unawaited(named('ping', () => pool.probe(async (connection) => void (await connection.send(['PING']))))),
     async disconnect() {
       near?.close();
@@ -82,6 +82,13 @@ export function remoteLifecycle({ pool, near, trackingPool, timeout, background,
       await Promise.all([closing, trackingPool?.close(timeout)]);
     },
   };
+}
+
+/** Resolves once a Redis has answered; of a cluster, once one of its nodes has. */
+async function connected(connection: Connection): Promise<void> {
+  await connection.ready();
+  // A PING would ask every primary. Each was asked for its slots.
+  if (connection.primaries === undefined) await greet(connection);
 }
 
 /** Of a store in this process: ready until it is closed. */

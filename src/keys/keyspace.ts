@@ -160,8 +160,8 @@ function siblingKey(special: string, redisKey: string, kind: keyof typeof siblin
   // A key without braces becomes the hash tag. Another one contains its own.
   const key = redisKey.includes('}') ? start + redisKey : `${start}{${redisKey}}`;
   if (hashTag(key) === hashTag(redisKey)) return key;
-  // No key in Redis begins with `@{`, and the text in these braces contains none.
-  return kind === 'lease' ? undefined : `${start}@{${redisKey.replace(/[{}%]/g, percent)}}`;
+  // No key in Redis begins with `@{`, and the text in these braces contains none. No other key is encoded as `%`.
+  return kind === 'lease' ? undefined : `${start}@{${redisKey.replace(/[{}%]/g, percent) || '%'}}`;
 }
 
 function encodePart(part: string): string {

@@ -19,7 +19,7 @@ interface Node {
 /** The nodes that serve a slot. */
 interface Shard {
   readonly primary: Node;
-  readonly replicas: readonly Node[];
+  replicas: readonly Node[];
 }
 
 /** A command under way. */
@@ -147,7 +147,8 @@ class ClusterNodes implements Nodes {
     if (call.route.divisible && call.args.length > 2 && (isReplyOf(error, 'try again') || isReplyOf(error, 'other slot'))) {
       return splitByNode(call.args, keyByKey, (part) => this.#sendKeyed(part, call.route, call.caller));
     }
-    const { primary, replicas = [] } = this.#slots[call.slot] ?? {};
+    const shard = this.#slots[call.slot];
+    const { primary, replicas = [] } = shard ?? {};
     if (error instanceof ConnectionError) {
       this.#connection.rediscover();
       // The primary can answer a read as well.
@@ -155,7 +156,10 @@ class ClusterNodes implements Nodes {
       return this.#deliver(call, this.#nodeFor(call));
     }
     // Also of a node that has left the cluster, or is cut off.
-    if (isReplyOf(error, 'cluster down')) this.#connection.rediscover();
+    if (isReplyOf(error, 'cluster down')) {
+      if (shard) shard.replicas = replicas.filter((replica) => replica !== from);
+      this.#connection.rediscover();
+    }
     const delay = call.retries === 0 && replicas.includes(from) ? 0 : retryDelays[call.retries];
     if (!(error instanceof UnavailableError) || isReplyOf(error, 'busy') || delay === undefined) throw error;
     call.retries++;
