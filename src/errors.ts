@@ -32,10 +32,8 @@ export type ErrorCode =
   | 'ERR_LOCK_LOST'
   | 'ERR_LOCK_FENCE';
 
-interface Details {
-  /** The error that caused this one. */
-  readonly cause?: unknown;
-}
+/** `cause`: the error that caused this one. */
+type Details = { readonly cause?: unknown };
 
 /** The parent of every error that an operation rejects with or emits. It never holds a value or a password. */
 export class CacheError extends Error {
