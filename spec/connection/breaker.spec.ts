@@ -73,7 +73,7 @@ describe('breaker', () => {
     expect(breaker.state).to.equal('open');
   });
 
-  it('counts a call that failed only where nothing was answered since it began', () => {
+  it('does not open for timeouts beside many more answers', () => {
     const { breaker } = byHand();
     for (let i = 0; i < 10; i++) breaker.failed(timedOut, 20, false);
     expect(breaker.state).to.equal('closed');
@@ -93,17 +93,34 @@ describe('breaker', () => {
     expect(breaker.state).to.equal('open');
   });
 
-  it('does not close for trials that are slow, nor for calls that were sent before it opened', () => {
+  it('does not open for calls that fail at once beside a node that is down, however many', () => {
+    const { breaker } = byHand();
+    for (let i = 0; i < 100; i++) {
+      breaker.failed(new ConnectionError('one of them'), 1, false);
+      breaker.answered(false);
+    }
+    expect(breaker.state).to.equal('closed');
+  });
+
+  it('does not close for calls that were sent before it opened, and closes for a slow trial in time', () => {
     const { breaker, state, fail, recover } = byHand();
     fail(3);
     breaker.answered(false);
     expect(breaker.state).to.equal('open');
-    expect(recover(501)).to.equal(Number.POSITIVE_INFINITY);
     state.now += 300;
-    expect(recover(400)).to.equal(1);
+    expect(recover(900)).to.equal(1);
   });
 
-  it('asks for more quick trials each time it opens again soon, and for one after a calm time', () => {
+  it('goes on to the next trial where the caller of one did not wait as long as others do', () => {
+    const { breaker, state, fail } = byHand();
+    fail(3);
+    state.now += 100;
+    expect(breaker.check()).to.equal(undefined);
+    breaker.abandoned(true);
+    expect(breaker.check()).to.equal(undefined);
+  });
+
+  it('asks for more trials each time it opens for timeouts again soon, and for one after a calm time', () => {
     const { state, fail, recover } = byHand();
     const asked: number[] = [];
     for (let i = 0; i < 6; i++) {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,7 +68,9 @@ export class RedisServer {
     running.add(this);
     for (let i = 0; i < 400; i++) {
       if (child.exitCode !== null) throw new Error(`${serverBinary} ended with ${child.exitCode}: ${output}`);
-      if (await accepts(this.#listening)) return;
+      // The unix socket comes after the port: without it, another server may have taken that port.
+      const hasSocket = !this.#args.includes('--unixsocket') || existsSync(this.unixSocket);
+      if (hasSocket && (await accepts(this.#listening))) return;
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
     throw new Error(`${serverBinary} does not accept connections: ${output}`);
@@ -131,6 +133,7 @@ export class RedisServer {
     const exit = once(this.#process, 'exit');
     this.#process.kill('SIGKILL');
     await exit;
+    rmSync(this.unixSocket, { force: true });
   }
 
   async stop(): Promise<void> {

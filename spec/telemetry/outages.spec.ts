@@ -17,6 +17,7 @@ describe('an outage', () => {
     for (let i = 0; i < 1000; i++) await store.get(`k${i}`);
     expect(outages.map(({ phase, failures }) => [phase, failures])).to.deep.equal([['begin', 0]]);
     expect(outages[0]?.cause).to.include({ code: 'ERR_CONNECTION' });
+    store.stats({ reset: true });
     const server = await RedisServer.start([], port);
     await until(() => cacheOf(store).writer.set('k', 1), 10_000);
     await until(() => outages.length > 1, 5000);

@@ -47,6 +47,14 @@ describe('deadlines', () => {
     await until(() => passed, 2000);
   });
 
+  it('get no time that was lost before they began', async () => {
+    await new Promise<void>((resolve) => callAfter(1, resolve));
+    block(3000);
+    const start = performance.now();
+    await new Promise<void>((resolve) => callAfter(200, resolve));
+    expect(performance.now() - start).to.be.below(1000);
+  });
+
   it('keep no process alive once the work has settled, hardTimeout included, and keep it alive until then', async () => {
     // In a process of its own: the timer is shared, and other specs may have left deadlines.
     const script = join(__dirname, '..', 'support', 'deadlines-process.ts');

@@ -123,8 +123,7 @@ export class Values {
     const time = timeout * Math.ceil(values / batchSize);
     // It is under way, also if nothing waits for it because the signal was aborted before.
     void unawaited(work);
-    const bounded = (): Promise<T> => withTimeout(work, time, time, 'the value was not decoded');
-    return signal ? abortable(signal, bounded) : bounded();
+    return withTimeout(signal ? abortable(signal, () => work) : work, time, time, 'the value was not decoded');
   }
 
   #answers(near: NearEntry | undefined): near is ReadableEntry {

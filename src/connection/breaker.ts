@@ -7,7 +7,7 @@ import type { Status } from './connection.js';
 
 /** The option `breaker`. */
 export interface BreakerOptions {
-  /** Failures that open the breaker: in a row, or as most calls of the time of a deadline, ≥ 1. Default 5. */
+  /** Failures that open the breaker: in a row, or timeouts within one `timeout` if most calls fail, ≥ 1. Default 5. */
   readonly threshold?: number | undefined;
   /** Milliseconds from opening to the first trial, > 0. Each failed trial doubles it. Default 250. */
   readonly cooldown?: Milliseconds | undefined;
@@ -15,25 +15,21 @@ export interface BreakerOptions {
   readonly maxCooldown?: Milliseconds | undefined;
 }
 
-/** A breaker that opens for timeouts this soon after it closed asks for twice as many quick trials, up to `maxTrials`. */
+/** A breaker that opens for timeouts this soon after it closed asks for twice as many trials in time, up to `maxTrials`. */
 const relapse: Milliseconds = 10_000;
 const maxTrials = 16;
-
-/** A trial that takes more of the timeout does not close the breaker: with all calls sent again, Redis would be too slow once more. */
-const quickShare = 0.5;
 
 /**
  * A circuit breaker: during an outage calls fail at once instead of each waiting for its deadline. It opens after `threshold` failures
  * in a row, after as many if most calls fail, or at once when the connection is lost. It lets a trial through after the cooldown, or as soon
- * as the connection is back. Quick replies to trials close it, error replies too.
+ * as the connection is back. Replies to trials close it, error replies too.
  */
 export class Breaker {
   readonly #options: ReturnType<typeof withDefaults>;
-  readonly #timeout: Milliseconds;
   readonly #status: () => Status;
   readonly #onChange: (state: BreakerState, cause: unknown) => void;
   readonly #now: () => Milliseconds;
-  readonly #failures: RecentCount;
+  readonly #timeouts: RecentCount;
   #state: BreakerState = 'closed';
   #inARow = 0;
   /** The cooldown of the next opening. */
@@ -42,8 +38,7 @@ export class Breaker {
   #closedAt = Number.NEGATIVE_INFINITY;
   /** Whether a trial is under way. */
   #isTrying = false;
-  #trialBegan = 0;
-  /** Quick replies that close it, and those that are missing yet. */
+  /** Replies to trials that close it, and those that are missing yet. */
   #trials = 1;
   #trialsLeft = 1;
   /** Whether a late answer may start a trial before the cooldown is over. */
@@ -61,12 +56,11 @@ export class Breaker {
     now: () => Milliseconds = () => performance.now(),
   ) {
     this.#options = withDefaults(options);
-    this.#timeout = timeout;
     this.#nextCooldown = this.#options.cooldown;
     this.#status = status;
     this.#onChange = onChange;
     this.#now = now;
-    this.#failures = new RecentCount(timeout, now);
+    this.#timeouts = new RecentCount(timeout, now);
   }
 
   get state(): BreakerState {
@@ -79,7 +73,6 @@ export class Breaker {
     if (this.#state === 'open' && this.#isDue()) this.#become('half-open');
     if (this.#state === 'open' || this.#isTrying) return this.#error;
     this.#isTrying = true;
-    this.#trialBegan = this.#now();
     return undefined;
   }
 
@@ -95,13 +88,10 @@ export class Breaker {
     this.#inARow = 0;
     if (this.#state === 'closed' || !isTrial) return;
     this.#isTrying = false;
-    const now = this.#now();
-    if (now - this.#trialBegan > this.#timeout * quickShare) this.#open(this.#error.cause);
-    else if (--this.#trialsLeft <= 0) {
-      this.#closedAt = now;
-      this.#nextCooldown = this.#options.cooldown;
-      this.#become('closed');
-    }
+    if (--this.#trialsLeft > 0) return;
+    this.#closedAt = this.#now();
+    this.#nextCooldown = this.#options.cooldown;
+    this.#become('closed');
   }
 
   /** Records a reply after the deadline: Redis is there, however slow it is. */
@@ -117,19 +107,21 @@ export class Breaker {
     const lost = error instanceof ConnectionError && !(error instanceof BreakerOpenError);
     // An error reply is a reply.
     if (error instanceof CommandError && !unavailable) this.answered(isTrial);
-    else if (!unavailable && !lost && !(error instanceof TimeoutError)) this.#giveUpTrial(isTrial);
+    else if (!unavailable && !lost && !(error instanceof TimeoutError)) this.abandoned(isTrial);
     // The lost connection is another than the one that is ready: one node of several, or one that was just replaced.
-    else if (this.#state === 'half-open' && lost && this.#status() === 'ready') this.#giveUpTrial(isTrial);
+    else if (this.#state === 'half-open' && lost && this.#status() === 'ready') this.abandoned(isTrial);
     else if ((this.#state === 'half-open' && isTrial) || (lost && this.#status() === 'reconnecting')) this.#open(error);
-    else if (this.#state === 'closed' && this.#isTooMuch(answered)) this.#open(error);
+    else if (this.#state === 'closed' && this.#isTooMuch(error, answered)) this.#open(error);
   }
 
   /** If most other calls were answered meanwhile, a shard or some commands are in trouble, not Redis. */
-  #isTooMuch(answered: number): boolean {
-    const recent = this.#failures.add();
-    if (answered === 0) this.#inARow++;
+  #isTooMuch(error: unknown, answered: number): boolean {
     const { threshold } = this.#options;
-    return this.#inARow >= threshold || (recent >= threshold && recent > answered);
+    if (answered === 0 && ++this.#inARow >= threshold) return true;
+    // Both counts are of one timeout. What fails at once says nothing of that time.
+    if (!(error instanceof TimeoutError)) return false;
+    const recent = this.#timeouts.add();
+    return recent >= threshold && recent > answered;
   }
 
   #open(cause: unknown): void {
@@ -148,14 +140,14 @@ export class Breaker {
     if (!reached) this.#nextCooldown = Math.min(this.#options.maxCooldown, this.#nextCooldown * 2);
     this.#inARow = 0;
     this.#isTrying = false;
-    this.#failures.clear();
+    this.#timeouts.clear();
     this.#wasReady = this.#status() === 'ready';
     this.#error = new BreakerOpenError(cause);
     this.#become('open');
   }
 
-  /** The trial said nothing about Redis (its caller gave up, the pool was full): the next call is the trial. */
-  #giveUpTrial(isTrial: boolean): void {
+  /** Records a call that said nothing about Redis (its caller gave up, the pool was full). If it was the trial, the next call is. */
+  abandoned(isTrial: boolean): void {
     if (this.#state !== 'half-open' || !isTrial) return;
     this.#isTrying = false;
     this.#openUntil = 0;

@@ -138,7 +138,11 @@ export class GuardedPool implements Pool, CallRecorder {
     if (probe) return;
     const answered = this.#replies - call.begunAt;
     // A shorter deadline than the store's proves nothing.
-    if (timeout >= this.#options.timeout && answered === 0) this.#failedAt = performance.now();
+    if (timeout < this.#options.timeout) {
+      this.#breaker?.abandoned(call.isTrial);
+      return;
+    }
+    if (answered === 0) this.#failedAt = performance.now();
     this.#breaker?.failed(error, answered, call.isTrial);
   }
 

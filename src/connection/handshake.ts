@@ -1,4 +1,6 @@
 import { CommandError } from '../errors.js';
+import { withTimeout } from '../time/deadlines.js';
+import { abortable } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import type { ClientOptions } from './client/client-options.js';
 import type { Connection } from './connection.js';
@@ -6,10 +8,14 @@ import type { Connection } from './connection.js';
 /** How long a credentials provider may take: an identity service that was idle needs seconds. */
 export const credentialsTimeout: Milliseconds = 10_000;
 
-/** The commands that begin a session. May ask the user's credentials provider. */
-export async function handshakeCommands(options: ClientOptions): Promise<string[][]> {
+/**
+ * The commands that begin a session. May ask the user's credentials provider, until the signal is aborted: before the socket opens, for a
+ * server closes a connection that says nothing for long.
+ */
+export async function handshakeCommands(options: ClientOptions, signal: AbortSignal): Promise<string[][]> {
   const { credentialsProvider: provider, database, name } = options;
-  const { username, password } = provider?.type === 'async-credentials-provider' ? await provider.credentials() : options;
+  const asked = provider?.type === 'async-credentials-provider' ? abortable(signal, () => provider.credentials()) : options;
+  const { username, password } = asked instanceof Promise ? await withTimeout(asked, credentialsTimeout) : asked;
   const commands: string[][] = [];
   if (password !== undefined) commands.push(username === undefined ? ['AUTH', password] : ['AUTH', username, password]);
   if (name !== undefined) commands.push(['CLIENT', 'SETNAME', name]);

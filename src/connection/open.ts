@@ -37,6 +37,8 @@ class ExternalTopology implements Connection {
   readonly #options = { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
   readonly #onClientError: (error: unknown) => void;
   #connecting: Promise<void> | undefined;
+  /** It was connected: if it is closed later, the application has closed it, and may connect it again. */
+  #wasOpen = false;
   #closed = false;
 
   constructor(client: ExternalClient, kind: 'cluster' | 'sentinel' | 'pool', onError: OnError) {
@@ -53,13 +55,17 @@ class ExternalTopology implements Connection {
     if (this.#closed) return 'closed';
     if (this.#connecting) return 'connecting';
     // A pool has no `isReady`.
-    if (this.client.isReady ?? this.client.isOpen) return 'ready';
+    if (this.client.isReady ?? this.client.isOpen) {
+      this.#wasOpen = true;
+      return 'ready';
+    }
     return this.client.isOpen ? 'reconnecting' : 'idle';
   }
 
   ready(): Promise<void> {
     if (this.#closed) return Promise.reject(new ClosedError());
     if (this.status === 'ready') return Promise.resolve();
+    if (!this.client.isOpen && this.#wasOpen) return Promise.reject(toConnectionError(new Error('the application closed the client')));
     if (!this.client.isOpen) this.#connecting ??= this.#connect();
     return this.#connecting ?? Promise.reject(toConnectionError(undefined));
   }
@@ -131,7 +137,7 @@ export interface OpenPoolOptions extends GuardOptions {
 export function openPool(options: OpenPoolOptions): GuardedPool {
   const { target, pool, breaker, tracker } = options;
   // Failures in a row may all come from one node of a cluster: by default the breaker opens only when no node is left.
-  const threshold = target.kind === 'cluster' ? { threshold: Number.MAX_SAFE_INTEGER } : {};
+  const threshold = hasSeveralNodes(target) ? { threshold: Number.MAX_SAFE_INTEGER } : {};
   const bounds = { ...options, breaker: breaker && { ...threshold, ...breaker } };
   if (pool && 'use' in pool) return new GuardedPool(pool, bounds, false);
   const open = (): Connection => {

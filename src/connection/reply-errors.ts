@@ -62,10 +62,17 @@ export function toConnectionError(cause: unknown): ConnectionError {
   return new ConnectionError(`not connected to Redis: ${reason}`, { cause });
 }
 
+const isQueueFull = (error: unknown): boolean => (error as Error | undefined)?.message === 'The queue is full';
+
+/** Whether node-redis did not send the command, such as a ping of its own: no reply was lost. */
+export function isUnsent(error: unknown): boolean {
+  return isQueueFull(error) || /Timeout|Abort/.test((error as Error | undefined)?.constructor?.name ?? '');
+}
+
 /** Converts the reason why a command was not sent. `client`: the client of node-redis that says so. */
 export function toSendError(cause: unknown, { options }: Pick<ExternalClient, 'options'>): CacheError {
   const max = options?.commandsQueueMaxLength;
-  if (max !== undefined && (cause as Error | undefined)?.message === 'The queue is full') {
+  if (max !== undefined && isQueueFull(cause)) {
     return new OverloadedError(max, 'commandsQueueMaxLength');
   }
   return toConnectionError(cause);

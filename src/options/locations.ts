@@ -19,7 +19,7 @@ export function parseTarget(options: ConnectionOptions): Target {
     check('client', 'a client, cluster, sentinel or pool of node-redis 5 or later', client, kindOf(client) !== undefined);
     // node-redis does not prefix what is sent as it is, as all commands of a store are.
     const prefix = client.options?.keyPrefix ?? client._keyPrefix;
-    checkUnshown('client', 'one without `keyPrefix`: give the store the option `keyPrefix` instead', prefix === undefined);
+    checkUnshown('client', 'one without `keyPrefix`: give the store the option `keyPrefix` instead', !prefix);
     refuseBeside('client', options, ['location', 'pool', 'parser', 'cluster', 'sentinel', 'readFrom']);
     return { kind: 'client', client };
   }

@@ -55,7 +55,7 @@ export class Outages {
     const isHeard = this.#events.heard.error || this.#events.heard.outage;
     const isWarned = !isHeard && at - this.#warnedAt >= warningInterval;
     // The failure itself is counted after the breaker has seen it.
-    this.#current = { at, failures: this.#counters.failures, cause, isWarned };
+    this.#current = { at, failures: this.#counters.allFailures, cause, isWarned };
     this.#events.emit('outage', { phase: 'begin', cause, duration: 0, failures: 0 });
     if (!isWarned) return;
     this.#warnedAt = at;
@@ -70,7 +70,7 @@ export class Outages {
   #end({ at, failures: before, cause, isWarned }: Current): void {
     this.#current = undefined;
     const duration = performance.now() - at;
-    const failures = this.#counters.failures - before;
+    const failures = this.#counters.allFailures - before;
     this.#events.emit('outage', { phase: 'end', cause, duration, failures });
     if (isWarned)
       warn(`${this.#place} is back after ${(duration / 1000).toFixed(1)} s. ${failures} operations failed`, 'REDIS_TIER_OUTAGE');

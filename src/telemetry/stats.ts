@@ -99,6 +99,8 @@ export class Counters {
   bytesRead = 0;
   bytesWritten = 0;
   failures = 0;
+  /** The `failures` before the last reset. */
+  earlierFailures = 0;
   timeouts = 0;
   refused = 0;
   loads = 0;
@@ -131,8 +133,14 @@ export class Counters {
     else if (error instanceof BreakerOpenError || error instanceof OverloadedError) this.refused++;
   }
 
+  /** The `failures` of all time. */
+  get allFailures(): number {
+    return this.earlierFailures + this.failures;
+  }
+
   reset(): void {
-    Object.assign(this, new Counters());
+    const earlierFailures = this.allFailures;
+    Object.assign(this, new Counters(), { earlierFailures });
     this.#sizes = new Sizes();
   }
 }

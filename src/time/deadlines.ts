@@ -35,6 +35,7 @@ export class Deadline {
   /** Without `expiring`, it is the head of a list. */
   constructor(time: Milliseconds, expiring?: Expiring) {
     const start = now();
+    if (timer !== undefined && start - lastTick > tick + maxLateness) countLost(start);
     const due = start - lost + time;
     this.#due = due;
     this.#expiring = expiring;
@@ -101,15 +102,21 @@ function startTimer(start: number): void {
   timer = setInterval(onTick, tick);
 }
 
+/** The process did not run since the last tick, which was to be followed by another after `tick`. */
+function countLost(time: number): void {
+  lost += time - lastTick - tick;
+  lastTick = time;
+}
+
 function onTick(): void {
   const time = now();
   const lateness = time - lastTick - tick;
-  if (lateness > maxLateness) lost += lateness;
   // If the process was a little busy, only what was due at the tick before expires.
-  const due = (lateness > tick && lateness <= maxLateness ? lastTick : time) - lost;
-  lastTick = time;
+  const due = lateness > tick && lateness <= maxLateness ? lastTick : time;
+  if (lateness > maxLateness) countLost(time);
+  else lastTick = time;
   // Replies that have arrived are read before an immediate runs.
-  setImmediate(() => Deadline.expireDue(due));
+  setImmediate(() => Deadline.expireDue(due - lost));
 }
 
 /** Calls `act` after `time`, by the shared timer; if that is 0 or less, in the next turn of the event loop. @returns its cancellation */

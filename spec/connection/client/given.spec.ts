@@ -1,4 +1,5 @@
-import { createClient, createCluster } from '@redis/client';
+import type { EventEmitter } from 'node:events';
+import { createClient, createClientPool, createCluster } from '@redis/client';
 import { expect } from 'chai';
 import { closing, openStore, rejection } from '../../support/open.js';
 import { RedisServer } from '../../support/redis.js';
@@ -87,6 +88,38 @@ describe('a client of the application', () => {
     expect((await rejection(Promise.all(Array.from({ length: 20 }, (_, i) => store.get(`k${i}`))))).message).to.contain(
       'commandsQueueMaxLength',
     );
+  });
+
+  it('is trusted after a ping of its own was not sent', async () => {
+    const client = create();
+    client.on('error', () => {});
+    const store = openStore({ client });
+    await store.set('k', 1);
+    client.emit('error', new Error('The queue is full'));
+    expect(await store.get('k')).to.equal(1);
+    expect(store.status).to.equal('ready');
+  });
+
+  it('stays closed when it was closed while it reconnected', async () => {
+    const client = create();
+    client.on('error', () => {});
+    const store = openStore({ client });
+    await store.set('k', 1);
+    await server.stop();
+    await until(() => !client.isReady, 3000);
+    client.destroy();
+    for (let i = 0; i < 3; i++) await store.get('k');
+    expect(client.isOpen).to.equal(false);
+  });
+
+  it('stays closed when it is a pool that was closed', async () => {
+    const client = createClientPool({ url: server.adminUrl });
+    (client as unknown as EventEmitter).on('error', () => {});
+    const store = openStore({ client: client as never });
+    await store.set('k', 1);
+    await client.close();
+    for (let i = 0; i < 3; i++) await store.get('k');
+    expect(client.isOpen).to.equal(false);
   });
 
   it('stays closed when the application has closed it', async () => {

@@ -3,24 +3,13 @@ import { ClosedError, ConnectionError, ReadOnlyError } from '../../errors.js';
 import { performance } from '../../time/clock.js';
 import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
-import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
-import { ConnectTimer, LivenessMonitor, replacementInterval } from '../reconnect.js';
-import { isReplyError, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
+import type { Argument, Caller, Connection, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
+import { ConnectTimer, LivenessMonitor, reconnectStrategy, replacementInterval } from '../reconnect.js';
+import { isReplyError, isUnsent, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
 import type { ExternalClient } from '../target.js';
 import { ClientTracking } from '../tracking/tracking.js';
 import { keepOneListener } from './listeners.js';
-import { endClient, StandbyClients } from './make-client.js';
-
-export interface ClientSettings {
-  /** Creates a client in place of the current one. Missing for an external client. */
-  readonly make?: () => ExternalClient;
-  readonly livenessTimeout: Milliseconds;
-  /** How long an attempt to connect may take; 0 if node-redis sees to that. */
-  readonly connectTimeout: Milliseconds;
-  readonly handshakeTimeout: Milliseconds;
-  readonly commandTimeout: Milliseconds;
-  readonly onError: OnError;
-}
+import { type ClientSettings, endClient, StandbyClients } from './make-client.js';
 
 /**
  * A connection over one node-redis client. node-redis reconnects by itself for ever. Here calls do not wait for that: they share the first
@@ -38,6 +27,10 @@ export class ClientConnection implements Connection {
   #settleConnecting: { resolve(): void; reject(error: Error): void } | undefined;
   readonly #connectTimer = new ConnectTimer();
   #lastError: unknown;
+  /** Attempts in a row that took too long. */
+  #lateAttempts = 0;
+  /** The application has closed its client. */
+  #isLeft = false;
   #replacedAt = Number.NEGATIVE_INFINITY;
   /** An external client has lost a reply: until it reconnects, its replies may be those of other commands. */
   #isAstray = false;
@@ -156,7 +149,7 @@ export class ClientConnection implements Connection {
   }
 
   /** Replaces a client that cannot be trusted: commands in flight fail, and a new client connects in the background. */
-  #replace(reason: Error): void {
+  #replace(reason: Error, delay: Milliseconds = 0): void {
     if (!this.#settings.make || this.#status === 'closed') return;
     const old = this.#client;
     this.#detach(old);
@@ -167,7 +160,8 @@ export class ClientConnection implements Connection {
     this.#settleConnecting?.reject(toConnectionError(this.#lastError));
     endClient(old);
     this.#settings.onError(toConnectionError(this.#lastError));
-    this.#open();
+    if (delay > 0) this.#connectTimer.begin(delay, () => this.#open());
+    else this.#open();
   }
 
   #open(): void {
@@ -196,13 +190,17 @@ export class ClientConnection implements Connection {
   readonly #onConnect = (): void => this.#waitFor('handshake', this.#settings.handshakeTimeout);
 
   #waitFor(what: string, time: Milliseconds): void {
-    if (this.#settings.make) this.#connectTimer.begin(time, () => this.#replace(new Error(`no ${what} within ${time} ms`)));
+    if (!this.#settings.make) return;
+    this.#connectTimer.begin(time, () => this.#replace(new Error(`no ${what} within ${time} ms`), reconnectStrategy(this.#lateAttempts++)));
   }
 
   readonly #onReady = (): void => {
     this.#connectTimer.end();
     if (this.#status === 'closed') return;
     this.#status = 'ready';
+    this.#lateAttempts = 0;
+    this.#isLeft = false;
+    if (this.#isAstray) this.#tracking?.attach(this.#client);
     this.#isAstray = false;
     this.#lastError = undefined;
     this.#settleConnecting?.resolve();
@@ -215,13 +213,15 @@ export class ClientConnection implements Connection {
       this.#connectTimer.end();
       this.#status = this.#client.isOpen ? 'reconnecting' : 'idle';
       this.#lastError = error;
-    } else if (!isReplyError(error)) {
+    } else if (!isReplyError(error) && !isUnsent(error)) {
       // After bytes that are no reply, or a listener that throws, node-redis goes on with a reply too few: later ones would answer other commands.
       if (this.#settings.make) {
         this.#replace(error as Error);
         return;
       }
       this.#isAstray = true;
+      // What was lost may have been an invalidation.
+      this.#tracking?.detach();
       this.#status = 'reconnecting';
       cause = new ConnectionError(`the client lost a reply: destroy it and connect it again (${(error as Error)?.message})`, {
         cause: error,
@@ -234,7 +234,7 @@ export class ClientConnection implements Connection {
 
   /** The reconnect strategy gave up. The next call tries again. */
   readonly #onTerminated = (error: unknown): void => {
-    if (this.#status === 'closed' || this.#client.isOpen) return;
+    if (this.#status === 'closed' || this.#client.isOpen || this.#isLeft) return;
     this.#status = 'idle';
     this.#lastError = error;
     this.#settleConnecting?.reject(toConnectionError(error));
@@ -243,7 +243,8 @@ export class ClientConnection implements Connection {
   /** The application closed the client. The next call connects one of ours again; one of its own it may connect itself. */
   readonly #onEnd = (): void => {
     if (this.#status === 'closed') return;
-    this.#status = this.#settings.make ? 'idle' : 'reconnecting';
+    this.#isLeft = this.#settings.make === undefined;
+    this.#status = this.#isLeft ? 'reconnecting' : 'idle';
     this.#lastError = new Error('the application closed the client');
   };
 }

@@ -1,10 +1,23 @@
 import { createClient, RedisClient } from '@redis/client';
 import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
+import type { OnError } from '../connection.js';
 import { reconnectStrategy } from '../reconnect.js';
 import type { ExternalClient } from '../target.js';
 import { trackable } from '../tracking/tracking.js';
 import type { ClientOptions, SocketOptions } from './client-options.js';
+
+/** Of a connection over a client. */
+export interface ClientSettings {
+  /** Creates a client in place of the current one. Missing for an external client. */
+  readonly make?: () => ExternalClient;
+  readonly livenessTimeout: Milliseconds;
+  /** How long an attempt to connect may take; 0 if node-redis sees to that. */
+  readonly connectTimeout: Milliseconds;
+  readonly handshakeTimeout: Milliseconds;
+  readonly commandTimeout: Milliseconds;
+  readonly onError: OnError;
+}
 
 type OwnClient = ReturnType<typeof createClient>;
 
@@ -25,13 +38,16 @@ export function makeClient(options: ClientOptions): OwnClient {
   return create(own) as OwnClient;
 }
 
+/** After how long node-redis ends an attempt to connect that we have given up: it cannot be told to. */
+const abandonedTimeout: Milliseconds = 5000;
+
 /** Bytes that a socket takes before it has to drain. With Node's 16 KiB the sets of one tick leave in many writes, each in its own turn. */
 const writableHighWaterMark = 2 ** 20;
 
 /**
- * A factory of clients that reconnect for ever with our backoff. `tracked`: clients that can be tracked. Its `connectTimeout` is 0 if the
- * clients end an attempt to connect themselves: node-redis counts time in which the process was busy, but it must count the attempts for
- * a strategy of the user's.
+ * A factory of clients that reconnect for ever with our backoff. `tracked`: clients that can be tracked. Its `connectTimeout` is 0 if
+ * node-redis ends each attempt to connect, which has to count attempts for a strategy of the user's. It would also count time in which the
+ * process was busy.
  */
 export function clientFactory(
   options: ClientOptions,
@@ -41,7 +57,7 @@ export function clientFactory(
   const { connectTimeout, reconnectStrategy: strategy } = (options.socket ?? {}) as SocketOptions;
   const isTheirs = connectTimeout !== undefined || strategy !== undefined;
   const socket: object = {
-    connectTimeout: isTheirs ? timeout : 0,
+    connectTimeout: isTheirs ? timeout : timeout + abandonedTimeout,
     writableHighWaterMark,
     reconnectStrategy: (retries: number, cause: Error) => reconnectStrategy(retries, cause),
     ...options.socket,

@@ -2,11 +2,11 @@ import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:ne
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { ClosedError, type ConnectionError, ReadOnlyError } from '../../errors.js';
 import { clearTimeout, performance, setImmediate, setTimeout } from '../../time/clock.js';
-import { waitAtMost, withTimeout } from '../../time/deadlines.js';
+import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import type { Argument, Caller, Connection, OnError, Receiver, Reply, Route, Status } from '../connection.js';
-import { credentialsTimeout, greet, handshakeCommands } from '../handshake.js';
+import { greet, handshakeCommands } from '../handshake.js';
 import { ConnectTimer, LivenessMonitor, replacementInterval, retryIn } from '../reconnect.js';
 import { toConnectionError, toReplyError } from '../reply-errors.js';
 import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
@@ -33,14 +33,15 @@ export class DirectConnection implements Connection {
   #answered = 0;
   #out = '';
   #onDrained: (() => void)[] = [];
+  readonly #closing = new AbortController();
 
   constructor(options: ClientOptions, parser: ParserClass | 'auto', livenessTimeout: Milliseconds, onError: OnError) {
     this.#options = options;
     this.#Parser = parser === 'auto' ? ReplyParser : parser;
     this.#onError = onError;
     this.#livenessTimeout = livenessTimeout;
-    const dead = (): unknown => this.#socket?.destroy(new Error(`no sign of life for ${livenessTimeout} ms`));
-    this.#liveness = new LivenessMonitor(livenessTimeout, dead);
+    const error = (): Error => new Error(`no sign of life for ${livenessTimeout} ms`);
+    this.#liveness = new LivenessMonitor(livenessTimeout, () => this.#socket?.destroy(error()));
   }
 
   get status(): Status {
@@ -66,6 +67,7 @@ export class DirectConnection implements Connection {
   async close(grace: Milliseconds): Promise<void> {
     if (this.#status === 'closed') return;
     this.#status = 'closed';
+    this.#closing.abort();
     clearTimeout(this.#retryTimer);
     await this.#drained(grace);
     this.#disconnect(new ClosedError());
@@ -126,8 +128,7 @@ export class DirectConnection implements Connection {
 
   async #connect(): Promise<void> {
     try {
-      // First, for a server closes a connection that says nothing for long.
-      const handshake = await withTimeout(handshakeCommands(this.#options), credentialsTimeout);
+      const handshake = await handshakeCommands(this.#options, this.#closing.signal);
       const socket = await this.#openSocket();
       const handlers = this.#replyHandlers(socket);
       const parser = new this.#Parser(handlers);
@@ -151,7 +152,6 @@ export class DirectConnection implements Connection {
   }
 
   #openSocket(): Promise<Socket> {
-    if (this.#status === 'closed') return Promise.reject(new ClosedError());
     const { reconnectStrategy: _, ...socketOptions } = (this.#options.socket ?? {}) as SocketOptions;
     const { host = 'localhost', port = 6379, tls, connectTimeout = this.#livenessTimeout, ...rest } = socketOptions;
     const options = { noDelay: true, keepAlive: true, ...rest, ...(rest.path === undefined ? { host, port } : {}) };

@@ -1,4 +1,4 @@
-import { ConnectionError, PermissionError, UnavailableError } from '../../errors.js';
+import { CommandError, ConnectionError, UnavailableError } from '../../errors.js';
 import { firstAnswer, waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { Connection } from '../connection.js';
@@ -20,7 +20,7 @@ export interface ClusterView {
 export async function askView(node: Connection, host: string): Promise<ClusterView> {
   const [slots, info] = await Promise.all([
     node.send(['CLUSTER', 'SLOTS']) as Promise<[number, number, ...[Buffer | string | null, number][]][]>,
-    node.send(['CLUSTER', 'INFO']).then(String, unknownState),
+    node.send(['CLUSTER', 'INFO']).then(String, presumedWell),
   ]);
   if (slots.length === 0) throw new ConnectionError('no node of the cluster serves any slot');
   const ranges = slots.map(([from, to, ...nodes]) => {
@@ -36,9 +36,9 @@ export async function askView(node: Connection, host: string): Promise<ClusterVi
   };
 }
 
-/** A node that may not be asked counts as well. */
-function unknownState(error: unknown): string {
-  if (error instanceof PermissionError) return 'cluster_state:ok';
+/** A node that may not be asked, or a proxy that does not know the command, counts as healthy. */
+function presumedWell(error: unknown): string {
+  if (error instanceof CommandError && !(error instanceof UnavailableError)) return 'cluster_state:ok';
   throw error;
 }
 

@@ -2,6 +2,7 @@ import { ConnectionError, UnavailableError } from '../../errors.js';
 import { clearInterval, performance, setInterval, setTimeout } from '../../time/clock.js';
 import { firstAnswer } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
+import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import type { Argument, Caller, Connection, Reply, Route } from '../connection.js';
 import { isReplyOf, type Redirection, redirectionOf } from '../reply-errors.js';
 import { agreedSlots, keyByKey, primariesOf, type SlotRange, slotCount, slotOf, splitByNode } from '../slots.js';
@@ -87,11 +88,15 @@ class ClusterNodes implements Nodes {
   async find(): Promise<boolean> {
     this.#adopt(await this.#ask());
     // Not all of a fleet at the same moment.
-    this.#timer ??= setInterval(() => this.#connection.rediscover(), lookInterval * (1 + Math.random() / 2)).unref();
+    if (!this.#connection.closed) this.#timer ??= setInterval(this.#look, lookInterval * (1 + Math.random() / 2)).unref();
     const connecting = this.primaryConnections().map((connection) => connection.ready());
     await firstAnswer(connecting, this.#options.livenessTimeout);
     return this.allConnections().every(({ status }) => status === 'ready');
   }
+
+  readonly #look = (): void => {
+    this.find().catch(() => this.#connection.rediscover());
+  };
 
   dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
     if (route.key === undefined) return this.#sendKeyless(args, route, caller);
@@ -190,10 +195,11 @@ class ClusterNodes implements Nodes {
     const asked = connected.map(({ address, connection }) => askView(connection, hostAndPort(address).host));
     const ranges = asked.length > 0 ? await newestTable(asked, livenessTimeout).catch(() => undefined) : undefined;
     if (ranges) return ranges;
-    const known = Array.from(this.#nodes.keys(), (address) => placedAt(this.#plan.addresses(address), this.#plan.node));
-    const asking = [...this.#plan.seeds, ...known].map((seed) =>
-      askOnce(seed, livenessTimeout, (connection) => askView(connection, hostOf(seed))),
-    );
+    // Those that have answered are not asked again, least of all by new connections while the cluster is down.
+    const others = [...this.#nodes.keys()].filter((address) => !connected.some((node) => node.address === address));
+    const known = others.map((address) => placedAt(this.#plan.addresses(address), this.#plan.node));
+    const seeds = this.#plan.seeds.filter((seed) => !connected.some(({ address }) => address === addressOf(seed)));
+    const asking = [...seeds, ...known].map((seed) => askOnce(seed, livenessTimeout, (connection) => askView(connection, hostOf(seed))));
     // Without a table, that of a cluster that is down is better than none.
     return newestTable(asking, livenessTimeout, this.#shards.length === 0);
   }
@@ -232,6 +238,11 @@ class ClusterNodes implements Nodes {
     connection.ready().catch(() => {});
     return node;
   }
+}
+
+/** The `host:port` of the options. */
+function addressOf(options: ClientOptions): string {
+  return `${hostOf(options)}:${(options.socket as SocketOptions | undefined)?.port ?? 6379}`;
 }
 
 /** Whether the caller was told that the call failed: a write must not be executed after that. */
