@@ -29,6 +29,12 @@ describe('stats', () => {
     });
   });
 
+  it('are the documented ones and no others', () => {
+    const documented = ['hits', 'misses', 'writes', 'deletes', 'failures', 'timeouts', 'refused', 'loads', 'staleServed', 'leaseWaits'];
+    const all = [...documented, 'bytesRead', 'bytesWritten', 'near', 'redis', 'pending', 'breaker'];
+    expect(Object.keys(openStore().stats())).to.have.members(all);
+  });
+
   it('count each caller of reads that left as one command', async () => {
     const store = openStore();
     await store.set('k', 1);

@@ -99,8 +99,6 @@ export class Counters {
   bytesRead = 0;
   bytesWritten = 0;
   failures = 0;
-  /** The `failures` before the last reset. */
-  earlierFailures = 0;
   timeouts = 0;
   refused = 0;
   loads = 0;
@@ -108,6 +106,8 @@ export class Counters {
   leaseWaits = 0;
   opened = 0;
   #sizes = new Sizes();
+  /** The `failures` before the last reset. */
+  #earlierFailures = 0;
 
   /** A read found an entry. @returns how many bytes the value has in Redis, if that is known */
   hit({ payload, size, tier }: { readonly payload: Stored; readonly size: number | undefined; readonly tier: Tier }): number | undefined {
@@ -135,12 +135,12 @@ export class Counters {
 
   /** The `failures` of all time. */
   get allFailures(): number {
-    return this.earlierFailures + this.failures;
+    return this.#earlierFailures + this.failures;
   }
 
   reset(): void {
-    const earlierFailures = this.allFailures;
-    Object.assign(this, new Counters(), { earlierFailures });
+    this.#earlierFailures = this.allFailures;
+    Object.assign(this, new Counters());
     this.#sizes = new Sizes();
   }
 }
