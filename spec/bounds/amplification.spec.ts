@@ -67,6 +67,16 @@ describe('a few bytes that take much memory', () => {
     await refused(read(msgpack, records));
   });
 
+  it('are refused in v8: Dates, and the objects around primitive values', async () => {
+    for (const each of [new Date(0), Object(1), Object(1n), Object(true)]) {
+      await refused(read(v8Serializer, serialize(Array.from({ length: 100_001 }, () => structuredClone(each)))));
+    }
+  });
+
+  it('are refused in msgpack: timestamps, which become Dates', async () => {
+    await refused(read(msgpack, Buffer.from([0xdd, 0, 1, 0x86, 0xa1, ...times(100_001, [0xd6, 0xff, 0, 0, 0, 0])])));
+  });
+
   it('are refused in JSON: strings that become Buffers', async () => {
     for (const string of [':base64:QQ==', '\\u003abase64:QQ==']) {
       const text = `[${`"${string}",`.repeat(100_001)}1]`;

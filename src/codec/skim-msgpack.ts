@@ -12,8 +12,8 @@ const fixedExtensions: Readonly<Record<number, number>> = { 212: 1, 213: 2, 214:
 /** Arrays and maps, and the bytes of their length. */
 const long: Readonly<Record<number, number>> = { 220: 2, 221: 4, 222: 2, 223: 4 };
 
-/** Extensions of msgpackr. */
-const [pointer, record, set] = [0x70, 0x72, 0x73];
+/** Extensions of msgpackr, and the one of MessagePack itself. */
+const [pointer, record, set, timestamp] = [0x70, 0x72, 0x73, 0xff];
 /** Those behind which a value follows that is a part of theirs: bundled strings, an Error, an id, a RegExp. */
 const prefixes: ReadonlySet<number> = new Set([0x62, 0x65, 0x69, 0x78]);
 
@@ -114,6 +114,7 @@ class MsgpackSkimmer {
     const id = this.#bytes[this.#at] as number;
     this.#at += length;
     this.#counts.strings++;
+    if (type === timestamp) this.#counts.containers++;
     if (type === record) this.#record(id & 0x3f);
     else if (type === set && !this.#isArrayNext()) this.#refuse('a Set that was not made of an array');
     // What it points to can be copied, as often as there are pointers.

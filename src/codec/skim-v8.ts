@@ -22,6 +22,8 @@ const bare = codes('-_0TFyx');
 const numbered = codes('IU^?');
 const doubles = codes('NDn');
 const bigints = codes('Zz');
+/** A Date, and the objects around a number, a bigint and a boolean: each is an object, however small. */
+const boxes = codes('Dnzxy');
 
 /**
  * Counts what `v8.deserialize` would make of these bytes: a walk over the tokens of V8's format, without making a value. What it does not
@@ -78,6 +80,7 @@ class V8Skimmer {
       return;
     }
     this.#counts.places++;
+    if (boxes.has(letter)) this.#counts.containers++;
     const isName = !isPart && !end.has(letter) && letter !== view && this.#isName();
     const start = this.#at;
     if (begin.has(letter)) this.#begin(letter);
