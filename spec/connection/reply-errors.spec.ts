@@ -93,6 +93,11 @@ for (const [kind, options] of Object.entries(kinds)) {
       const fresh = await rawClient(next);
       expect(await fresh.get('p:k')).to.equal('"new"');
       expect(await store.get('k')).to.equal('new');
+      // The connection that has taken over comes back like any other.
+      for (let time = 0; time < 3; time++) {
+        await fresh.clientKill({ filter: 'TYPE', type: 'normal' });
+        await until(async () => (await store.get('k')) === 'new');
+      }
       await store.disconnect();
       redis.destroy();
       fresh.destroy();

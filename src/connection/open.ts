@@ -1,7 +1,7 @@
 import { RESP_TYPES } from '@redis/client';
 import { ClosedError, ConnectionError } from '../errors.js';
 import { maxLateness } from '../time/deadlines.js';
-import { keepOneListener } from './client/listeners.js';
+import { addListeners, removeListeners } from './client/listeners.js';
 import { openClient, overClient } from './client/open-client.js';
 import type { Argument, Connection, OnError, Reply, Route, Status } from './connection.js';
 import { DirectConnection } from './direct/direct.js';
@@ -35,7 +35,7 @@ class ExternalTopology implements Connection {
   readonly #kind: 'cluster' | 'sentinel' | 'pool';
   readonly #sender: { sendCommand(...args: unknown[]): Promise<Reply> };
   readonly #options = { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
-  readonly #onClientError: (error: unknown) => void;
+  readonly #listeners: { readonly error: (error: unknown) => void };
   #connecting: Promise<void> | undefined;
   /** It was connected: if it is closed later, the application has closed it, and may connect it again. */
   #wasOpen = false;
@@ -45,9 +45,8 @@ class ExternalTopology implements Connection {
     this.client = client;
     this.#kind = kind;
     this.#sender = client.withCommandOptions(this.#options);
-    this.#onClientError = (error) => onError(toConnectionError(error));
-    client.on('error', this.#onClientError);
-    client.setMaxListeners(client.getMaxListeners() + 1);
+    this.#listeners = { error: (error) => onError(toConnectionError(error)) };
+    addListeners(client, this.#listeners);
     if (kind === 'cluster') this.primaries = () => this.#masters();
   }
 
@@ -78,8 +77,7 @@ class ExternalTopology implements Connection {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    keepOneListener(this.client, 1);
-    this.client.off('error', this.#onClientError).setMaxListeners(this.client.getMaxListeners() - 1);
+    removeListeners(this.client, this.#listeners);
   }
 
   async #connect(): Promise<void> {

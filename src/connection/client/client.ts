@@ -8,7 +8,7 @@ import { ConnectTimer, LivenessMonitor, reconnectStrategy, replacementInterval }
 import { isReplyError, isUnsent, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
 import type { ExternalClient } from '../target.js';
 import { ClientTracking } from '../tracking/tracking.js';
-import { keepOneListener } from './listeners.js';
+import { addListeners, removeListeners } from './listeners.js';
 import { type ClientSettings, endClient, StandbyClients } from './make-client.js';
 
 /**
@@ -114,25 +114,16 @@ export class ClientConnection implements Connection {
     this.#client = client;
     // node-redis's own timeout makes an AbortSignal for each command, and no longer applies once the command is written.
     this.#sender = client.withCommandOptions({ timeout: this.#settings.commandTimeout, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
-    client.on('connect', this.#onConnect).on('ready', this.#onReady).on('error', this.#onClientError);
-    client.on('terminated', this.#onTerminated).on('end', this.#onEnd).on('reconnecting', this.#onAttempt);
+    addListeners(client, this.#listeners);
     this.#tracking?.attach(client);
-    // Many stores on one client are no leak.
-    client.setMaxListeners(client.getMaxListeners() + 1);
   }
 
   #detach(client: ExternalClient): void {
     this.#connectTimer.end();
     this.#tracking?.detach();
-    // A client of our own may still report the end of its last attempt to connect, which without a listener would crash the process. This
-    // listener is added before the other is removed, for one has to stay.
+    // A client of our own may still report the end of its last attempt to connect, which without a listener would crash the process.
     if (this.#settings.make) client.on('error', () => {});
-    else {
-      keepOneListener(client, 6);
-      client.setMaxListeners(client.getMaxListeners() - 1);
-    }
-    client.off('connect', this.#onConnect).off('ready', this.#onReady).off('error', this.#onClientError);
-    client.off('terminated', this.#onTerminated).off('end', this.#onEnd).off('reconnecting', this.#onAttempt);
+    removeListeners(client, this.#listeners);
   }
 
   /** Resolves with the first `ready`, rejects with the first error: node-redis's own promise is pending while it retries. */
@@ -246,5 +237,14 @@ export class ClientConnection implements Connection {
     this.#isLeft = this.#settings.make === undefined;
     this.#status = this.#isLeft ? 'reconnecting' : 'idle';
     this.#lastError = new Error('the application closed the client');
+  };
+
+  readonly #listeners = {
+    connect: this.#onConnect,
+    ready: this.#onReady,
+    error: this.#onClientError,
+    terminated: this.#onTerminated,
+    end: this.#onEnd,
+    reconnecting: this.#onAttempt,
   };
 }

@@ -6,6 +6,7 @@ import { reconnectStrategy } from '../reconnect.js';
 import type { ExternalClient } from '../target.js';
 import { trackable } from '../tracking/tracking.js';
 import type { ClientOptions, SocketOptions } from './client-options.js';
+import { addListeners, removeListeners } from './listeners.js';
 
 /** Of a connection over a client. */
 export interface ClientSettings {
@@ -85,12 +86,12 @@ export class StandbyClients {
 
   /** Connects the client. @returns whether it did, in time. If not, the client has been ended */
   async connect(client: ExternalClient): Promise<boolean> {
-    const giveUp = (): void => this.#end(client);
+    const giveUp = { error: (): void => this.#end(client) };
     this.#clients.add(client);
-    client.on('error', giveUp);
+    addListeners(client, giveUp);
     const connecting = client.connect().then(() => true);
     const connected = await waitAtMost(connecting, this.#timeout).catch(() => false);
-    client.off('error', giveUp);
+    removeListeners(client, giveUp);
     if (connected && this.#clients.delete(client)) return true;
     this.#end(client);
     return false;

@@ -2,6 +2,7 @@ import { CommandError, UnavailableError, UnsupportedError } from '../../errors.j
 import { setTimeout } from '../../time/clock.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { ClientOptions } from '../client/client-options.js';
+import { addListeners, removeListeners } from '../client/listeners.js';
 import type { Argument, Reply, Tracking, TrackingListener } from '../connection.js';
 import type { ExternalClient } from '../target.js';
 
@@ -48,8 +49,7 @@ export class ClientTracking implements Tracking {
       return;
     }
     this.#client = client;
-    client.on('invalidate', this.#onInvalidate).on('ready', this.#onReady);
-    for (const event of lossEvents) client.on(event, this.#onLost);
+    addListeners(client, this.#listeners);
     if (client.isReady) this.#onReady();
   }
 
@@ -59,8 +59,7 @@ export class ClientTracking implements Tracking {
     if (!client) return;
     this.#client = undefined;
     this.#session++;
-    client.off('invalidate', this.#onInvalidate).off('ready', this.#onReady);
-    for (const event of lossEvents) client.off(event, this.#onLost);
+    removeListeners(client, this.#listeners);
     this.#listener.stopped();
   }
 
@@ -89,6 +88,15 @@ export class ClientTracking implements Tracking {
     if (this.#client !== undefined) this.#listener.invalidated(key === null ? null : String(key));
   };
 
+  readonly #listeners = {
+    invalidate: this.#onInvalidate,
+    ready: this.#onReady,
+    error: this.#onLost,
+    reconnecting: this.#onLost,
+    terminated: this.#onLost,
+    end: this.#onLost,
+  };
+
   async #start(session: number): Promise<void> {
     try {
       await Promise.all([this.#send(['CLIENT', 'TRACKING', 'ON']), this.confirm()]);
@@ -101,8 +109,6 @@ export class ClientTracking implements Tracking {
     }
   }
 }
-
-const lossEvents = ['error', 'reconnecting', 'terminated', 'end'];
 
 /** Whether CLIENT TRACKINGINFO lists the flag. RESP 3 gives a map, which raw commands show as an object or a flat list. */
 function hasFlag(info: Reply, flag: string): boolean {
