@@ -3,8 +3,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { openClient } from '../../src/connection/client/open-client.js';
-import type { Connection } from '../../src/connection/connection.js';
-import { DirectConnection } from '../../src/connection/direct/direct.js';
+import type { Connection, OnError } from '../../src/connection/connection.js';
+import { openDirect } from '../../src/connection/direct/open-direct.js';
 import { rejection } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -19,10 +19,10 @@ describe('a connection', () => {
   });
   after(() => server.stop());
 
-  const kinds: Record<string, (onError: () => void) => Connection> = {
-    'node-redis': (onError) => openClient({ url: server.url }, livenessTimeout, onError),
-    'a direct connection': (onError) =>
-      new DirectConnection({ socket: { host: '127.0.0.1', port: server.port } }, 'auto', livenessTimeout, onError),
+  const kinds: Record<string, (onError: OnError, port?: number) => Connection> = {
+    'node-redis': (onError, port = server.port) => openClient({ socket: { host: '127.0.0.1', port } }, livenessTimeout, onError),
+    'a direct connection': (onError, port = server.port) =>
+      openDirect({ socket: { host: '127.0.0.1', port } }, 'auto', livenessTimeout, onError),
   };
   for (const [kind, open] of Object.entries(kinds)) {
     it(`is left alone while it is never idle and always answered: ${kind}`, async () => {
@@ -38,22 +38,68 @@ describe('a connection', () => {
       await connection.close(100);
     });
 
-    it(`is replaced when it shows no sign of life, also by a process that is always busy: ${kind}`, async () => {
+    it(`is found silent, also by a process that is always busy, and used on if it was only late: ${kind}`, async () => {
       let errors = 0;
       const connection = open(() => errors++);
-      await connection.ready();
+      const id = await connection.send(['CLIENT', 'ID']);
       server.freeze();
       const start = performance.now();
-      const lost = rejection(connection.send(['PING'])).then(({ code }) => code);
+      const late = connection.send(['PING']);
       while (errors === 0 && performance.now() - start < 5000) {
         const busy = performance.now() + 120;
         while (performance.now() < busy);
         await new Promise((resolve) => setImmediate(resolve));
       }
-      server.thaw();
-      expect(await lost).to.equal('ERR_CONNECTION');
       expect(performance.now() - start).to.be.within(livenessTimeout, 2500);
+      expect(connection.status).to.equal('reconnecting');
+      expect((await rejection(connection.ready())).message).to.match(/no sign of life for 300 ms/);
+      server.thaw();
+      expect(String(await late)).to.equal('PONG');
+      await until(() => connection.status === 'ready');
+      expect(await connection.send(['CLIENT', 'ID'])).to.be.within(id as number, (id as number) + 1);
       await connection.close(0);
+    });
+
+    it(`is replaced by the one that is opened beside it, if it stays silent: ${kind}`, async () => {
+      const sockets: Socket[] = [];
+      const network = createServer((near) => {
+        sockets.push(near.on('error', () => {}));
+        near.pipe(connect(server.port, '127.0.0.1').on('error', () => {})).pipe(near);
+      }).listen(0, '127.0.0.1');
+      await once(network, 'listening');
+      const connection = open(() => {}, (network.address() as AddressInfo).port);
+      const id = await connection.send(['CLIENT', 'ID']);
+      sockets[0]?.unpipe().resume();
+      const lost = rejection(connection.send(['PING']));
+      await until(() => connection.status === 'reconnecting');
+      await until(() => connection.status === 'ready');
+      expect((await lost).message).to.equal('not connected to Redis: no sign of life for 300 ms');
+      expect(await connection.send(['CLIENT', 'ID'])).to.be.above(id as number);
+      await until(() => sockets[0]?.closed === true);
+      await connection.close(0);
+      network.close();
+    });
+
+    it(`makes further attempts beside one that hangs, and uses the first that succeeds: ${kind}`, async () => {
+      const held: Socket[] = [];
+      const network = createServer((near) => {
+        if (held.push(near.on('error', () => {})) > 1) near.resume();
+      }).listen(0, '127.0.0.1');
+      await once(network, 'listening');
+      const errors: string[] = [];
+      const connection = open(({ message }) => errors.push(message), (network.address() as AddressInfo).port);
+      expect((await rejection(connection.ready())).message).to.equal('not connected to Redis: no handshake within 300 ms');
+      await until(() => held.length === 3, 5000);
+      expect(held.map(({ closed }) => closed)).to.deep.equal([false, false, false]);
+      // The server answers the one that has waited longest.
+      held[0]?.pipe(connect(server.port, '127.0.0.1').on('error', () => {})).pipe(held[0] as Socket);
+      await until(() => connection.status === 'ready');
+      expect(String(await connection.send(['PING']))).to.equal('PONG');
+      await until(() => held.slice(1).every(({ closed }) => closed));
+      expect(held[0]?.closed).to.equal(false);
+      expect(errors.every((message) => /no handshake within 300 ms/.test(message))).to.equal(true);
+      await connection.close(0);
+      network.close();
     });
   }
 });

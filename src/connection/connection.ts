@@ -77,12 +77,12 @@ export interface Connection {
    * Sends one command over a connection that is `ready`, and hands its reply to the receiver without a promise. Missing if the client makes
    * one anyway. @internal
    */
-  sendFor?(receiver: Receiver, args: readonly Argument[]): void;
+  readonly sendFor?: ((receiver: Receiver, args: readonly Argument[]) => void) | undefined;
   /**
    * Tracks all keys that are read over this connection, at the latest from its next start on. Missing if the connection cannot.
    * Called once, before the first command. @internal
    */
-  track?(listener: TrackingListener): Tracking;
+  readonly track?: ((listener: TrackingListener) => Tracking) | undefined;
   /** The sorted names of the nodes, if the keys are on several. A scan asks each of them. */
   readonly primaries?: (() => Promise<readonly string[]>) | undefined;
   /** Waits for commands in flight, at most `grace` milliseconds, and closes. Idempotent. */

@@ -6,7 +6,11 @@ import type { ClientOptions } from './client/client-options.js';
 import type { Connection } from './connection.js';
 
 /** How long a credentials provider may take: an identity service that was idle needs seconds. */
-export const credentialsTimeout: Milliseconds = 10_000;
+const credentialsTimeout: Milliseconds = 10_000;
+
+/** How long a handshake may take until callers are told. */
+export const handshakeTimeoutOf = (options: ClientOptions, livenessTimeout: Milliseconds): Milliseconds =>
+  livenessTimeout + (options.credentialsProvider ? credentialsTimeout : 0);
 
 /**
  * The commands that begin a session. May ask the user's credentials provider, until the signal is aborted: before the socket opens, for a

@@ -1,10 +1,11 @@
 import { RESP_TYPES } from '@redis/client';
 import { ClosedError, ConnectionError } from '../errors.js';
 import { maxLateness } from '../time/deadlines.js';
+import { GivenClient } from './client/given-client.js';
 import { addListeners, removeListeners } from './client/listeners.js';
-import { openClient, overClient } from './client/open-client.js';
+import { openClient } from './client/open-client.js';
 import type { Argument, Connection, OnError, Reply, Route, Status } from './connection.js';
-import { DirectConnection } from './direct/direct.js';
+import { openDirect } from './direct/open-direct.js';
 import type { ParserClass } from './direct/parser.js';
 import { GuardedPool, type GuardOptions } from './guard.js';
 import { type Pool, type PoolClass, SharedConnection } from './pools.js';
@@ -162,12 +163,12 @@ function connectionTo(target: Target, { parser, timeout, onError, tracker }: Ope
       return sentinelConnection(target.plan, { timeout, livenessTimeout, onError });
     case 'client': {
       const kind = kindOf(target.client);
-      if (kind === undefined || kind === 'client') return overClient(target.client, livenessTimeout, onError);
+      if (kind === undefined || kind === 'client') return new GivenClient(target.client, onError);
       return new ExternalTopology(target.client, kind, onError);
     }
     default: {
       const server = target.kind === 'server' ? target.options : {};
-      if (parser) return new DirectConnection(server, parser, livenessTimeout, onError);
+      if (parser) return openDirect(server, parser, livenessTimeout, onError);
       return openClient(server, livenessTimeout, onError, tracker !== undefined);
     }
   }

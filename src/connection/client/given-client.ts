@@ -1,0 +1,139 @@
+import { RESP_TYPES } from '@redis/client';
+import { ClosedError, ConnectionError } from '../../errors.js';
+import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
+import { isReplyError, isUnsent, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
+import type { ExternalClient } from '../target.js';
+import { ClientTracking } from '../tracking/tracking.js';
+import { addListeners, removeListeners } from './listeners.js';
+
+/**
+ * A connection over a client of the application. Connects it if it is not connected yet; node-redis reconnects it, and we never close or
+ * replace it. Calls do not wait for that: they share the first attempt to connect, and fail at once while the client is known to be down.
+ */
+export class GivenClient implements Connection {
+  readonly client: ExternalClient;
+  readonly #onError: OnError;
+  readonly #sender: { sendCommand(args: readonly Argument[]): Promise<Reply> };
+  #status: Status = 'idle';
+  #connecting: Promise<void> | undefined;
+  #settleConnecting: { resolve(): void; reject(error: Error): void } | undefined;
+  #lastError: unknown;
+  /** The application has closed its client. */
+  #isLeft = false;
+  /** It has lost a reply: until it reconnects, its replies may be those of other commands. */
+  #isAstray = false;
+  #tracking: ClientTracking | undefined;
+
+  constructor(client: ExternalClient, onError: OnError) {
+    this.client = client;
+    this.#onError = onError;
+    this.#sender = client.withCommandOptions({ timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
+    addListeners(client, this.#listeners);
+    if (client.isReady) this.#status = 'ready';
+  }
+
+  get status(): Status {
+    return this.#status;
+  }
+
+  send(args: readonly Argument[], _route?: Route, _caller?: Caller): Promise<Reply> {
+    if (this.#status === 'ready' && this.client.isReady) return this.#dispatch(args);
+    return this.ready().then(() => this.#dispatch(args));
+  }
+
+  ready(): Promise<void> {
+    if (this.#status === 'closed') return Promise.reject(new ClosedError());
+    if (this.#status === 'ready' && this.client.isReady) return Promise.resolve();
+    if (this.#status === 'ready' || this.#status === 'reconnecting') return Promise.reject(toConnectionError(this.#lastError));
+    this.#connecting ??= this.#connect();
+    return this.#connecting;
+  }
+
+  track(listener: TrackingListener): Tracking {
+    this.#tracking = new ClientTracking(listener, (args) => this.#dispatch(args));
+    this.#tracking.attach(this.client);
+    return this.#tracking;
+  }
+
+  async close(): Promise<void> {
+    if (this.#status === 'closed') return;
+    this.#tracking?.detach();
+    this.#status = 'closed';
+    this.#settleConnecting?.reject(new ClosedError());
+    removeListeners(this.client, this.#listeners);
+  }
+
+  #dispatch(args: readonly Argument[]): Promise<Reply> {
+    return this.#sender.sendCommand(args).then(this.#onReply, this.#onFailure);
+  }
+
+  readonly #onReply = (reply: Reply): Reply => {
+    if (this.#isAstray) throw toConnectionError(this.#lastError);
+    return reply;
+  };
+
+  readonly #onFailure = (error: unknown): never => {
+    if (this.#status === 'closed') throw new ClosedError();
+    if (this.#isAstray) throw toConnectionError(this.#lastError);
+    throw isReplyError(error) ? toReplyError(error as Error) : toSendError(error, this.client);
+  };
+
+  /** Resolves with the first `ready`, rejects with the first error: node-redis's own promise is pending while it retries. */
+  #connect(): Promise<void> {
+    this.#status = 'connecting';
+    return new Promise<void>((resolve, reject) => {
+      this.#settleConnecting = { resolve, reject };
+      // If the application is connecting its client already, `ready` will follow.
+      if (!this.client.isOpen) this.client.connect().catch(this.#onTerminated);
+    }).finally(() => {
+      this.#connecting = undefined;
+      this.#settleConnecting = undefined;
+    });
+  }
+
+  readonly #onReady = (): void => {
+    this.#status = 'ready';
+    this.#isLeft = false;
+    if (this.#isAstray) this.#tracking?.attach(this.client);
+    this.#isAstray = false;
+    this.#lastError = undefined;
+    this.#settleConnecting?.resolve();
+  };
+
+  readonly #onClientError = (error: unknown): void => {
+    let cause = error;
+    if (!this.client.isReady) {
+      this.#status = this.client.isOpen ? 'reconnecting' : 'idle';
+      this.#lastError = error;
+    } else if (!isReplyError(error) && !isUnsent(error)) {
+      // After bytes that are no reply, or a listener that throws, node-redis goes on with a reply too few: later ones would answer other commands.
+      this.#isAstray = true;
+      // What was lost may have been an invalidation.
+      this.#tracking?.detach();
+      this.#status = 'reconnecting';
+      cause = new ConnectionError(`the client lost a reply: destroy it and connect it again (${(error as Error)?.message})`, {
+        cause: error,
+      });
+      this.#lastError = cause;
+    }
+    this.#settleConnecting?.reject(toConnectionError(cause));
+    this.#onError(toConnectionError(cause));
+  };
+
+  /** The reconnect strategy gave up. The next call tries again. */
+  readonly #onTerminated = (error: unknown): void => {
+    if (this.#status === 'closed' || this.client.isOpen || this.#isLeft) return;
+    this.#status = 'idle';
+    this.#lastError = error;
+    this.#settleConnecting?.reject(toConnectionError(error));
+  };
+
+  /** The application closed the client: it may connect it again itself. */
+  readonly #onEnd = (): void => {
+    this.#isLeft = true;
+    this.#status = 'reconnecting';
+    this.#lastError = new Error('the application closed the client');
+  };
+
+  readonly #listeners = { ready: this.#onReady, error: this.#onClientError, terminated: this.#onTerminated, end: this.#onEnd };
+}

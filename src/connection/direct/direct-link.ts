@@ -1,0 +1,187 @@
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
+import { ClosedError, ReadOnlyError } from '../../errors.js';
+import { setImmediate } from '../../time/clock.js';
+import { waitAtMost } from '../../time/deadlines.js';
+import type { Milliseconds } from '../../ttl.js';
+import type { ClientOptions, SocketOptions } from '../client/client-options.js';
+import type { Argument, Caller, Receiver, Reply } from '../connection.js';
+import { greet, handshakeCommands } from '../handshake.js';
+import type { Link, LinkOwner } from '../link.js';
+import { LivenessMonitor } from '../liveness.js';
+import { toConnectionError, toReplyError } from '../reply-errors.js';
+import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
+
+/** Takes the reply of a command that was sent. */
+type Pending = Pick<Receiver, 'resolve' | 'reject'>;
+
+/** A lean link of our own to one server, in RESP 2. Commands of one tick leave in one write. */
+export class DirectLink implements Link {
+  readonly #options: ClientOptions;
+  readonly #Parser: ParserClass;
+  readonly #owner: LinkOwner;
+  readonly #liveness: LivenessMonitor;
+  #isReady = false;
+  /** Why it was ended. */
+  #end: unknown;
+  #socket: Socket | undefined;
+  /** The commands in flight in the order they were sent, behind the first `answered`, which have been answered already. */
+  #pending: Pending[] = [];
+  #answered = 0;
+  #out = '';
+  #onDrained: (() => void)[] = [];
+  readonly #ending = new AbortController();
+
+  constructor(options: ClientOptions, parser: ParserClass | 'auto', livenessTimeout: Milliseconds, owner: LinkOwner) {
+    this.#options = options;
+    this.#Parser = parser === 'auto' ? ReplyParser : parser;
+    this.#owner = owner;
+    this.#liveness = new LivenessMonitor(livenessTimeout, {
+      onSilent: () => owner.silent(this),
+      onAlive: () => owner.alive(this),
+      bytesRead: () => this.#socket?.bytesRead ?? 0,
+    });
+  }
+
+  async connect(): Promise<void> {
+    try {
+      const handshake = await handshakeCommands(this.#options, this.#ending.signal);
+      if (this.#end === undefined) await this.#openSocket();
+      await Promise.all([...handshake.map((args) => this.send(args)), greet({ send: (args) => this.send(args) })]);
+    } catch (error) {
+      this.#disconnect(error);
+    }
+    if (this.#end !== undefined) throw this.#end;
+    this.#isReady = true;
+  }
+
+  send(args: readonly Argument[], caller?: Caller): Promise<Reply> {
+    return new Promise((resolve, reject) => this.#write(args, { resolve, reject }, caller?.timeout));
+  }
+
+  sendFor(receiver: Receiver, args: readonly Argument[]): void {
+    this.#write(args, receiver, receiver.timeout);
+  }
+
+  async close(grace: Milliseconds): Promise<void> {
+    if (this.#pending.length > 0) await waitAtMost(new Promise<void>((resolve) => this.#onDrained.push(resolve)), grace);
+    this.end(new ClosedError());
+  }
+
+  end(error: Error): void {
+    this.#ending.abort();
+    this.#disconnect(error);
+  }
+
+  #write(args: readonly Argument[], pending: Pending, timeout?: Milliseconds): void {
+    if (this.#end !== undefined) {
+      pending.reject(asError(this.#end));
+      return;
+    }
+    if (this.#out === '') setImmediate(this.#flush);
+    this.#encode(args);
+    this.#liveness.sent(timeout);
+    this.#pending.push(pending);
+  }
+
+  /** Text is collected and written at the end of the tick. Bytes go to the corked socket uncopied, after the text so far. */
+  #encode(args: readonly Argument[]): void {
+    let text = `*${args.length}\r\n`;
+    for (const arg of args) {
+      if (typeof arg === 'string') text += `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`;
+      else {
+        this.#socket?.cork();
+        this.#socket?.write(`${this.#out}${text}$${arg.length}\r\n`);
+        this.#socket?.write(arg);
+        this.#out = '';
+        text = '\r\n';
+      }
+    }
+    this.#out += text;
+  }
+
+  readonly #flush = (): void => {
+    const out = this.#out;
+    this.#out = '';
+    if (out !== '') this.#socket?.write(out);
+    while (this.#socket && this.#socket.writableCorked > 0) this.#socket.uncork();
+  };
+
+  #openSocket(): Promise<void> {
+    const { reconnectStrategy: _, connectTimeout: __, ...socketOptions } = (this.#options.socket ?? {}) as SocketOptions;
+    const { host = 'localhost', port = 6379, tls, ...rest } = socketOptions;
+    const options = { noDelay: true, keepAlive: true, ...rest, ...(rest.path === undefined ? { host, port } : {}) };
+    return new Promise((resolve, reject) => {
+      const socket = tls ? connectTls(options as TlsOptions) : connectTcp(options as NetConnectOpts);
+      this.#socket = socket;
+      const handlers = this.#replyHandlers(socket);
+      const parser = new this.#Parser(handlers);
+      socket.on('error', (error) => this.#disconnect(error));
+      socket.on('close', () => {
+        this.#disconnect(new Error(this.#isReady ? 'connection lost' : 'closed while connecting'));
+        reject(this.#end);
+      });
+      socket.on('data', (chunk: Buffer) => {
+        try {
+          parser.execute(chunk);
+        } catch (error) {
+          handlers.returnFatalError(error as Error);
+        }
+      });
+      socket.once(tls ? 'secureConnect' : 'connect', () => {
+        this.#owner.connected(this);
+        resolve();
+      });
+    });
+  }
+
+  #replyHandlers(socket: Socket): ParserOptions {
+    const next = (error?: Error): Pending | undefined => {
+      // A reply of this chunk made us drop the connection: the commands in flight have failed already.
+      if (socket.destroyed) return undefined;
+      // A reply to no command: Redis says why it closes the connection.
+      if (this.#pending.length === 0) {
+        this.#disconnect(error);
+        return undefined;
+      }
+      const pending = this.#pending[this.#answered++];
+      this.#liveness.settled();
+      if (this.#answered === this.#pending.length) this.#clearPending();
+      return pending;
+    };
+    return {
+      returnBuffers: true,
+      returnReply: (reply) => next()?.resolve(reply),
+      returnError: (error) => {
+        const refused = toReplyError(error);
+        next(refused)?.reject(refused);
+        if (refused instanceof ReadOnlyError) this.#owner.demoted(this);
+      },
+      returnFatalError: (error) => this.#disconnect(error),
+    };
+  }
+
+  #clearPending(): void {
+    this.#pending = [];
+    this.#answered = 0;
+    for (const resolve of this.#onDrained.splice(0)) resolve();
+  }
+
+  /** It is over, whoever ended it: commands in flight fail. */
+  #disconnect(cause: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = cause ?? new Error('the server answered what was not asked');
+    const unanswered = this.#pending.slice(this.#answered);
+    this.#clearPending();
+    this.#out = '';
+    this.#socket?.destroy();
+    for (const pending of unanswered) {
+      this.#liveness.settled();
+      pending.reject(asError(this.#end));
+    }
+    this.#liveness.stop();
+    if (this.#isReady) this.#owner.lost(this, this.#end);
+  }
+}
+
+const asError = (cause: unknown): Error => (cause instanceof ClosedError ? cause : toConnectionError(cause));

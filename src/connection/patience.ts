@@ -1,0 +1,55 @@
+import type { Milliseconds } from '../ttl.js';
+
+/** How long an attempt to connect lives at most. What a server that is busy with a fleet is about to answer is not given up. */
+export const maxAge: Milliseconds = 15_000;
+
+/** How many attempts there are side by side at most. */
+export const maxAttempts = 5;
+
+/** The longest wait before another attempt is made beside one that hangs. */
+const maxGap: Milliseconds = 10_000;
+
+/** Handshakes that may be ahead in the queue of a server: those of a fleet. */
+const fleet = 100;
+
+/** What a handshake over TLS may cost a server, before there was one. */
+export const presumedTlsCost: Milliseconds = 100;
+
+/** Handshakes dearer than this are mostly those of a distant server, not of a busy one. */
+const maxCost: Milliseconds = 64;
+
+/**
+ * When to open a connection beside one that hangs. It costs the server a handshake, and a whole fleet does it at the same time: the dearer
+ * handshakes are, the longer it waits. Their cost is the time of the fastest so far.
+ */
+export class Patience {
+  readonly #least: Milliseconds;
+  readonly #presumed: Milliseconds;
+  #fastest = Number.POSITIVE_INFINITY;
+
+  /** `least`: the shortest wait before a next attempt. `presumed`: the cost of a handshake before there was one. */
+  constructor(least: Milliseconds, presumed: Milliseconds) {
+    this.#least = least;
+    this.#presumed = presumed;
+  }
+
+  /** A handshake took this long. */
+  learn(took: Milliseconds): void {
+    this.#fastest = Math.min(this.#fastest, took);
+  }
+
+  /** Before the connection in use, which has gone silent, gets a rival: 25 to 125 handshakes, so that a stall passes and a fleet spreads out. */
+  untilRival(random: () => number = Math.random): Milliseconds {
+    return Math.min(this.#cost, maxCost) * fleet * (0.25 + random());
+  }
+
+  /** Before another attempt is made beside the nth that hangs, counted from 0. */
+  untilNext(attempt: number, random: () => number = Math.random): Milliseconds {
+    const first = Math.max(this.#least, Math.min(maxGap, this.#cost * fleet));
+    return Math.max(first, Math.min(maxGap, first * 2 ** Math.max(0, attempt - 1))) * (1 + random() / 2);
+  }
+
+  get #cost(): Milliseconds {
+    return this.#fastest === Number.POSITIVE_INFINITY ? this.#presumed : this.#fastest;
+  }
+}
