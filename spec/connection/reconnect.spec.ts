@@ -5,6 +5,8 @@ import { expect } from 'chai';
 import { openClient } from '../../src/connection/client/open-client.js';
 import type { Connection, OnError } from '../../src/connection/connection.js';
 import { openDirect } from '../../src/connection/direct/open-direct.js';
+import { FaultProxy } from '../support/chaos/proxy.js';
+import { Random } from '../support/chaos/random.js';
 import { rejection } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
@@ -78,6 +80,18 @@ describe('a connection', () => {
       await until(() => sockets[0]?.closed === true);
       await connection.close(0);
       network.close();
+    });
+
+    it(`is left alone while bytes arrive: ${kind}`, async () => {
+      const proxy = await FaultProxy.start(server.port, new Random(1));
+      let errors = 0;
+      const connection = open(() => errors++, Number(proxy.location.split(':')[1]));
+      await connection.send(['SET', 'p:large', Buffer.alloc(1000)]);
+      proxy.become({ kind: 'drip', bytes: 10, every: 10 });
+      expect(((await connection.send(['GET', 'p:large'])) as Buffer).length).to.equal(1000);
+      expect(errors).to.equal(0);
+      await connection.close(0);
+      await proxy.stop();
     });
 
     it(`makes further attempts beside one that hangs, and uses the first that succeeds: ${kind}`, async () => {

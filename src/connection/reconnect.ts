@@ -8,12 +8,12 @@ import { toConnectionError } from './reply-errors.js';
 export const replacementInterval: Milliseconds = 5000;
 
 /**
- * The default backoff: 25 to 1000 ms, doubled with each retry, half of it jitter so that a fleet spreads out. 1 to 30 s if Redis refuses
- * the password: a retry will not fix it soon, and each attempt costs the server.
+ * The default backoff: at random up to a bound, so that a fleet spreads out. The bound doubles with each retry, from 50 to 1000 ms. It is 2
+ * to 30 s if Redis refuses the password: a retry will not fix it soon, and each attempt costs the server.
  */
 export function reconnectStrategy(retries: number, cause?: unknown, random: () => number = Math.random): Milliseconds {
   const [first, max] = cause !== undefined && toConnectionError(cause) instanceof AuthenticationError ? [2000, 30_000] : [50, 1000];
-  return Math.round(Math.min(max, first * 2 ** Math.min(retries, 10)) * (0.5 + random() / 2));
+  return Math.round(Math.min(max, first * 2 ** Math.min(retries, 10)) * random());
 }
 
 /**

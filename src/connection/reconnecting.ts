@@ -35,6 +35,8 @@ export class ReconnectingConnection implements Connection, LinkOwner {
   #status: Status = 'idle';
   /** The link in use: kept while it is silent. */
   #link: Link | undefined;
+  /** Opened for {@link client} before it is needed. */
+  #prepared: Link | undefined;
   readonly #attempts = new Map<Link, Attempt>();
   #timer: NodeJS.Timeout | undefined;
   #retries = 0;
@@ -60,8 +62,11 @@ export class ReconnectingConnection implements Connection, LinkOwner {
     return this.#status;
   }
 
+  /** The client in use, or else the one that will be. */
   get client(): unknown {
-    return this.#link?.client;
+    const link = this.#link ?? [...this.#attempts.keys()].at(-1);
+    if (!link && this.track && this.#status !== 'closed') this.#prepared ??= this.#open(this);
+    return (link ?? this.#prepared)?.client;
   }
 
   ready(): Promise<void> {
@@ -149,22 +154,20 @@ export class ReconnectingConnection implements Connection, LinkOwner {
 
   #connect(): { readonly promise: Promise<void> } {
     this.#status = 'connecting';
-    let settle: { resolve(): void; reject(error: Error): void } | undefined;
-    const promise = new Promise<void>((resolve, reject) => {
-      settle = { resolve, reject };
-    }).finally(() => {
+    const connecting = { resolve: () => {}, reject: (_: Error) => {}, promise: Promise.resolve() };
+    connecting.promise = new Promise<void>((resolve, reject) => Object.assign(connecting, { resolve, reject })).finally(() => {
       this.#connecting = undefined;
     });
-    this.#connecting = { promise, ...(settle as NonNullable<typeof settle>) };
+    this.#connecting = connecting;
     this.#attempt();
-    return this.#connecting;
+    return connecting;
   }
 
   #attempt(): void {
-    const link = this.#open(this);
+    const link = this.#prepared ?? this.#open(this);
+    this.#prepared = undefined;
     const attempt = new Attempt(link, this.#times, this.#late);
     this.#attempts.set(link, attempt);
-    // Callers learn of it by `ready`, `lastError` and events.
     link.connect().then(
       () => this.#won(attempt),
       (error) => this.#failed(attempt, error),
@@ -182,10 +185,7 @@ export class ReconnectingConnection implements Connection, LinkOwner {
 
   #won(attempt: Attempt): void {
     attempt.stop();
-    if (!this.#attempts.delete(attempt.link)) {
-      attempt.link.end(new ClosedError());
-      return;
-    }
+    if (!this.#attempts.delete(attempt.link)) return;
     this.#patience.learn(attempt.took);
     this.#use(attempt.link);
   }

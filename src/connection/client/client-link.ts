@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { RESP_TYPES } from '@redis/client';
 import { ClosedError, ReadOnlyError } from '../../errors.js';
 import { waitAtMost } from '../../time/deadlines.js';
@@ -8,6 +9,7 @@ import { LivenessMonitor } from '../liveness.js';
 import { isReplyError, isUnsent, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
 import type { ExternalClient } from '../target.js';
 import { addListeners } from './listeners.js';
+import { openedSocket } from './opened-socket.js';
 
 /** A link over a node-redis client that does not reconnect. */
 export class ClientLink implements Link {
@@ -15,6 +17,8 @@ export class ClientLink implements Link {
   readonly #owner: LinkOwner;
   readonly #liveness: LivenessMonitor;
   readonly #sender: { sendCommand(args: readonly Argument[]): Promise<Reply> };
+  /** Unknown over TLS. */
+  #socket: Socket | undefined;
   #isReady = false;
   /** Why it was ended. */
   #end: Error | undefined;
@@ -22,7 +26,11 @@ export class ClientLink implements Link {
   constructor(client: ExternalClient, commandTimeout: Milliseconds, livenessTimeout: Milliseconds, owner: LinkOwner) {
     this.client = client;
     this.#owner = owner;
-    this.#liveness = new LivenessMonitor(livenessTimeout, { onSilent: () => owner.silent(this), onAlive: () => owner.alive(this) });
+    this.#liveness = new LivenessMonitor(livenessTimeout, {
+      onSilent: () => owner.silent(this),
+      onAlive: () => owner.alive(this),
+      bytesRead: () => this.#socket?.bytesRead ?? 0,
+    });
     // node-redis's own timeout makes an AbortSignal for each command, and no longer applies once the command is written.
     this.#sender = client.withCommandOptions({ timeout: commandTimeout, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
     // They stay: a client that was ended may still report the end of its attempt to connect, and without a listener crash the process.
@@ -30,8 +38,13 @@ export class ClientLink implements Link {
   }
 
   async connect(): Promise<void> {
+    let connecting: Promise<unknown> | undefined;
+    this.#socket = openedSocket(() => {
+      // The application may have connected it: it can get it from the store.
+      connecting = this.client.isReady ? undefined : this.client.connect();
+    });
     try {
-      await this.client.connect();
+      await connecting;
     } catch (error) {
       throw this.#end ?? error;
     }
