@@ -7,13 +7,10 @@ export const maxAge: Milliseconds = 15_000;
 export const maxAttempts = 5;
 
 /** The longest wait before another attempt is made beside one that hangs. */
-const maxGap: Milliseconds = 10_000;
+export const maxGap: Milliseconds = 10_000;
 
 /** Handshakes that may be ahead in the queue of a server: those of a fleet. */
 const fleet = 100;
-
-/** What a handshake over TLS may cost a server, before there was one. */
-export const presumedTlsCost: Milliseconds = 100;
 
 /** Handshakes dearer than this are mostly those of a distant server, not of a busy one. */
 const maxCost: Milliseconds = 64;
@@ -27,7 +24,7 @@ export class Patience {
   readonly #presumed: Milliseconds;
   #fastest = Number.POSITIVE_INFINITY;
 
-  /** `least`: the shortest wait before a next attempt. `presumed`: the cost of a handshake before there was one. */
+  /** `least`: the shortest wait before a next attempt. `presumed`: the wait before it is known what a handshake takes. */
   constructor(least: Milliseconds, presumed: Milliseconds) {
     this.#least = least;
     this.#presumed = presumed;
@@ -40,16 +37,13 @@ export class Patience {
 
   /** Before the connection in use, which has gone silent, gets a rival: 25 to 125 handshakes, so that a stall passes and a fleet spreads out. */
   untilRival(random: () => number = Math.random): Milliseconds {
-    return Math.min(this.#cost, maxCost) * fleet * (0.25 + random());
+    return Math.min(this.#fastest, maxCost) * fleet * (0.25 + random());
   }
 
   /** Before another attempt is made beside the nth that hangs, counted from 0. */
   untilNext(attempt: number, random: () => number = Math.random): Milliseconds {
-    const first = Math.max(this.#least, Math.min(maxGap, this.#cost * fleet));
+    const isKnown = this.#fastest < Number.POSITIVE_INFINITY;
+    const first = isKnown ? Math.min(maxGap, Math.max(this.#least, this.#fastest * fleet)) : this.#presumed;
     return Math.max(first, Math.min(maxGap, first * 2 ** Math.max(0, attempt - 1))) * (1 + random() / 2);
-  }
-
-  get #cost(): Milliseconds {
-    return this.#fastest === Number.POSITIVE_INFINITY ? this.#presumed : this.#fastest;
   }
 }

@@ -5,7 +5,7 @@ import { Attempt, type AttemptTimes } from './attempt.js';
 import type { SocketOptions } from './client/client-options.js';
 import type { Argument, Caller, Connection, OnError, Receiver, Reply, Route, Status, Tracking, TrackingListener } from './connection.js';
 import type { Link, LinkOwner } from './link.js';
-import { maxAttempts, Patience, presumedTlsCost } from './patience.js';
+import { maxAttempts, maxGap, Patience } from './patience.js';
 import { replacementInterval, retryIn } from './reconnect.js';
 import { toConnectionError } from './reply-errors.js';
 import type { ExternalClient } from './target.js';
@@ -53,7 +53,7 @@ export class ReconnectingConnection implements Connection, LinkOwner {
     this.#options = options;
     this.#times = { connection: socket.connectTimeout ?? livenessTimeout, handshake: handshakeTimeout };
     this.#isTheirs = socket.connectTimeout !== undefined || socket.reconnectStrategy !== undefined;
-    this.#patience = new Patience(handshakeTimeout, socket.tls ? presumedTlsCost : 0);
+    this.#patience = new Patience(livenessTimeout / 2, socket.tls ? Math.max(maxGap, handshakeTimeout) : handshakeTimeout);
     this.sendFor = kind === 'lean' ? this.#sendFor : undefined;
     this.track = kind === 'client' ? this.#track : undefined;
   }

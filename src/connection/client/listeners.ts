@@ -22,6 +22,6 @@ export function removeListeners(client: ExternalClient, listeners: Listeners): v
 
 /** 0 stands for any number of listeners. */
 function moreListeners(client: ExternalClient, more: number): void {
-  const most = client.getMaxListeners();
-  if (most > 0) client.setMaxListeners(most + more);
+  const max = client.getMaxListeners();
+  if (max > 0) client.setMaxListeners(max + more);
 }
