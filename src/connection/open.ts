@@ -1,7 +1,7 @@
 import { RESP_TYPES } from '@redis/client';
 import { ClosedError, ConnectionError } from '../errors.js';
 import { maxLateness } from '../time/deadlines.js';
-import { GivenClient } from './client/given-client.js';
+import { ExternalClientConnection } from './client/external-client.js';
 import { addListeners, removeListeners } from './client/listeners.js';
 import { openClient } from './client/open-client.js';
 import type { Argument, Connection, OnError, Reply, Route, Status } from './connection.js';
@@ -163,7 +163,7 @@ function connectionTo(target: Target, { parser, timeout, onError, tracker }: Ope
       return sentinelConnection(target.plan, { timeout, livenessTimeout, onError });
     case 'client': {
       const kind = kindOf(target.client);
-      if (kind === undefined || kind === 'client') return new GivenClient(target.client, onError);
+      if (kind === undefined || kind === 'client') return new ExternalClientConnection(target.client, onError);
       return new ExternalTopology(target.client, kind, onError);
     }
     default: {

@@ -4,10 +4,10 @@ import type { Milliseconds } from '../ttl.js';
 import { Attempt, type AttemptTimes } from './attempt.js';
 import type { SocketOptions } from './client/client-options.js';
 import type { Argument, Caller, Connection, OnError, Receiver, Reply, Route, Status, Tracking, TrackingListener } from './connection.js';
-import type { Link, LinkOwner } from './link.js';
-import { maxAttempts, maxGap, Patience } from './patience.js';
+import { maxAttempts, maxGap, Pacing } from './pacing.js';
 import { replacementInterval, retryIn } from './reconnect.js';
 import { toConnectionError } from './reply-errors.js';
+import type { Session, SessionListener } from './session.js';
 import type { ExternalClient } from './target.js';
 import { ClientTracking } from './tracking/tracking.js';
 
@@ -19,25 +19,25 @@ export interface ReconnectingOptions {
 }
 
 /**
- * A connection that comes back: over one link after another. Calls do not wait for that. They share the first attempt to connect, and fail at
- * once while the connection is known to be down. A link that has gone silent is kept while another is opened beside it: whichever works
+ * A connection that comes back: over one session after another. Calls do not wait for that. They share the first attempt to connect, and fail at
+ * once while the connection is known to be down. A session that has gone silent is kept while another is opened beside it: whichever works
  * first is used.
  */
-export class ReconnectingConnection implements Connection, LinkOwner {
+export class ReconnectingConnection implements Connection, SessionListener {
   readonly sendFor: Connection['sendFor'];
   readonly track: Connection['track'];
-  readonly #open: (owner: LinkOwner) => Link;
+  readonly #open: (listener: SessionListener) => Session;
   readonly #options: ReconnectingOptions;
   readonly #times: AttemptTimes;
   /** The application says when attempts end, or when the next begins. */
   readonly #isTheirs: boolean;
-  readonly #patience: Patience;
+  readonly #pacing: Pacing;
   #status: Status = 'idle';
-  /** The link in use: kept while it is silent. */
-  #link: Link | undefined;
+  /** The session in use: kept while it is silent. */
+  #session: Session | undefined;
   /** Opened for {@link client} before it is needed. */
-  #prepared: Link | undefined;
-  readonly #attempts = new Map<Link, Attempt>();
+  #prepared: Session | undefined;
+  readonly #attempts = new Map<Session, Attempt>();
   #timer: NodeJS.Timeout | undefined;
   #retries = 0;
   #lateAttempts = 0;
@@ -46,14 +46,14 @@ export class ReconnectingConnection implements Connection, LinkOwner {
   #demotedAt = Number.NEGATIVE_INFINITY;
   #tracking: ClientTracking | undefined;
 
-  /** `kind`: whether links take receivers, or have clients that can be tracked. */
-  constructor(open: (owner: LinkOwner) => Link, options: ReconnectingOptions, kind: 'lean' | 'client') {
+  /** `kind`: whether sessions take receivers, or have clients that can be tracked. */
+  constructor(open: (listener: SessionListener) => Session, options: ReconnectingOptions, kind: 'lean' | 'client') {
     const { socket, livenessTimeout, handshakeTimeout } = options;
     this.#open = open;
     this.#options = options;
     this.#times = { connection: socket.connectTimeout ?? livenessTimeout, handshake: handshakeTimeout };
     this.#isTheirs = socket.connectTimeout !== undefined || socket.reconnectStrategy !== undefined;
-    this.#patience = new Patience(livenessTimeout / 2, socket.tls ? Math.max(maxGap, handshakeTimeout) : handshakeTimeout);
+    this.#pacing = new Pacing(livenessTimeout / 2, socket.tls ? Math.max(maxGap, handshakeTimeout) : handshakeTimeout);
     this.sendFor = kind === 'lean' ? this.#sendFor : undefined;
     this.track = kind === 'client' ? this.#track : undefined;
   }
@@ -64,9 +64,9 @@ export class ReconnectingConnection implements Connection, LinkOwner {
 
   /** The client in use, or else the one that will be. */
   get client(): unknown {
-    const link = this.#link ?? [...this.#attempts.keys()].at(-1);
-    if (!link && this.track && this.#status !== 'closed') this.#prepared ??= this.#open(this);
-    return (link ?? this.#prepared)?.client;
+    const session = this.#session ?? [...this.#attempts.keys()].at(-1);
+    if (!session && this.track && this.#status !== 'closed') this.#prepared ??= this.#open(this);
+    return (session ?? this.#prepared)?.client;
   }
 
   ready(): Promise<void> {
@@ -83,62 +83,62 @@ export class ReconnectingConnection implements Connection, LinkOwner {
   }
 
   send(args: readonly Argument[], _route?: Route, caller?: Caller): Promise<Reply> {
-    return this.#status === 'ready' ? (this.#link as Link).send(args, caller) : this.ready().then(() => this.#sendNow(args, caller));
+    return this.#status === 'ready' ? (this.#session as Session).send(args, caller) : this.ready().then(() => this.#sendNow(args, caller));
   }
 
   async close(grace: Milliseconds): Promise<void> {
     if (this.#status === 'closed') return;
-    const link = this.#link;
+    const session = this.#session;
     const wasSilent = this.#status === 'reconnecting';
     this.#status = 'closed';
     this.#tracking?.detach();
     clearTimeout(this.#timer);
     this.#connecting?.reject(new ClosedError());
     this.#endAttempts();
-    if (wasSilent) link?.end(new ClosedError());
-    else await link?.close(grace);
+    if (wasSilent) session?.end(new ClosedError());
+    else await session?.close(grace);
   }
 
-  connected(link: Link): void {
-    this.#attempts.get(link)?.step('handshake');
+  onConnected(session: Session): void {
+    this.#attempts.get(session)?.step('handshake');
   }
 
-  lost(link: Link, error: unknown): void {
-    if (link !== this.#link || this.#status === 'closed') return;
-    this.#link = undefined;
+  onLost(session: Session, error: unknown): void {
+    if (session !== this.#session || this.#status === 'closed') return;
+    this.#session = undefined;
     this.#tracking?.detach();
     this.#isDown(error);
     this.#retry(error);
   }
 
-  left(link: Link): void {
-    if (link !== this.#link || this.#status === 'closed') return;
-    this.#link = undefined;
+  onLeft(session: Session): void {
+    if (session !== this.#session || this.#status === 'closed') return;
+    this.#session = undefined;
     this.#tracking?.detach();
     this.#lastError = new Error('the application closed the client');
     this.#status = 'idle';
   }
 
-  silent(link: Link): void {
-    if (link !== this.#link || this.#status !== 'ready') return;
+  onSilent(session: Session): void {
+    if (session !== this.#session || this.#status !== 'ready') return;
     this.#tracking?.detach();
     this.#isDown(new Error(`no sign of life for ${this.#options.livenessTimeout} ms`));
-    this.#next(this.#patience.untilRival());
+    this.#next(this.#pacing.untilRival());
   }
 
-  alive(link: Link): void {
-    if (link === this.#link && this.#status === 'reconnecting') this.#use(link);
+  onAlive(session: Session): void {
+    if (session === this.#session && this.#status === 'reconnecting') this.#use(session);
   }
 
-  /** The name of the server may lead to the new primary by now. The old link still answers commands in flight. */
-  demoted(link: Link): void {
-    if (link !== this.#link || this.#status !== 'ready' || performance.now() - this.#demotedAt < replacementInterval) return;
+  /** The name of the server may lead to the new primary by now. The old session still answers commands in flight. */
+  onDemoted(session: Session): void {
+    if (session !== this.#session || this.#status !== 'ready' || performance.now() - this.#demotedAt < replacementInterval) return;
     this.#demotedAt = performance.now();
     this.#attempt();
   }
 
   readonly #sendFor = (receiver: Receiver, args: readonly Argument[]): void => {
-    if (this.#link?.sendFor) this.#link.sendFor(receiver, args);
+    if (this.#session?.sendFor) this.#session.sendFor(receiver, args);
     else receiver.reject(this.#status === 'closed' ? new ClosedError() : this.#down());
   };
 
@@ -148,7 +148,7 @@ export class ReconnectingConnection implements Connection, LinkOwner {
   };
 
   #sendNow(args: readonly Argument[], caller?: Caller): Promise<Reply> {
-    if (this.#link) return this.#link.send(args, caller);
+    if (this.#session) return this.#session.send(args, caller);
     return Promise.reject(this.#status === 'closed' ? new ClosedError() : this.#down());
   }
 
@@ -164,19 +164,19 @@ export class ReconnectingConnection implements Connection, LinkOwner {
   }
 
   #attempt(): void {
-    const link = this.#prepared ?? this.#open(this);
+    const session = this.#prepared ?? this.#open(this);
     this.#prepared = undefined;
-    const attempt = new Attempt(link, this.#times, this.#late);
-    this.#attempts.set(link, attempt);
-    link.connect().then(
+    const attempt = new Attempt(session, this.#times, this.#onLate);
+    this.#attempts.set(session, attempt);
+    session.connect().then(
       () => this.#won(attempt),
       (error) => this.#failed(attempt, error),
     );
-    if (this.#status !== 'ready' && !this.#isTheirs) this.#next(this.#patience.untilNext(this.#lateAttempts));
+    if (this.#status !== 'ready' && !this.#isTheirs) this.#next(this.#pacing.untilNext(this.#lateAttempts));
   }
 
-  readonly #late = ({ link }: Attempt, error: Error): void => {
-    if (this.#status === 'ready' || this.#isTheirs) link.end(error);
+  readonly #onLate = ({ session }: Attempt, error: Error): void => {
+    if (this.#status === 'ready' || this.#isTheirs) session.end(error);
     else {
       this.#lateAttempts++;
       this.#isDown(error);
@@ -185,29 +185,29 @@ export class ReconnectingConnection implements Connection, LinkOwner {
 
   #won(attempt: Attempt): void {
     attempt.stop();
-    if (!this.#attempts.delete(attempt.link)) return;
-    this.#patience.learn(attempt.took);
-    this.#use(attempt.link);
+    if (!this.#attempts.delete(attempt.session)) return;
+    this.#pacing.learn(attempt.took);
+    this.#use(attempt.session);
   }
 
-  #use(link: Link): void {
-    const [old, isSilent] = [this.#link, this.#status !== 'ready'];
+  #use(session: Session): void {
+    const [old, isSilent] = [this.#session, this.#status !== 'ready'];
     clearTimeout(this.#timer);
     this.#endAttempts();
-    this.#link = link;
+    this.#session = session;
     this.#status = 'ready';
     this.#retries = this.#lateAttempts = 0;
-    if (old && old !== link && isSilent) old.end(this.#down());
-    else if (old && old !== link) void old.close(this.#options.livenessTimeout);
+    if (old && old !== session && isSilent) old.end(this.#down());
+    else if (old && old !== session) void old.close(this.#options.livenessTimeout);
     this.#lastError = undefined;
     this.#tracking?.detach();
-    if (link.client) this.#tracking?.attach(link.client as ExternalClient);
+    if (session.client) this.#tracking?.attach(session.client as ExternalClient);
     this.#connecting?.resolve();
   }
 
   #failed(attempt: Attempt, error: unknown): void {
     attempt.stop();
-    if (!this.#attempts.delete(attempt.link) || this.#status === 'ready') return;
+    if (!this.#attempts.delete(attempt.session) || this.#status === 'ready') return;
     this.#isDown(error);
     this.#retry(error);
   }
@@ -224,8 +224,8 @@ export class ReconnectingConnection implements Connection, LinkOwner {
     if (delay !== undefined) this.#next(delay);
     else if (this.#attempts.size === 0) {
       // Given up. The next call tries again.
-      this.#link?.end(this.#down());
-      this.#link = undefined;
+      this.#session?.end(this.#down());
+      this.#session = undefined;
       this.#status = 'idle';
     }
   }
@@ -240,7 +240,7 @@ export class ReconnectingConnection implements Connection, LinkOwner {
     this.#attempts.clear();
     for (const attempt of attempts) {
       attempt.stop();
-      attempt.link.end(new ClosedError());
+      attempt.session.end(new ClosedError());
     }
   }
 

@@ -1,5 +1,5 @@
 import { createClient, RedisClient } from '@redis/client';
-import { maxAge } from '../patience.js';
+import { maxAge } from '../pacing.js';
 import type { ExternalClient } from '../target.js';
 import { trackable } from '../tracking/tracking.js';
 import type { ClientOptions } from './client-options.js';

@@ -2,8 +2,8 @@ import type { Milliseconds } from '../../ttl.js';
 import type { OnError } from '../connection.js';
 import { handshakeTimeoutOf } from '../handshake.js';
 import { ReconnectingConnection } from '../reconnecting.js';
-import { ClientLink } from './client-link.js';
 import type { ClientOptions, SocketOptions } from './client-options.js';
+import { ClientSession } from './client-session.js';
 import { clientFactory } from './make-client.js';
 
 /** Opens a connection over node-redis clients of our own. `tracked`: `track` will be called. */
@@ -18,7 +18,7 @@ export function openClient(
   const handshakeTimeout = handshakeTimeoutOf(options, livenessTimeout);
   const socket = (options.socket ?? {}) as SocketOptions;
   return new ReconnectingConnection(
-    (owner) => new ClientLink(make(), commandTimeout, livenessTimeout, owner),
+    (listener) => new ClientSession(make(), commandTimeout, livenessTimeout, listener),
     { socket, livenessTimeout, handshakeTimeout, onError },
     'client',
   );

@@ -3,7 +3,7 @@ import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import type { OnError } from '../connection.js';
 import { handshakeTimeoutOf } from '../handshake.js';
 import { ReconnectingConnection } from '../reconnecting.js';
-import { DirectLink } from './direct-link.js';
+import { DirectSession } from './direct-session.js';
 import type { ParserClass } from './parser.js';
 
 /** Opens a connection to one server without node-redis. */
@@ -16,7 +16,7 @@ export function openDirect(
   const socket = (options.socket ?? {}) as SocketOptions;
   const handshakeTimeout = handshakeTimeoutOf(options, livenessTimeout);
   return new ReconnectingConnection(
-    (owner) => new DirectLink(options, parser, livenessTimeout, owner),
+    (listener) => new DirectSession(options, parser, livenessTimeout, listener),
     { socket, livenessTimeout, handshakeTimeout, onError },
     'lean',
   );

@@ -7,19 +7,19 @@ import type { Milliseconds } from '../../ttl.js';
 import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import type { Argument, Caller, Receiver, Reply } from '../connection.js';
 import { greet, handshakeCommands } from '../handshake.js';
-import type { Link, LinkOwner } from '../link.js';
 import { LivenessMonitor } from '../liveness.js';
 import { toConnectionError, toReplyError } from '../reply-errors.js';
+import type { Session, SessionListener } from '../session.js';
 import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
 
 /** Takes the reply of a command that was sent. */
 type Pending = Pick<Receiver, 'resolve' | 'reject'>;
 
-/** A lean link of our own to one server, in RESP 2. Commands of one tick leave in one write. */
-export class DirectLink implements Link {
+/** A lean session of our own to one server, in RESP 2. Commands of one tick leave in one write. */
+export class DirectSession implements Session {
   readonly #options: ClientOptions;
   readonly #Parser: ParserClass;
-  readonly #owner: LinkOwner;
+  readonly #listener: SessionListener;
   readonly #liveness: LivenessMonitor;
   #isReady = false;
   /** Why it was ended. */
@@ -32,13 +32,13 @@ export class DirectLink implements Link {
   #onDrained: (() => void)[] = [];
   readonly #ending = new AbortController();
 
-  constructor(options: ClientOptions, parser: ParserClass | 'auto', livenessTimeout: Milliseconds, owner: LinkOwner) {
+  constructor(options: ClientOptions, parser: ParserClass | 'auto', livenessTimeout: Milliseconds, listener: SessionListener) {
     this.#options = options;
     this.#Parser = parser === 'auto' ? ReplyParser : parser;
-    this.#owner = owner;
+    this.#listener = listener;
     this.#liveness = new LivenessMonitor(livenessTimeout, {
-      onSilent: () => owner.silent(this),
-      onAlive: () => owner.alive(this),
+      onSilent: () => listener.onSilent(this),
+      onAlive: () => listener.onAlive(this),
       bytesRead: () => this.#socket?.bytesRead ?? 0,
     });
   }
@@ -129,7 +129,7 @@ export class DirectLink implements Link {
         }
       });
       socket.once(tls ? 'secureConnect' : 'connect', () => {
-        this.#owner.connected(this);
+        this.#listener.onConnected(this);
         resolve();
       });
     });
@@ -155,7 +155,7 @@ export class DirectLink implements Link {
       returnError: (error) => {
         const refused = toReplyError(error);
         next(refused)?.reject(refused);
-        if (refused instanceof ReadOnlyError) this.#owner.demoted(this);
+        if (refused instanceof ReadOnlyError) this.#listener.onDemoted(this);
       },
       returnFatalError: (error) => this.#disconnect(error),
     };
@@ -167,7 +167,7 @@ export class DirectLink implements Link {
     for (const resolve of this.#onDrained.splice(0)) resolve();
   }
 
-  /** It is over, whoever ended it: commands in flight fail. */
+  /** It is over, however it ended: commands in flight fail. */
   #disconnect(cause: unknown): void {
     if (this.#end !== undefined) return;
     this.#end = cause ?? new Error('the server answered what was not asked');
@@ -180,7 +180,7 @@ export class DirectLink implements Link {
       pending.reject(asError(this.#end));
     }
     this.#liveness.stop();
-    if (this.#isReady) this.#owner.lost(this, this.#end);
+    if (this.#isReady) this.#listener.onLost(this, this.#end);
   }
 }
 

@@ -10,7 +10,7 @@ import { addListeners, removeListeners } from './listeners.js';
  * A connection over a client of the application. Connects it if it is not connected yet; node-redis reconnects it, and we never close or
  * replace it. Calls do not wait for that: they share the first attempt to connect, and fail at once while the client is known to be down.
  */
-export class GivenClient implements Connection {
+export class ExternalClientConnection implements Connection {
   readonly client: ExternalClient;
   readonly #onError: OnError;
   readonly #sender: { sendCommand(args: readonly Argument[]): Promise<Reply> };

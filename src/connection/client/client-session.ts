@@ -4,17 +4,17 @@ import { ClosedError, ReadOnlyError } from '../../errors.js';
 import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { Argument, Caller, Reply } from '../connection.js';
-import type { Link, LinkOwner } from '../link.js';
 import { LivenessMonitor } from '../liveness.js';
 import { isReplyError, isUnsent, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
+import type { Session, SessionListener } from '../session.js';
 import type { ExternalClient } from '../target.js';
 import { addListeners } from './listeners.js';
 import { openedSocket } from './opened-socket.js';
 
-/** A link over a node-redis client that does not reconnect. */
-export class ClientLink implements Link {
+/** A session over a node-redis client that does not reconnect. */
+export class ClientSession implements Session {
   readonly client: ExternalClient;
-  readonly #owner: LinkOwner;
+  readonly #listener: SessionListener;
   readonly #liveness: LivenessMonitor;
   readonly #sender: { sendCommand(args: readonly Argument[]): Promise<Reply> };
   /** Unknown over TLS. */
@@ -23,12 +23,12 @@ export class ClientLink implements Link {
   /** Why it was ended. */
   #end: Error | undefined;
 
-  constructor(client: ExternalClient, commandTimeout: Milliseconds, livenessTimeout: Milliseconds, owner: LinkOwner) {
+  constructor(client: ExternalClient, commandTimeout: Milliseconds, livenessTimeout: Milliseconds, listener: SessionListener) {
     this.client = client;
-    this.#owner = owner;
+    this.#listener = listener;
     this.#liveness = new LivenessMonitor(livenessTimeout, {
-      onSilent: () => owner.silent(this),
-      onAlive: () => owner.alive(this),
+      onSilent: () => listener.onSilent(this),
+      onAlive: () => listener.onAlive(this),
       bytesRead: () => this.#socket?.bytesRead ?? 0,
     });
     // node-redis's own timeout makes an AbortSignal for each command, and no longer applies once the command is written.
@@ -81,7 +81,7 @@ export class ClientLink implements Link {
     this.#liveness.settled();
     if (isReplyError(error)) {
       const refused = toReplyError(error as Error);
-      if (refused instanceof ReadOnlyError) this.#owner.demoted(this);
+      if (refused instanceof ReadOnlyError) this.#listener.onDemoted(this);
       throw refused;
     }
     throw this.#end ?? toSendError(error, this.client);
@@ -89,19 +89,19 @@ export class ClientLink implements Link {
 
   readonly #onConnect = (): void => {
     if (this.#end) this.client.destroy();
-    else this.#owner.connected(this);
+    else this.#listener.onConnected(this);
   };
 
   readonly #onError = (error: unknown): void => {
     if (!this.#isReady || this.#end || (this.client.isReady && (isReplyError(error) || isUnsent(error)))) return;
     // After bytes that are no reply, or a listener that throws, node-redis goes on with a reply too few: later ones would answer other commands.
     this.end(toConnectionError(error));
-    this.#owner.lost(this, error);
+    this.#listener.onLost(this, error);
   };
 
   readonly #onEnd = (): void => {
     if (!this.#isReady || this.#end) return;
     this.#liveness.stop();
-    this.#owner.left(this);
+    this.#listener.onLeft(this);
   };
 }

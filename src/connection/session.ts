@@ -1,26 +1,26 @@
 import type { Argument, Caller, Connection, Reply } from './connection.js';
 
-/** What a link tells its owner. */
-export interface LinkOwner {
+/** What a session tells its listener. */
+export interface SessionListener {
   /** The socket is connected, and the handshake begins. */
-  connected(link: Link): void;
+  onConnected(session: Session): void;
   /** It was ready and is lost. Commands in flight have failed, or will. */
-  lost(link: Link, error: unknown): void;
+  onLost(session: Session, error: unknown): void;
   /** The application closed its client. */
-  left(link: Link): void;
+  onLeft(session: Session): void;
   /** Commands are in flight, and nothing has come for the liveness timeout. */
-  silent(link: Link): void;
+  onSilent(session: Session): void;
   /** Something has come after that. */
-  alive(link: Link): void;
+  onAlive(session: Session): void;
   /** Its server has become a replica. */
-  demoted(link: Link): void;
+  onDemoted(session: Session): void;
 }
 
 /** One connection to a server, from its opening to its end: it does not come back. */
-export interface Link {
+export interface Session {
   /** The node-redis client, if there is one. */
   readonly client?: unknown;
-  /** Opens it. Called once. Resolves after the handshake; rejects if the link ends before. */
+  /** Opens it. Called once. Resolves after the handshake; rejects if the session ends before. */
   connect(): Promise<void>;
   send(args: readonly Argument[], caller?: Caller): Promise<Reply>;
   /** See {@link Connection.sendFor}. */

@@ -19,7 +19,7 @@ const maxCost: Milliseconds = 64;
  * When to open a connection beside one that hangs. It costs the server a handshake, and a whole fleet does it at the same time: the dearer
  * handshakes are, the longer it waits. Their cost is the time of the fastest so far.
  */
-export class Patience {
+export class Pacing {
   readonly #least: Milliseconds;
   readonly #presumed: Milliseconds;
   #fastest = Number.POSITIVE_INFINITY;
