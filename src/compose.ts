@@ -11,6 +11,7 @@ import { inOrder } from './commands/in-order.js';
 import { abortableCommands, ClosableCommands } from './commands/local.js';
 import { memoryCommands } from './commands/memory.js';
 import { redisCommands } from './commands/redis.js';
+import { RefusedCommands } from './commands/refused.js';
 import { ReleaseQueue } from './commands/release-queue.js';
 import { hasSeveralNodes, openPool } from './connection/open.js';
 import { type Pool, SharedConnection } from './connection/pools.js';
@@ -101,8 +102,11 @@ function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, 
   const trackingPool =
     near && !sharesPool ? openPool({ ...settings, pool: undefined, onError: listeners.onError, tracker: near }) : undefined;
 
+  const refused = new RefusedCommands();
   const batched = (of: Pool): Commands =>
-    batch === false ? redisCommands(of) : batching(redisCommands(of), batch, hasSeveralNodes(target) ? bySlot : undefined);
+    batch === false
+      ? redisCommands(of, refused)
+      : batching(redisCommands(of, refused), batch, hasSeveralNodes(target) ? bySlot : undefined);
   const base = batched(pool);
   const waits = (invalidations ?? (room.source.face === 'keyv' && settings.onFailure === 'miss' ? 'queue' : 'reject')) === 'queue';
   const queue = waits ? new DeleteQueue(base, queueEvents(room, room.names, room.source.face)) : undefined;
@@ -123,13 +127,13 @@ function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, 
     commands: finished(ordered, tracking),
     commandsWithin: (bounds) =>
       finished(
-        inOrder(queued(redisCommands(pool.withBounds(bounds))), { signal: bounds.signal, timeout: bounds.timeout ?? timeout }),
-        queued(redisCommands((trackingPool ?? pool).withBounds(bounds))),
+        inOrder(queued(redisCommands(pool.withBounds(bounds), refused)), { signal: bounds.signal, timeout: bounds.timeout ?? timeout }),
+        queued(redisCommands((trackingPool ?? pool).withBounds(bounds), refused)),
       ),
     failedAt: () => Math.max(pool.failedAt, trackingPool?.failedAt ?? pool.failedAt, near?.silentSince ?? pool.failedAt),
     isReachable: () => pool.status !== 'reconnecting',
     clearLater: queue?.clearLater,
-    lifecycle: remoteLifecycle({ pool, near, trackingPool, timeout, background: room.background, idle, beforeClosing }),
+    lifecycle: remoteLifecycle({ pool, refused, near, trackingPool, timeout, background: room.background, idle, beforeClosing }),
   };
 }
 

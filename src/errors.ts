@@ -60,10 +60,10 @@ export class TimeoutError extends CacheError {
   }
 }
 
-/** No connection to Redis is usable: it was refused, was lost, or failed to authenticate. */
+/** No connection to Redis is usable: refused, lost, not authenticated. ERR_UNSUPPORTED if Redis refuses a command that begins a session. */
 export class ConnectionError extends CacheError {
-  constructor(message: string, details?: Details) {
-    super('ERR_CONNECTION', message, shownCause(details));
+  constructor(message: string, details?: Details, code: ErrorCode = 'ERR_CONNECTION') {
+    super(code, message, shownCause(details));
   }
 }
 
@@ -186,7 +186,7 @@ export class MissingKeyError extends CacheError {
   }
 }
 
-/** The options of the store, or the Redis server, do not support the operation. */
+/** The options of the store do not support the operation, or Redis refuses a command that it needs. The message says what to do. */
 export class UnsupportedError extends CacheError {
   constructor(message: string) {
     super('ERR_UNSUPPORTED', message);

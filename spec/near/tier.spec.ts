@@ -405,7 +405,7 @@ describe('near cache', () => {
         return { location: server.location, username: 'asker', password: 'pw' };
       },
       'a user who may not see the time to live': async () => {
-        await redis.sendCommand(['ACL', 'SETUSER', 'timeless', 'on', '>pw', '~*', '+@all', '-pttl']);
+        await redis.sendCommand(['ACL', 'SETUSER', 'timeless', 'on', '>pw', '~*', '+@all', '-pttl', '-ttl']);
         return { location: server.location, username: 'timeless', password: 'pw' };
       },
       'a pool of the user’s own': async () => {

@@ -1,4 +1,5 @@
 import type { ClosableCommands } from '../commands/local.js';
+import type { RefusedCommands } from '../commands/refused.js';
 import type { Connection, Status } from '../connection/connection.js';
 import type { GuardedPool } from '../connection/guard.js';
 import { greet } from '../connection/handshake.js';
@@ -31,6 +32,7 @@ export interface Lifecycle {
 
 export interface RemoteResources {
   readonly pool: GuardedPool;
+  readonly refused: RefusedCommands;
   readonly near?: NearTier | undefined;
   /** The pool that tracks, if it is not the pool of the store. */
   readonly trackingPool?: GuardedPool | undefined;
@@ -43,7 +45,8 @@ export interface RemoteResources {
 }
 
 /** Of a store on Redis. */
-export function remoteLifecycle({ pool, near, trackingPool, timeout, background, idle, beforeClosing }: RemoteResources): Lifecycle {
+export function remoteLifecycle(resources: RemoteResources): Lifecycle {
+  const { pool, refused, near, trackingPool, timeout, background, idle, beforeClosing } = resources;
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {
@@ -56,6 +59,11 @@ export function remoteLifecycle({ pool, near, trackingPool, timeout, background,
     // Reads of this tick leave at its end.
     await new Promise<void>((resolve) => nextTick(resolve));
     await pool.close(left(0));
+  }
+
+  /** A refusal is an answer too. */
+  async function ping(connection: Connection): Promise<void> {
+    await connection.send(['PING']).catch((error: unknown) => refused.learn('PING', error));
   }
 
   return {
@@ -75,7 +83,7 @@ export function remoteLifecycle({ pool, near, trackingPool, timeout, background,
       return near?.holding;
     },
     ready: () => unawaited(named('ready', () => pool.probe(connected))),
-    ping: () => unawaited(named('ping', () => pool.probe(async (connection) => void (await connection.send(['PING']))))),
+    ping: () => unawaited(named('ping', () => pool.probe(ping))),
     async disconnect() {
       near?.close();
       closing ??= close();

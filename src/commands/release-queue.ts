@@ -1,4 +1,4 @@
-import { BreakerOpenError, ClosedError, CommandError, LockError, OverloadedError, PoolTimeoutError } from '../errors.js';
+import { BreakerOpenError, ClosedError, CommandError, LockError, OverloadedError, PoolTimeoutError, UnsupportedError } from '../errors.js';
 import type { Background } from '../time/background.js';
 import { performance } from '../time/clock.js';
 import { backoff, pause } from '../time/waiting.js';
@@ -52,7 +52,11 @@ export class ReleaseQueue {
   /** The same for a claim that failed with this error. It may arrive after the release, so one answer that the token does not hold is not final. */
   async addLost(held: Held, error: unknown): Promise<void> {
     // It was not sent, or Redis refused it.
-    if ([BreakerOpenError, OverloadedError, PoolTimeoutError, ClosedError, CommandError, LockError].some((kind) => error instanceof kind))
+    if (
+      [BreakerOpenError, OverloadedError, PoolTimeoutError, ClosedError, CommandError, LockError, UnsupportedError].some(
+        (kind) => error instanceof kind,
+      )
+    )
       return;
     await this.#add({ ...held, isLost: true, end: Number.POSITIVE_INFINITY, isAnswered: false });
   }

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Reply } from '../connection/connection.js';
 import type { Pool } from '../connection/pools.js';
-import { ArgumentError } from '../errors.js';
+import { refusesCommand } from '../connection/reply-errors.js';
+import { ArgumentError, UnsupportedError } from '../errors.js';
 import { expected } from '../messages.js';
 import type { Page } from './commands.js';
 
@@ -34,7 +35,8 @@ export async function* scan(pool: Pool, glob: string, cursor = '0'): AsyncGenera
 
 async function* scanNode(pool: Pool, glob: string, from: string, node: string | undefined): AsyncGenerator<Page, void, undefined> {
   const ask = (cursor: string): Promise<Reply> => {
-    const page = pool.use((connection) => connection.send(['SCAN', cursor, 'MATCH', glob, 'COUNT', scanCount], { node }));
+    const args = ['SCAN', cursor, 'MATCH', glob, 'COUNT', scanCount];
+    const page = pool.use((connection) => connection.send(args, { node }).catch(unlessRefused));
     // Awaited later, or never if the caller stops: a rejection must not be unhandled.
     page.catch(() => {});
     return page;
@@ -47,6 +49,11 @@ async function* scanNode(pool: Pool, glob: string, from: string, node: string | 
     asked = next === '0' ? undefined : ask(next);
     yield { keys: keys.map(asText), next };
   }
+}
+
+function unlessRefused(error: unknown): never {
+  if (!refusesCommand(error, 'SCAN')) throw error;
+  throw new UnsupportedError('Redis refuses SCAN, which finds the keys: allow it, or use `lazyClear` and tags, and times to live');
 }
 
 /** A key as text, or as bytes if it is not UTF-8. Decoding turns such bytes into U+FFFD, which is cheaper to look for. */

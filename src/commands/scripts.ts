@@ -1,10 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Argument, Connection, Reply } from '../connection/connection.js';
-import { isReplyOf } from '../connection/reply-errors.js';
+import { isReplyOf, refusesCommand } from '../connection/reply-errors.js';
 import { markStart, maxIdLength, prefixLength } from './commands.js';
+import type { RefusedCommands } from './refused.js';
 
 /** Runs a Lua script on one key, or on several in one slot. */
-export type Script = (connection: Connection, on: string | readonly [string, ...string[]], ...args: readonly Argument[]) => Promise<Reply>;
+export type Script = (
+  connection: Connection,
+  refused: RefusedCommands,
+  on: string | readonly [string, ...string[]],
+  args: readonly Argument[],
+) => Promise<Reply>;
 
 /**
  * The same bytes, which read as `?`. node-redis and instrumentations of it publish the arguments of EVALSHA as text, and those of our scripts
@@ -26,16 +32,36 @@ function question(): string {
 /** EVALSHA sends the digest; a server that does not know it gets the source. The keys may be seen, the arguments may not. */
 function script(source: string): Script {
   const sha = createHash('sha1').update(source).digest('hex');
-  return (connection, on, ...args) => {
+  return (connection, refused, on, args) => {
     const keys = typeof on === 'string' ? [on] : on;
     const key = keys[0];
     const tail = [String(keys.length), ...keys, ...args.map(hidden)];
-    return connection.send(['EVALSHA', sha, ...tail], { key }).catch((error: unknown) => {
-      if (!isReplyOf(error, 'unknown script')) throw error;
-      return connection.send(['EVAL', source, ...tail], { key });
+    const evaluate = (): Promise<Reply> => connection.send(['EVAL', source, ...tail], { key });
+    if (refused.has('EVALSHA')) return evaluate();
+    return connection.send(['EVALSHA', sha, ...tail], { key }).catch(async (error: unknown) => {
+      const isRefused = refusesCommand(error, 'EVALSHA');
+      if (!isRefused && !isReplyOf(error, 'unknown script')) throw error;
+      const reply = await evaluate();
+      if (isRefused) refused.learn('EVALSHA', error);
+      return reply;
     });
   };
 }
+
+/** PTTL, or what TTL says if the user may not call it: up to a second short, never long. */
+const timeLeft = `
+local function timeLeft(key)
+  local left = redis.pcall('PTTL', key)
+  if type(left) == 'number' then return left end
+  left = redis.call('TTL', key)
+  if left < 0 then return left end
+  return math.max(0, left * 1000 - 500)
+end`;
+
+export const getAndDelete = script(`
+local value = redis.call('GET', KEYS[1])
+if value then redis.call('DEL', KEYS[1]) end
+return value`);
 
 // Replies nil for a missing key, and undoes a sum beyond exact integers. The sum is text: node-redis reads 9007199254740991 as one more.
 export const incrementBy = script(`
@@ -76,7 +102,7 @@ if string.sub(head, 1, 2) == '\\193t' or staleFor then return head end
 return ''`);
 
 // PEXPIRE and PERSIST need no memory: a full server still extends what is there. An id goes into every entry of the tag: it must be one of ours.
-export const ensureGeneration = script(`
+export const ensureGeneration = script(`${timeLeft}
 local id = redis.call('GET', KEYS[1])
 if id and not (#id <= ${maxIdLength} and string.find(id, '^[%w_-]+$')) then
   return redis.error_reply('ERR the key of a tag holds something else than a generation')
@@ -88,14 +114,14 @@ if not id then
 end
 if ARGV[2] == '' then redis.call('PERSIST', KEYS[1])
 else
-  local left = redis.call('PTTL', KEYS[1])
+  local left = timeLeft(KEYS[1])
   if left >= 0 and left < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 end
 return id`);
 
 export const unlinkIfUnchanged = script(`
 if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
-return redis.call('UNLINK', KEYS[1])`);
+return redis.call('DEL', KEYS[1])`);
 
 /** How long the counter of fencing tokens outlives its last use. Later tokens continue from the clock of the server. */
 const fenceLifetime = 86_400_000;
@@ -104,11 +130,11 @@ const fenceLifetime = 86_400_000;
 const isHeld = (lease: string): string => `string.sub(redis.call('GET', ${lease}) or '', 1, #ARGV[1]) == ARGV[1]`;
 
 // A mark is taken over, and its kind goes on behind the token: callers that waited for the load that left it may not have looked yet.
-export const claimLease = script(`
+export const claimLease = script(`${timeLeft}
 local holder = redis.call('GET', KEYS[1])
 local kind = ''
 if holder then
-  if redis.call('PTTL', KEYS[1]) == -1 or #holder > ${maxIdLength} then return '' end
+  if timeLeft(KEYS[1]) == -1 or #holder > ${maxIdLength} then return '' end
   if string.sub(holder, 1, 1) ~= '${markStart}' or (holder == '${markStart}' and ARGV[3] ~= '1') then return holder end
   kind = string.sub(holder, 1, 2)
 end
@@ -133,7 +159,7 @@ export const unlinkUnderLease = script(`
 if not (${isHeld('KEYS[2]')}) then return 0 end
 local now = redis.call('GET', KEYS[1])
 local gone = 0
-if now and redis.sha1hex(now) == ARGV[2] then gone = redis.call('UNLINK', KEYS[1]) end
+if now and redis.sha1hex(now) == ARGV[2] then gone = redis.call('DEL', KEYS[1]) end
 redis.call('DEL', KEYS[2])
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 return gone`);

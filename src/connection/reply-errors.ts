@@ -51,12 +51,41 @@ export function toReplyError(error: Error): CacheError {
   return new Known(`Redis answered: ${message}`, { cause: error });
 }
 
+/** Replies that refuse a command as such, with the name of the command if they quote it. */
+const refusedReplies: readonly RegExp[] = [
+  /^NOPERM .*permissions to run the '([^'|]+)/,
+  // Redis; Envoy, with or without `ERR`; Upstash; Tair; proxies.
+  /^(?:ERR )?(?:unknown|unsupported) command:? ?['"`]?([^'"`,| ]+)/i,
+  /^ERR Command is not available: '(\S+?)['| ]/i,
+  /^ERR command '?([^' ]+)'? (?:is )?not (?:support|allowed)/i,
+  /^ERR command (?:is )?not (?:support|allowed)()/i,
+];
+
+/** Whether Redis, or a proxy in front of it, refuses this command itself, not a key or an argument: the ACL forbids it, or it is unknown. */
+export function refusesCommand(error: unknown, command: string): boolean {
+  if (!(error instanceof CommandError)) return false;
+  const reply = String((error.cause as Error | undefined)?.message);
+  for (const pattern of refusedReplies) {
+    const name = pattern.exec(reply)?.[1];
+    if (name !== undefined) return name === '' || name.toUpperCase() === command;
+  }
+  return command === 'HELLO' && reply.startsWith('NOPROTO');
+}
+
+/** The commands that begin a session, and how to do without each. */
+const sessionCommands = {
+  HELLO: 'set `RESP: 2`',
+  SELECT: 'leave out `database`, and keep stores apart by `prefix`',
+  CLIENT: 'leave out `name`',
+} as const;
+
 /** Converts the reason why there is no connection, such as a socket error or a refused handshake, into a ConnectionError. */
 export function toConnectionError(cause: unknown): ConnectionError {
   if (cause instanceof ConnectionError) return cause;
-  if (isReplyError(cause)) {
-    const error = toReplyError(cause as Error);
-    if (error instanceof ConnectionError) return error;
+  const error = isReplyError(cause) ? toReplyError(cause as Error) : cause;
+  if (error instanceof ConnectionError) return error;
+  for (const [command, advice] of Object.entries(sessionCommands)) {
+    if (refusesCommand(error, command)) return new ConnectionError(`Redis refuses ${command}: ${advice}`, { cause }, 'ERR_UNSUPPORTED');
   }
   const reason = cause instanceof Error && cause.message !== '' ? cause.message : ((cause as { code?: string })?.code ?? 'connection lost');
   return new ConnectionError(`not connected to Redis: ${reason}`, { cause });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { CacheContext } from '../cache/context.js';
 import { type LeaseClaim, type LeaseMark, markStart, type OrderedCommands } from '../commands/commands.js';
 import type { Held } from '../commands/release-queue.js';
-import { CommandError } from '../errors.js';
+import { CommandError, UnsupportedError } from '../errors.js';
 import { warn } from '../messages.js';
 import { clearInterval, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
@@ -47,6 +47,8 @@ export class Lease {
     try {
       holder = await context.commands.claim(key, token, time, urgent);
     } catch (error) {
+      // Redis refuses scripts, as another warning says.
+      if (error instanceof UnsupportedError) return undefined;
       if (error instanceof CommandError && permanentRefusals.has(error.code)) return withoutLease(error.message);
       if (wasReachable) context.background.add(context.releases.addLost({ key, token, time }, error));
       throw error;

@@ -1,0 +1,277 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { type CacheError, ConnectionError, type RedisStore, type StoreOptions } from '../../src/index.js';
+import { openStore, rejection, stopping } from '../support/open.js';
+import { RedisServer } from '../support/redis.js';
+import { sideBySide } from '../support/side-by-side.js';
+import { type RawClient, rawClient } from '../support/wire.js';
+
+/** A server whose users may not run these commands. No ACL can forbid HELLO, so that one is renamed. */
+async function forbidding(commands: readonly string[]): Promise<RedisServer> {
+  const rules = commands.filter((name) => name !== 'hello').map((name) => `-${name}`);
+  const renamed = commands.includes('hello') ? ['--rename-command', 'HELLO', ''] : [];
+  return stopping(await RedisServer.start(['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', ...rules, ...renamed]));
+}
+
+const scripts = ['eval', 'evalsha', 'script'];
+const all = [...scripts, 'client', 'hello', 'unlink', 'getdel', 'scan', 'mget', 'pttl', 'select', 'ping'];
+const cases: readonly (readonly string[])[] = [
+  [],
+  ['eval'],
+  ['evalsha'],
+  ['script'],
+  scripts,
+  [...scripts, 'getdel'],
+  ['client'],
+  ['client|tracking'],
+  ['hello'],
+  ['unlink'],
+  ['getdel'],
+  ['scan'],
+  ['mget'],
+  ['pttl'],
+  ['select'],
+  ['ping'],
+  all,
+];
+const ways: Readonly<Record<string, StoreOptions>> = { 'node-redis': {}, 'the direct connection': { parser: 'auto' } };
+
+type Calls = Readonly<Record<string, (store: RedisStore) => Promise<unknown>>>;
+
+/** Every call, with what it gives wherever it works. */
+const working: Readonly<Record<string, unknown>> = {
+  ready: undefined,
+  ping: undefined,
+  set: true,
+  get: 1,
+  'two gets of one tick': [1, undefined],
+  'mset and mget': [1, undefined, 2],
+  getOrSet: 7,
+  'getOrSet, a hit': 7,
+  'getOrSet with a stale window': 5,
+  'getOrSet, stale': 5,
+  has: true,
+  ttl: -1,
+  'ttl of a minute': true,
+  touch: true,
+  'touch of an entry with a stale window': true,
+  'touch of nothing': false,
+  persist: true,
+  add: true,
+  'add to what is there': false,
+  'add to what is stale': true,
+  'set with tags': 3,
+  'another set with tags': 4,
+  invalidateTags: undefined,
+  incr: 2,
+  lock: 'held',
+  getAndDelete: 1,
+  'getAndDelete by two': [1, undefined],
+  del: undefined,
+  mdel: undefined,
+  'what was deleted': [undefined, undefined, undefined],
+  keys: true,
+  delPattern: 1,
+  clear: undefined,
+};
+
+const calls: Calls = {
+  ready: (store) => store.ready(),
+  ping: (store) => store.ping(),
+  set: (store) => store.set('a', 1),
+  get: (store) => store.get('a'),
+  'two gets of one tick': (store) => Promise.all([store.get('a'), store.get('nothing')]),
+  'mset and mget': async (store) => {
+    await store.mset({ x: 1, y: 2 });
+    return store.mget('x', 'nothing', 'y');
+  },
+  getOrSet: (store) => store.getOrSet('made', () => 7),
+  'getOrSet, a hit': (store) => store.getOrSet('made', () => 8),
+  'getOrSet with a stale window': (store) => store.getOrSet('ageing', () => 5, { ttl: 60_000, staleFor: 60_000 }),
+  'getOrSet, stale': async (store) => {
+    await store.getOrSet('stale', () => 5, { ttl: 1, staleFor: 60_000 });
+    return store.getOrSet('stale', () => 5, { ttl: 1, staleFor: 60_000 });
+  },
+  has: (store) => store.has('a'),
+  ttl: (store) => store.ttl('a'),
+  'ttl of a minute': async (store) => {
+    await store.set('minute', 1, 60_000);
+    const left = await store.ttl('minute');
+    return left > 58_000 && left <= 60_000;
+  },
+  touch: (store) => store.touch('a', 60_000),
+  'touch of an entry with a stale window': async (store) => {
+    const touched = await store.touch('ageing', 30_000);
+    const left = await store.ttl('ageing');
+    return touched && left > 88_000 && left <= 90_000;
+  },
+  'touch of nothing': (store) => store.touch('nothing', 1000),
+  persist: (store) => store.persist('minute'),
+  add: (store) => store.add('added', 1),
+  'add to what is there': (store) => store.add('added', 2),
+  'add to what is stale': (store) => store.add('stale', 6),
+  'set with tags': async (store) => {
+    await store.getOrSet('tagged', () => 3, { tags: ['t'], ttl: 5000 });
+    return store.get('tagged');
+  },
+  'another set with tags': async (store) => {
+    await store.getOrSet('tagged too', () => 4, { tags: ['t'], ttl: 60_000 });
+    return store.get('tagged too');
+  },
+  invalidateTags: async (store) => {
+    await store.invalidateTags(['t']);
+    return (await store.get('tagged')) ?? (await store.get('tagged too'));
+  },
+  incr: (store) => store.incr('n', 1, { initial: 1 }),
+  lock: (store) => store.withLock('l', () => 'held'),
+  getAndDelete: (store) => store.getAndDelete('a'),
+  'getAndDelete by two': async (store) => {
+    const taken = await Promise.all([store.getAndDelete('x'), store.getAndDelete('x')]);
+    return taken[0] === undefined ? taken.reverse() : taken;
+  },
+  del: (store) => store.del('y'),
+  mdel: (store) => store.mdel('minute', 'made'),
+  'what was deleted': (store) => store.mget('y', 'minute', 'made'),
+  keys: async (store) => (await store.keys()).includes('ageing'),
+  delPattern: (store) => store.delPattern('age*'),
+  clear: (store) => store.clear(),
+};
+
+/** What fails with ERR_UNSUPPORTED: it has no other way. */
+function unsupported(forbidden: readonly string[]): readonly string[] {
+  const withoutScripts = forbidden.includes('eval') ? ['incr', 'lock', 'add to what is stale'] : [];
+  return [...withoutScripts, ...(forbidden.includes('scan') ? ['keys', 'delPattern', 'clear'] : [])];
+}
+
+interface Outcome {
+  readonly value: unknown;
+  readonly time: number;
+}
+
+async function outcomeOf(call: () => Promise<unknown>): Promise<Outcome> {
+  const begun = performance.now();
+  const value = await call().catch((error: CacheError) => `${error.code}: ${error.message}`);
+  return { value, time: performance.now() - begun };
+}
+
+describe('a server that forbids', () => {
+  const it = sideBySide(4);
+  for (const forbidden of cases) {
+    const title = forbidden === all ? 'all of them' : forbidden.join(', ').toUpperCase() || 'nothing';
+    it(`${title}: every call works another way, or says at once that it cannot`, async () => {
+      const server = await forbidding(forbidden);
+      for (const [way, options] of Object.entries(ways)) {
+        const RESP = forbidden.includes('hello') && way === 'node-redis' ? { RESP: 2 as const } : {};
+        const store = openStore({ location: server.location, ...options, ...RESP });
+        const cannot = unsupported(forbidden);
+        for (const [name, call] of Object.entries(calls)) {
+          const { value, time } = await outcomeOf(() => call(store));
+          const what = `${name} over ${way}`;
+          if (cannot.includes(name)) expect(value, what).to.match(/^ERR_UNSUPPORTED: Redis refuses (EVAL|SCAN)/);
+          else expect(value, what).to.deep.equal(working[name]);
+          expect(time, what).to.be.below(1250);
+          if (name === 'getOrSet, a hit') expect(time, what).to.be.below(250);
+        }
+        expect(store.breaker).to.equal('closed');
+        expect(store.errors.filter(({ code }) => code !== 'ERR_UNSUPPORTED')).to.deep.equal([]);
+      }
+    });
+  }
+
+  for (const forbidden of [['client'], ['client|tracking'], ['pttl'], all]) {
+    it(`${forbidden === all ? 'all of them' : forbidden.join().toUpperCase()}, with a near tier: reads go to Redis, or are kept`, async () => {
+      const server = await forbidding(forbidden);
+      const store = openStore({ location: server.location, near: { max: 10 }, ...(forbidden === all ? { RESP: 2 as const } : {}) });
+      for (let i = 0; i < 3; i++) {
+        await store.set('k', i);
+        expect(await store.get('k')).to.equal(i);
+        expect(await store.getOrSet('made', () => 1)).to.equal(1);
+      }
+      expect(store.errors).to.deep.equal([]);
+    });
+  }
+
+  it('HELLO: over node-redis it says to set `RESP: 2`', async () => {
+    const server = await forbidding(['hello']);
+    const store = openStore({ location: server.location });
+    const error = await rejection(store.ready());
+    expect(error).to.be.instanceOf(ConnectionError).and.include({ code: 'ERR_UNSUPPORTED' });
+    expect(error.message).to.match(/HELLO.*`RESP: 2`/i);
+    const { value, time } = await outcomeOf(() => store.getOrSet('k', () => 1));
+    expect(value).to.equal(1);
+    expect(time).to.be.below(1250);
+  });
+
+  for (const [way, options] of Object.entries(ways)) {
+    it(`SELECT, for a store with a database: over ${way} it says to leave it out`, async () => {
+      const server = await forbidding(['select']);
+      const store = openStore({ location: server.location, database: 1, ...options });
+      const error = await rejection(store.ready());
+      expect(error).to.be.instanceOf(ConnectionError).and.include({ code: 'ERR_UNSUPPORTED' });
+      expect(error.message).to.match(/SELECT.*`database`/i);
+    });
+
+    it(`what it has to: each command is tried once over ${way}`, async () => {
+      const server = await forbidding(['unlink', 'mget', 'pttl', 'getdel', 'eval', 'evalsha']);
+      const store = openStore({ location: server.location, ...options });
+      for (let i = 0; i < 3; i++) {
+        await store.getOrSet(`k${i}`, () => 1);
+        await Promise.all([store.get('k'), store.get('l')]);
+        await store.ttl('k');
+        await store.getAndDelete('k');
+        await store.del('k');
+      }
+      const redis = await rawClient(server);
+      expect(await denied(redis)).to.deep.equal({ unlink: 1, mget: 1, pttl: 1, getdel: 1, eval: 1, evalsha: 1 });
+      redis.destroy();
+    });
+  }
+
+  it('a key, not the command: that is no reason to send another', async () => {
+    const server = stopping(await RedisServer.start(['--user', 'default', 'on', 'nopass', '~mine:*', '~mine#*', '&*', '+@all']));
+    const store = openStore({ location: server.location, prefix: 'yours' });
+    expect(await rejection(store.del('k'))).to.include({ code: 'ERR_PERMISSION' });
+    expect(await rejection(store.getAndDelete('k'))).to.include({ code: 'ERR_PERMISSION' });
+  });
+
+  it('with a command that was renamed', async () => {
+    const renamed = ['UNLINK', 'GETDEL', 'MGET', 'PTTL'].flatMap((name) => ['--rename-command', name, '']);
+    const server = stopping(await RedisServer.start(renamed));
+    const store = openStore({ location: server.location });
+    await store.mset({ a: 1, b: 2 });
+    expect(await Promise.all([store.get('a'), store.get('b')])).to.deep.equal([1, 2]);
+    expect(await store.ttl('a')).to.equal(-1);
+    expect(await store.getAndDelete('a')).to.equal(1);
+    await store.del('b');
+    expect(await store.mget('a', 'b')).to.deep.equal([undefined, undefined]);
+    expect(store.errors).to.deep.equal([]);
+  });
+
+  it('warns once a command, of what is done instead', async () => {
+    const server = await forbidding(['unlink', 'eval']);
+    const program = `
+      const { redisStore } = require('./src/index.ts');
+      process.on('warning', ({ code, message }) => code?.startsWith('REDIS_TIER') && console.log(code, message));
+      (async () => {
+        for (let i = 0; i < 2; i++) {
+          const store = redisStore('${server.location}');
+          await store.getOrSet('k', () => 'made');
+          await store.del('k');
+          await store.disconnect();
+        }
+      })();`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--require', 'ts-node/register/transpile-only', '--eval', program]);
+    const lines = stdout.trim().split('\n').sort();
+    expect(lines.length).to.equal(2);
+    expect(lines[0]).to.match(/^REDIS_TIER_COMMAND Redis refuses EVAL: .*without a lease/);
+    expect(lines[1]).to.match(/^REDIS_TIER_COMMAND Redis refuses UNLINK: DEL/);
+  });
+});
+
+/** How often each command was denied. */
+async function denied(redis: RawClient): Promise<Record<string, number>> {
+  const info = String(await redis.sendCommand(['INFO', 'commandstats']));
+  const counts = [...info.matchAll(/^cmdstat_([^:]+):.*rejected_calls=(\d+)/gm)].map(([, name, count]) => [name, Number(count)] as const);
+  return Object.fromEntries(counts.filter(([, count]) => count > 0));
+}
