@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
+import { connect, createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { type CacheError, ConnectionError, type RedisStore, type StoreOptions } from '../../src/index.js';
 import { openStore, rejection, stopping } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 import { sideBySide } from '../support/side-by-side.js';
+import { until } from '../support/until.js';
 import { type RawClient, rawClient } from '../support/wire.js';
 
 /** A server whose users may not run these commands. No ACL can forbid HELLO, so that one is renamed. */
@@ -248,6 +250,30 @@ describe('a server that forbids', () => {
     expect(store.errors).to.deep.equal([]);
   });
 
+  for (const [way, options] of Object.entries({
+    'node-redis': { RESP: 2, disableClientInfo: true },
+    'the direct connection': { parser: 'auto' },
+  } as const)) {
+    it(`with a proxy that closes the connection over them: after three losses they are not sent any more, over ${way}`, async () => {
+      const server = await forbidding([]);
+      const location = await closingOver(/\r\n(UNLINK|GETDEL|MGET|CLIENT|HELLO|SELECT)\r\n/, server);
+      const store = openStore({ location, ...options });
+      for (const call of [() => store.del('a'), () => store.getAndDelete('a'), () => store.mget('a', 'b')]) {
+        const began = performance.now();
+        let failures = 0;
+        for (; await isLost(store, call); failures++) expect(performance.now() - began).to.be.below(15_000);
+        expect(failures).to.be.above(2);
+      }
+      expect(store.errors.every((error) => error instanceof ConnectionError)).to.equal(true);
+      const before = store.errors.length;
+      await store.set('a', 1);
+      expect(await store.mget('a', 'b')).to.deep.equal([1, undefined]);
+      expect(await store.getAndDelete('a')).to.equal(1);
+      await store.del('a');
+      expect(store.errors.length).to.equal(before);
+    });
+  }
+
   it('warns once a command, of what is done instead', async () => {
     const server = await forbidding(['unlink', 'eval']);
     const program = `
@@ -268,6 +294,28 @@ describe('a server that forbids', () => {
     expect(lines[1]).to.match(/^REDIS_TIER_COMMAND Redis refuses UNLINK: DEL/);
   });
 });
+
+/** A proxy that closes a connection without a word if it sends one of these, as Twemproxy does. @returns its address */
+async function closingOver(commands: RegExp, server: RedisServer): Promise<string> {
+  const proxy = createServer((client) => {
+    const upstream = connect(server.port, '127.0.0.1');
+    client.on('data', (data) => (commands.test(String(data)) ? client.destroy() : upstream.write(data)));
+    upstream.on('data', (data) => client.write(data));
+    client.on('close', () => upstream.destroy()).on('error', () => {});
+    upstream.on('close', () => client.destroy()).on('error', () => {});
+  });
+  stopping({ stop: async () => proxy.close() });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  return `127.0.0.1:${(proxy.address() as { port: number }).port}`;
+}
+
+/** Whether the call, over a connection that is up, loses that connection. */
+async function isLost(store: RedisStore, call: () => Promise<unknown>): Promise<boolean> {
+  await until(async () => store.set('up', 1));
+  const before = store.stats().failures;
+  await call().catch(() => {});
+  return store.stats().failures > before;
+}
 
 /** How often each command was denied. */
 async function denied(redis: RawClient): Promise<Record<string, number>> {

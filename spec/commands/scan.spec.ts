@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { RefusedCommands } from '../../src/commands/refused.js';
 import { scan } from '../../src/commands/scan.js';
 import type { Connection } from '../../src/connection/connection.js';
 import { createPool, type Pool } from '../../src/index.js';
@@ -42,7 +43,8 @@ describe('a scan', () => {
       send: (args, route) => (pools.get(route?.node ?? '') as Pool).use((connection) => connection.send(args)),
     };
     const found: string[] = [];
-    for await (const { keys } of scan({ use: (work) => work(cluster as Connection) } as Pool, '*')) found.push(...keys.map(String));
+    for await (const { keys } of scan({ use: (work) => work(cluster as Connection) } as Pool, new RefusedCommands(), '*'))
+      found.push(...keys.map(String));
     expect(found).to.deep.equal(['key on a', 'key on b']);
   });
 });

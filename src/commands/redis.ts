@@ -24,6 +24,7 @@ export function redisCommands(pool: Pool, refused = new RefusedCommands()): Comm
     instead: (connection: Connection) => Promise<Reply> = needsScripts,
   ): Promise<Reply> =>
     refused.either(
+      connection,
       'EVAL',
       () => script(connection, refused, on, args),
       () => instead(connection),
@@ -135,6 +136,7 @@ export function redisCommands(pool: Pool, refused = new RefusedCommands()): Comm
         const ending = lease === undefined ? undefined : unlink(connection, [lease]);
         ending?.catch(() => {});
         const taking = refused.either(
+          connection,
           'GETDEL',
           () => connection.send(['GETDEL', key], { key }),
           () => runOn(connection, scripts.getAndDelete, key, [], () => takeOn(connection, key)),
@@ -185,7 +187,7 @@ export function redisCommands(pool: Pool, refused = new RefusedCommands()): Comm
         throw error;
       }
     },
-    scan: (glob, cursor) => scan(pool, glob, cursor),
+    scan: (glob, cursor) => scan(pool, refused, glob, cursor),
     async ping() {
       await send(['PING']);
     },

@@ -1,16 +1,16 @@
 import { isUtf8 } from 'node:buffer';
 import type { Reply } from '../connection/connection.js';
 import type { Pool } from '../connection/pools.js';
-import { refusesCommand } from '../connection/reply-errors.js';
 import { ArgumentError, UnsupportedError } from '../errors.js';
 import { expected } from '../messages.js';
 import type { Page } from './commands.js';
+import type { RefusedCommands } from './refused.js';
 
 /** SCAN's COUNT: the keys Redis looks at in one step. With 500 and 2000 clearing takes longer, measured. */
 const scanCount = '1000';
 
 /** SCAN, one node after another. In a cluster the cursor names its node, `17@10.0.0.5:6379`; nodes before that one are done. */
-export async function* scan(pool: Pool, glob: string, cursor = '0'): AsyncGenerator<Page, void, undefined> {
+export async function* scan(pool: Pool, refused: RefusedCommands, glob: string, cursor = '0'): AsyncGenerator<Page, void, undefined> {
   const primaries = (): Promise<readonly (string | undefined)[]> =>
     pool.use(async (connection) => (connection.primaries ? connection.primaries() : [undefined]));
   const [from = '0', at] = cursor.split(/@(.*)/s);
@@ -19,7 +19,7 @@ export async function* scan(pool: Pool, glob: string, cursor = '0'): AsyncGenera
   const left = at === undefined ? [...nodes] : nodes.slice(nodes.indexOf(at));
   const seen = new Set(nodes);
   for (let node = left.shift(), start = from; ; node = left.shift(), start = '0') {
-    for await (const page of scanNode(pool, glob, start, node)) {
+    for await (const page of scanNode(pool, refused, glob, start, node)) {
       if (node === undefined || page.next !== '0') {
         yield node === undefined ? page : { ...page, next: `${page.next}@${node}` };
         continue;
@@ -33,10 +33,16 @@ export async function* scan(pool: Pool, glob: string, cursor = '0'): AsyncGenera
   }
 }
 
-async function* scanNode(pool: Pool, glob: string, from: string, node: string | undefined): AsyncGenerator<Page, void, undefined> {
+async function* scanNode(
+  pool: Pool,
+  refused: RefusedCommands,
+  glob: string,
+  from: string,
+  node: string | undefined,
+): AsyncGenerator<Page, void, undefined> {
   const ask = (cursor: string): Promise<Reply> => {
     const args = ['SCAN', cursor, 'MATCH', glob, 'COUNT', scanCount];
-    const page = pool.use((connection) => connection.send(args, { node }).catch(unlessRefused));
+    const page = pool.use((connection) => refused.either(connection, 'SCAN', () => connection.send(args, { node }), cannotScan));
     // Awaited later, or never if the caller stops: a rejection must not be unhandled.
     page.catch(() => {});
     return page;
@@ -51,9 +57,9 @@ async function* scanNode(pool: Pool, glob: string, from: string, node: string | 
   }
 }
 
-function unlessRefused(error: unknown): never {
-  if (!refusesCommand(error, 'SCAN')) throw error;
-  throw new UnsupportedError('Redis refuses SCAN, which finds the keys: allow it, or use `lazyClear` and tags, and times to live');
+function cannotScan(): Promise<never> {
+  const advice = 'allow it, or use `lazyClear` and tags, and times to live';
+  return Promise.reject(new UnsupportedError(`Redis refuses SCAN, which finds the keys: ${advice}`));
 }
 
 /** A key as text, or as bytes if it is not UTF-8. Decoding turns such bytes into U+FFFD, which is cheaper to look for. */

@@ -10,7 +10,7 @@ import type { RefusedCommands } from './refused.js';
 export async function unlinkOn(connection: Connection, refused: RefusedCommands, keys: readonly (string | Buffer)[]): Promise<number> {
   const route = { key: String(keys[0]), divisible: true };
   const send = (command: string) => (): Promise<unknown> => connection.send([command, ...keys], route);
-  return Number(await refused.either('UNLINK', send('UNLINK'), send('DEL')));
+  return Number(await refused.either(connection, 'UNLINK', send('UNLINK'), send('DEL')));
 }
 
 /** MGET, or a GET for each key. Like MGET, it takes a key of another type for a missing one. */
@@ -18,6 +18,7 @@ export function getManyOn(connection: Connection, refused: RefusedCommands, keys
   const getOne = (key: string): Promise<Buffer | null> =>
     unlessOtherType(connection.send(['GET', key], { key, readonly: true }) as Promise<Buffer | null>);
   return refused.either(
+    connection,
     'MGET',
     () => connection.send(['MGET', ...keys], { key: keys[0], readonly: true, divisible: true }) as Promise<(Buffer | null)[]>,
     () => Promise.all(keys.map(getOne)),
@@ -28,6 +29,7 @@ export function getManyOn(connection: Connection, refused: RefusedCommands, keys
 export async function timeLeftOn(connection: Connection, refused: RefusedCommands, key: string): Promise<Milliseconds> {
   const send = async (command: string): Promise<number> => Number(await connection.send([command, key], { key, readonly: true }));
   return refused.either(
+    connection,
     'PTTL',
     () => send('PTTL'),
     async () => {
