@@ -10,6 +10,7 @@ const reference = [
   'architecture',
   'benchmark',
   'decisions',
+  'managed-services',
   'operations',
   'options',
   'performance',
