@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { connect, createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { type CacheError, ConnectionError, type RedisStore, type StoreOptions } from '../../src/index.js';
+import { refusesCommand } from '../../src/connection/reply-errors.js';
+import { type CacheError, CommandError, ConnectionError, type RedisStore, type StoreOptions } from '../../src/index.js';
 import { openStore, rejection, stopping } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 import { sideBySide } from '../support/side-by-side.js';
@@ -273,6 +274,28 @@ describe('a server that forbids', () => {
       expect(store.errors.length).to.equal(before);
     });
   }
+
+  it('is recognised by what Redis, services and proxies say, each of this command', async () => {
+    const replies: Readonly<Record<string, boolean>> = {
+      "NOPERM this user has no permissions to run the 'unlink' command": true,
+      "NOPERM this user has no permissions to run the 'unlink' command or its subcommand": true,
+      "NOPERM User app has no permissions to run the 'unlink' command": true,
+      "NOPERM User app has no permissions to run the 'del' command": false,
+      'NOPERM this user has no permissions to access one of the keys used as arguments': false,
+      'NOPERM No permissions to access a key': false,
+      "ERR unknown command 'UNLINK', with args beginning with: 'k' ": true,
+      'ERR unknown command `UNLINK`, with args beginning with: `k`, ': true,
+      "ERR unknown command 'DEL', with args beginning with: 'UNLINK' ": false,
+      "unsupported command 'unlink'": true,
+      "ERR Command is not available: 'UNLINK'. See https://upstash.com/docs": true,
+      'ERR command not supported': true,
+      'ERR value is not an integer or out of range': false,
+      'WRONGTYPE Operation against a key holding the wrong kind of value': false,
+    };
+    for (const [reply, isRefused] of Object.entries(replies))
+      expect(refusesCommand(new CommandError('', { cause: new Error(reply) }), 'UNLINK'), reply).to.equal(isRefused);
+    expect(refusesCommand(new ConnectionError('', { cause: new Error("ERR unknown command 'UNLINK'") }), 'UNLINK')).to.equal(false);
+  });
 
   it('warns once a command, of what is done instead', async () => {
     const server = await forbidding(['unlink', 'eval']);
