@@ -24,6 +24,7 @@ const described: Readonly<Record<string, readonly string[]>> = {
   '': ['StoreOptions', 'CreateKeyvOptions', 'KeyvRedisOptions'],
   breaker: ['BreakerOptions'],
   near: ['NearOptions'],
+  offline: ['OfflineOptions'],
   batch: ['BatchOptions'],
   cluster: ['StoreOptions.cluster'],
   sentinel: ['StoreOptions.sentinel'],

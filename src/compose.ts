@@ -1,5 +1,5 @@
 import { Cache } from './cache/cache.js';
-import type { CacheContext, Engine } from './cache/context.js';
+import type { CacheContext, Engine, LoadsUnderWay } from './cache/context.js';
 import { type Lifecycle, localLifecycle, remoteLifecycle } from './cache/lifecycle.js';
 import { connectionListeners, queueEvents, recordedCommands, replayLast, tracedCommands } from './cache/recording.js';
 import { TagMemory } from './cache/tag-generations.js';
@@ -19,6 +19,8 @@ import { bySlot } from './connection/slots.js';
 import type { KeyNames } from './keys/keyspace.js';
 import { SingleFlight } from './load/single-flight.js';
 import { nearCommands, openNearTier } from './near/commands.js';
+import { OfflineMemory } from './near/offline.js';
+import { offlineCommands } from './near/offline-commands.js';
 import { sourceOf } from './options/locations.js';
 import { type KeyOptions, parseKeySpace, parseOptions, type Settings } from './options/parse.js';
 import { Events, type Source } from './telemetry/events.js';
@@ -71,6 +73,7 @@ export function compose(options: KeyOptions, face: Source['face'], { commands, a
     ...room,
     ...engine,
     near: engine.near,
+    offline: engine.offline,
     keys,
     keysOf,
     isReversible,
@@ -80,7 +83,7 @@ export function compose(options: KeyOptions, face: Source['face'], { commands, a
     codec: face === 'keyv' ? codecs.raw : codecs.values,
     strict: face === 'store',
     tagMemory: new TagMemory(),
-    loads: flights,
+    loads: engine.offline ? forgettingToo(flights, engine.offline) : flights,
     releases: new ReleaseQueue(engine.commands, room.background, isReachable),
   });
   const cacheOf = (name: string): Cache => {
@@ -90,14 +93,19 @@ export function compose(options: KeyOptions, face: Source['face'], { commands, a
   return { cache, flights, lifecycle, cacheOf };
 }
 
-/** Commands that Redis answers: pool → Redis → batching → delete queue → order → tracing → near tier → recording. */
+/** Commands that Redis answers: pool → Redis → batching → delete queue → order → tracing → near tier → offline → recording. */
 function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, room: Room): ComposedEngine {
   const { timeout, target } = settings;
   const listeners = connectionListeners(room, room.source);
   const isOwnPool = !(settings.pool && 'use' in settings.pool);
-  const near = settings.near && openNearTier(settings.near, timeout, isOwnPool);
+  const offline = settings.offline && new OfflineMemory(settings.offline);
+  const near = settings.near && openNearTier(settings.near, timeout, isOwnPool, offline);
   const sharesPool = settings.pool === undefined || ('class' in settings.pool && settings.pool.class === SharedConnection);
-  const pool = openPool({ ...settings, ...listeners, tracker: sharesPool ? near : undefined });
+  const onBreaker: typeof listeners.onBreaker = (state, cause) => {
+    offline?.breakerChanged(state);
+    listeners.onBreaker(state, cause);
+  };
+  const pool = openPool({ ...settings, ...listeners, onBreaker, tracker: sharesPool ? near : undefined });
   // Invalidations keep their order with the replies of one connection only: beside a pool, a connection of its own tracks.
   const trackingPool =
     near && !sharesPool ? openPool({ ...settings, pool: undefined, onError: listeners.onError, tracker: near }) : undefined;
@@ -109,16 +117,18 @@ function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, 
       : batching(redisCommands(of, refused), batch, hasSeveralNodes(target) ? bySlot : undefined);
   const base = batched(pool);
   const waits = (invalidations ?? (room.source.face === 'keyv' && settings.onFailure === 'miss' ? 'queue' : 'reject')) === 'queue';
-  const queue = waits ? new DeleteQueue(base, queueEvents(room, room.names, room.source.face)) : undefined;
+  // What is served here in place of an entry in Redis must not be followed by that entry.
+  const queue = waits || offline ? new DeleteQueue(base, queueEvents(room, room.names, room.source.face), waits) : undefined;
   const queued = (commands: Commands): Commands => queue?.over(commands) ?? commands;
   const ordered = inOrder(queued(base), { timeout });
   const tracking = trackingPool ? inOrder(queued(batched(trackingPool)), { timeout }) : ordered;
 
   const finished = (commands: OrderedCommands, source: Commands): OrderedCommands => {
     const traced = tracedCommands(commands, room.names, room.source);
-    if (!near) return recordedCommands(traced, room.names, room);
-    const context = { tier: near, source: tracedCommands(source, room.names, room.source), isDeleting: queue?.waits };
-    return recordedCommands(nearCommands(traced, context), room.names, room);
+    const context = near && { tier: near, source: tracedCommands(source, room.names, room.source), isDeleting: queue?.waits };
+    const first = context ? nearCommands(traced, context) : traced;
+    const held = offline ? offlineCommands(first, offline, (key) => room.names.space.isInternalKey?.(key) ?? false) : first;
+    return recordedCommands(held, room.names, room);
   };
   const beforeClosing = queue && (() => replayLast(queue, room));
   const idle = (): Promise<unknown> => ordered.idle();
@@ -132,8 +142,25 @@ function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, 
       ),
     failedAt: () => Math.max(pool.failedAt, trackingPool?.failedAt ?? pool.failedAt, near?.silentSince ?? pool.failedAt),
     isReachable: () => pool.status !== 'reconnecting',
-    clearLater: queue?.clearLater,
-    lifecycle: remoteLifecycle({ pool, refused, near, trackingPool, timeout, background: room.background, idle, beforeClosing }),
+    offline,
+    clearLater: waits ? queue?.clearLater : undefined,
+    lifecycle: remoteLifecycle({ pool, refused, near, offline, trackingPool, timeout, background: room.background, idle, beforeClosing }),
+  };
+}
+
+/** A deletion of many entries overtakes loads, and drops what is held of them. */
+function forgettingToo(flights: SingleFlight, offline: OfflineMemory): LoadsUnderWay {
+  return {
+    forget: (key) => flights.forget(key),
+    forgetThose(test) {
+      flights.forgetThose(test);
+      offline.evictMatching(test);
+    },
+    forgetAll() {
+      flights.forgetAll();
+      offline.clear();
+    },
+    close: () => flights.close(),
   };
 }
 

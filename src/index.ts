@@ -50,7 +50,7 @@ export { plainKeys } from './keys/custom-keys.js';
 export type { Factory, FactoryContext } from './load/factory.js';
 export type { GetOrSetOptions } from './load/load-options.js';
 export { Lock, type LockOptions } from './lock/lock.js';
-export type { ConnectionOptions, NearOptions, NodeRedisOptions, StoreOptions } from './options/options.js';
+export type { ConnectionOptions, NearOptions, NodeRedisOptions, OfflineOptions, StoreOptions } from './options/options.js';
 export { CoherentMemory, coherentMemory } from './store/coherent-memory.js';
 export { createPool, nullStore, RedisStore, redisStore } from './store/store.js';
 export type { BreakerState, CommandTrace, EntryEvent, LoadTrace, OutageEvent, ReadEvent, Source, StoreEvents } from './telemetry/events.js';

@@ -311,6 +311,7 @@ describe('options', () => {
     modules: ['object'],
     name: ['text'],
     near: ['object'],
+    offline: ['object'],
     onBackgroundRefreshError: ['function'],
     onFailure: [],
     parseKey: [],

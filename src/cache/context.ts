@@ -4,6 +4,7 @@ import type { Clear } from '../commands/pending-deletions.js';
 import type { ReleaseQueue } from '../commands/release-queue.js';
 import type { CallOptions } from '../connection/guard.js';
 import type { KeySpace } from '../keys/keyspace.js';
+import type { OfflineMemory } from '../near/offline.js';
 import type { NearTier } from '../near/tier.js';
 import type { Events, Source } from '../telemetry/events.js';
 import type { Counters } from '../telemetry/stats.js';
@@ -18,6 +19,8 @@ export interface Engine {
   /** The same with other bounds. */
   commandsWithin(bounds: CallOptions): OrderedCommands;
   readonly near?: NearTier | undefined;
+  /** What is served while Redis is away: the option `offline`. */
+  readonly offline?: OfflineMemory | undefined;
   /** When Redis last failed this process, on the monotonic clock. Left out: never. */
   readonly failedAt?: (() => Milliseconds) | undefined;
   /** Keeps a clear that failed with this error until Redis is back. @returns false if it cannot wait. Left out: none can. */

@@ -4,6 +4,7 @@ import type { Connection, Status } from '../connection/connection.js';
 import type { GuardedPool } from '../connection/guard.js';
 import { greet } from '../connection/handshake.js';
 import { CacheError, ClosedError } from '../errors.js';
+import type { OfflineMemory } from '../near/offline.js';
 import type { NearTier } from '../near/tier.js';
 import type { BreakerState } from '../telemetry/events.js';
 import type { NearHolding } from '../telemetry/stats.js';
@@ -34,6 +35,7 @@ export interface RemoteResources {
   readonly pool: GuardedPool;
   readonly refused: RefusedCommands;
   readonly near?: NearTier | undefined;
+  readonly offline?: OfflineMemory | undefined;
   /** The pool that tracks, if it is not the pool of the store. */
   readonly trackingPool?: GuardedPool | undefined;
   readonly timeout: Milliseconds;
@@ -46,7 +48,7 @@ export interface RemoteResources {
 
 /** Of a store on Redis. */
 export function remoteLifecycle(resources: RemoteResources): Lifecycle {
-  const { pool, refused, near, trackingPool, timeout, background, idle, beforeClosing } = resources;
+  const { pool, refused, near, offline, trackingPool, timeout, background, idle, beforeClosing } = resources;
   let closing: Promise<void> | undefined;
 
   async function close(): Promise<void> {
@@ -86,6 +88,7 @@ export function remoteLifecycle(resources: RemoteResources): Lifecycle {
     ping: () => unawaited(named('ping', () => pool.probe(ping))),
     async disconnect() {
       near?.close();
+      offline?.close();
       closing ??= close();
       await Promise.all([closing, trackingPool?.close(timeout)]);
     },

@@ -85,7 +85,7 @@ export class Reader {
 
   async #getMany<T>(keys: readonly string[], operation: string): Promise<(T | undefined)[]> {
     if (keys.length === 0) return [];
-    let redisKeys: string[];
+    let redisKeys: string[] = [];
     let entries: readonly ReadEntry[];
     try {
       const began = performance.now();
@@ -94,11 +94,11 @@ export class Reader {
       entries = await this.#cache.context.commands.getMany(redisKeys);
       if (entries.some((entry) => this.#cache.values.needsCheck(entry))) entries = await this.#checked(redisKeys, entries, began, prefetch);
     } catch (error) {
-      return this.#cache.policy.recover(
-        { name: operation },
-        error,
-        keys.map(() => undefined),
-      );
+      const none = keys.map(() => undefined);
+      const failed = this.#cache.policy.recover({ name: operation }, error, none);
+      const held = await this.#held(redisKeys);
+      if (held === undefined) return failed;
+      entries = held;
     }
     const quota = this.#cache.context.codec.newQuota?.(keys.length);
     const values = keys.map((key, i) => this.#value(operation, key, entries[i] as ReadEntry, redisKeys[i] as string, quota));
@@ -151,6 +151,13 @@ export class Reader {
   withValidTags(entry: ReadEntry, budget: TimeBudget, prefetch?: Promise<unknown>): MaybePromise<ReadEntry> {
     if (!this.#cache.tags.needsTagCheck(entry)) return entry;
     return budget.run(this.#cache.tags.check([entry], prefetch)).then(([checked]) => checked as ReadEntry);
+  }
+
+  /** What this process holds of these keys while Redis is away; the others are missing. `undefined` if it holds nothing. */
+  async #held(redisKeys: readonly string[]): Promise<readonly ReadEntry[] | undefined> {
+    const held = this.#cache.context.offline?.findAny(redisKeys)?.map((entry) => entry ?? missingInRedis);
+    if (!held?.some((entry) => this.#cache.values.needsCheck(entry))) return held;
+    return this.#checked(redisKeys, held, performance.now(), undefined).catch(() => undefined);
   }
 
   /** Of these entries, those that count, in what is left of the time since `began`; the others are missing. */

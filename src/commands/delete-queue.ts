@@ -18,14 +18,17 @@ type Keys = readonly (string | Buffer)[];
 export class DeleteQueue {
   readonly #base: Commands;
   readonly #onQueued: OnQueued;
+  readonly #keepsDeletions: boolean;
   readonly #deletions: PendingDeletions;
   readonly #clears = new PendingClears();
   #timer: NodeJS.Timeout | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
   #stopped = false;
 
-  constructor(base: Commands, onQueued: OnQueued) {
+  /** `keepsDeletions`: false if only writes that cannot be sent wait, as deletions, and deletions reject. */
+  constructor(base: Commands, onQueued: OnQueued, keepsDeletions = true) {
     this.#base = base;
+    this.#keepsDeletions = keepsDeletions;
     this.#onQueued = onQueued;
     const unlink = (key: string): Promise<unknown> => base.unlink([key], { counted: false });
     this.#deletions = new PendingDeletions(unlink, (error, keys) => onQueued(error, keys, 'refused'));
@@ -93,7 +96,8 @@ export class DeleteQueue {
   #keep<T>(error: unknown, keys: Keys, leases: Leases | undefined, answer: T): T {
     const theirs = leases?.filter((lease) => lease !== undefined) ?? [];
     const names = keys.map(String);
-    if (!isRetryable(error) || this.#stopped || !this.#deletions.hasRoomFor([...theirs, ...names])) throw error;
+    const canWait = this.#keepsDeletions && isRetryable(error) && !this.#stopped;
+    if (!canWait || !this.#deletions.hasRoomFor([...theirs, ...names])) throw error;
     for (const lease of theirs) this.#deletions.add(lease, true);
     for (const name of names) this.#deletions.add(name);
     this.#onQueued(error as Error, names);

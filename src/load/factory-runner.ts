@@ -62,6 +62,16 @@ export class FactoryRunner {
     return { value, copy: async () => (await this.#copy(load, value, bytes)) ?? value };
   }
 
+  /** Calls the function while Redis cannot be asked. Nothing is stored there. With `offline` the value is held in this process. */
+  async runApart(load: LoadRun, budget: TimeBudget): Promise<LoadResult> {
+    const { context, tags } = this.#cache;
+    if (context.offline === undefined) return this.run(load, budget);
+    if (load.plan.tags.length === 0 && !tags.lazy) return this.run(load, budget, { generations: new Map() });
+    // They are held here too. Redis is not waited for a second time.
+    const generations = context.offline.isAway ? await this.#generations(load, load.plan.tags).catch(() => undefined) : undefined;
+    return this.run(load, budget, generations && { generations });
+  }
+
   /** Like `run`, but if the function fails, `mark` replaces the lease, and the rejection is a FactoryFailure. */
   async make(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis>, mark: LeaseMark, stale?: unknown): Promise<LoadResult> {
     try {
@@ -88,7 +98,9 @@ export class FactoryRunner {
     // A later write or deletion is newer, and no lease needs to tell of it.
     if (load.flight.isOvertaken) this.#end(lease);
     else if (entry && snapshot && lease) await this.#settle(load, lease.set(entry, leaseBasis(snapshot)), budget, { snapshot, lease });
-    else if (entry) await this.#settle(load, this.#cache.context.commands.set(entry.key, entry.value, entry.ttl), budget, { snapshot });
+    else if (entry && snapshot)
+      await this.#settle(load, this.#cache.context.commands.set(entry.key, entry.value, entry.ttl), budget, { snapshot });
+    else if (entry) this.#cache.context.offline?.made(entry.key, entry.value, entry.ttl);
     else if (snapshot) await this.#settle(load, this.#unlinkOld(load, { snapshot, lease }, uncacheableMark(value)), budget, { lease });
     else this.#end(lease, unsharedMark);
   }

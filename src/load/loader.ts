@@ -105,7 +105,7 @@ export class Loader {
       if (error instanceof AbortedError) throw this.#report(load.key, error);
       this.#report(load.key, error);
       // A Redis that could not be read is not waited for a second time.
-      return this.#runner.run(load, budget);
+      return this.#runner.runApart(load, budget);
     }
     const left = freshFor(snapshot);
     const isServable = left > 0 || (plan.staleFor > 0 && -left <= plan.staleFor);
@@ -136,7 +136,7 @@ export class Loader {
       if (error instanceof FactoryFailure) throw error.cause;
       if (error instanceof AbortedError) throw this.#report(load.key, error);
       this.#report(load.key, error);
-      return this.#runner.run(load, budget);
+      return this.#runner.runApart(load, budget);
     }
   }
 

@@ -6,6 +6,7 @@ import { CommandError, RedirectError, UnavailableError, UnsupportedError } from 
 import { attempt } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import { isReadable, type NearSettings } from './entry.js';
+import type { OfflineMemory } from './offline.js';
 import { type Fill, NearTier } from './tier.js';
 
 /** Reads over the connection that tracks: the tier keeps their answers. */
@@ -160,8 +161,13 @@ export function nearOnlyCommands(tier: NearTier): OrderedCommands {
 }
 
 /** A near tier, unless the pool is the user's: it does not say which of its connections read an entry. */
-export function openNearTier(settings: NearSettings, timeout: Milliseconds, isOwnPool: boolean): NearTier | undefined {
-  const tier = new NearTier(settings, timeout);
+export function openNearTier(
+  settings: NearSettings,
+  timeout: Milliseconds,
+  isOwnPool: boolean,
+  offline?: OfflineMemory,
+): NearTier | undefined {
+  const tier = new NearTier(settings, timeout, offline && ((key, entry, deadline) => offline.takeOver(key, entry, deadline)));
   if (isOwnPool) return tier;
   tier.refused(new UnsupportedError('a pool of your own does not say which of its connections read what'));
   return undefined;

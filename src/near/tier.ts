@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { missingNearby, type ReadEntry } from '../codec/entry.js';
+import { missingNearby, type ReadEntry, type StoredEntry } from '../codec/entry.js';
 import { missing, never } from '../commands/commands.js';
 import type { Connection, Tracking, TrackingListener } from '../connection/connection.js';
 import { UnsupportedError } from '../errors.js';
@@ -11,6 +11,9 @@ import { evict, KeyWatchers, type NearEntry, type NearSettings, newNearEntry, we
 
 /** How often the server is asked whether it still tracks. */
 const pulse: Milliseconds = 1000;
+
+/** Receives an entry, and until when it may be served. */
+type OnLost = (key: string, entry: StoredEntry, deadline: Milliseconds) => void;
 
 /** A read from Redis whose answer may be kept, unless its key changes first. */
 export interface Fill {
@@ -43,10 +46,13 @@ export class NearTier implements TrackingListener {
   trustedUntil = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #warned = false;
+  readonly #onLost: OnLost;
   #closed = false;
 
-  constructor(settings: NearSettings, timeout: Milliseconds) {
+  /** `onLost`: receives the entries that were true until the connection was lost. */
+  constructor(settings: NearSettings, timeout: Milliseconds, onLost: OnLost = () => {}) {
     this.#settings = settings;
+    this.#onLost = onLost;
     this.freeze = settings.freeze;
     this.#entries = new LRUCache({
       max: settings.max,
@@ -158,6 +164,7 @@ export class NearTier implements TrackingListener {
     clearInterval(this.#timer);
     this.#timer = undefined;
     if (this.#live) {
+      this.#handOver();
       const { maxStaleness } = this.#settings;
       this.trustedUntil = maxStaleness > 0 ? Math.min(this.trustedUntil, performance.now() + maxStaleness) : Number.NEGATIVE_INFINITY;
     }
@@ -189,6 +196,14 @@ export class NearTier implements TrackingListener {
     this.stopped();
     this.#clear();
     this.trustedUntil = Number.NEGATIVE_INFINITY;
+  }
+
+  /** The most recently used last. */
+  #handOver(): void {
+    for (const key of [...this.#entries.rkeys()]) {
+      const { entry, deadline = 0 } = this.find(key) ?? {};
+      if (entry?.found) this.#onLost(key, entry, deadline);
+    }
   }
 
   #isAwake(): boolean {

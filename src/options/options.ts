@@ -130,6 +130,12 @@ export interface StoreOptions extends CodecOptions, TtlOptions, ConnectionOption
    * it. Default: off.
    */
   readonly near?: NearOptions | false | undefined;
+  /**
+   * While Redis is away (the circuit breaker is not closed), serves what this process has read, made or written in the last moments: `{ max,
+   * ttl }`, or `false`. Dropped when Redis is back. A write that cannot be sent then deletes the entry in Redis later, whatever
+   * `invalidations` says. Needs the breaker; `memory:` ignores it. Default: off.
+   */
+  readonly offline?: OfflineOptions | false | undefined;
   /** The maximum of entries under `memory:`, ≥ 1. With a server it is an error: the near tier has `near: { max }`. Default 10 000. */
   readonly max?: number | undefined;
 
@@ -143,6 +149,17 @@ export interface StoreOptions extends CodecOptions, TtlOptions, ConnectionOption
 
 /** The options of node-redis's `createClient` that apply here. `near` replaces `clientSideCache` and `emitInvalidate`. */
 export interface NodeRedisOptions extends Omit<ClientOptions, 'keyPrefix' | 'himportRegistry' | 'clientSideCache' | 'emitInvalidate'> {}
+
+/** The option `offline`: what is served from the process while Redis is away. */
+export interface OfflineOptions {
+  /** The most entries that are recorded, ≥ 1, of 64 MiB together. The least recently used goes first. Default 10 000. */
+  readonly max?: number | undefined;
+  /**
+   * For how long after it was read, made or written an entry is served, in milliseconds > 0. An entry that another process writes meanwhile
+   * is not seen. One that this process wrote is served no longer than its own time to live. Default 30 000.
+   */
+  readonly ttl?: Milliseconds | undefined;
+}
 
 /** The option `near`: an in-process tier in front of Redis, kept true by the server. */
 export interface NearOptions {

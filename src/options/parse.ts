@@ -9,11 +9,12 @@ import { customKeySpace, plainKeys } from '../keys/custom-keys.js';
 import { isVersion, type KeySpace, keySpace, keyvSeparator, versions } from '../keys/keyspace.js';
 import { warn } from '../messages.js';
 import type { NearSettings } from '../near/entry.js';
+import type { OfflineSettings } from '../near/offline.js';
 import type { Source } from '../telemetry/events.js';
 import { maxTimerDelay } from '../ttl.js';
 import { parsePool, parseTarget } from './locations.js';
 import { checkNames, checkPoolNames } from './names.js';
-import type { ConnectionOptions, NearOptions, StoreOptions } from './options.js';
+import type { ConnectionOptions, NearOptions, OfflineOptions, StoreOptions } from './options.js';
 
 /** The checked options. */
 export interface Settings extends Omit<OpenPoolOptions, 'onError' | 'onBreaker' | 'tracker'> {
@@ -25,6 +26,7 @@ export interface Settings extends Omit<OpenPoolOptions, 'onError' | 'onBreaker' 
   readonly tagsOf: TagsOf | undefined;
   readonly tagging: TagSettings;
   readonly near: NearSettings | undefined;
+  readonly offline: OfflineSettings | undefined;
 }
 
 /** Checks the options. `extra`: names of further options of the face. @throws {OptionError} */
@@ -101,6 +103,7 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
     tagsOf: typeof tags === 'function' ? tags : undefined,
     tagging: { lazy: lazyClear, strict: tags !== undefined || lazyClear },
     near: parseNear(options.near),
+    offline: parseOffline(options.offline, breaker !== false),
   };
 }
 
@@ -196,4 +199,16 @@ function parseNear(options: NearOptions | false | undefined): NearSettings | und
   check('near.freeze', 'a boolean', freeze, typeof freeze === 'boolean');
   check('near.maxStaleness', 'a number of milliseconds ≥ 0', maxStaleness, Number.isFinite(maxStaleness) && maxStaleness >= 0);
   return { max, maxBytes, ttl, freeze, maxStaleness };
+}
+
+/** Without the breaker nothing knows that Redis is away. */
+function parseOffline(options: OfflineOptions | false | undefined, hasBreaker: boolean): OfflineSettings | undefined {
+  if (options === undefined || options === false) return undefined;
+  check('offline', 'an object or false', options, isOptions(options));
+  check('offline', 'left out beside `breaker: false`', options, hasBreaker);
+  onlyKnown('offline', options, { max: true, ttl: true } satisfies Record<keyof OfflineOptions, true>);
+  const { max = 10_000, ttl = 30_000 } = options;
+  checkInteger('offline.max', max);
+  check('offline.ttl', 'a number of milliseconds > 0', ttl, Number.isFinite(ttl) && ttl > 0);
+  return { max, ttl };
 }

@@ -21,7 +21,7 @@ export interface TierStats {
 
 /** The numbers of a store since its construction or last reset. */
 export interface StoreStats extends TierStats {
-  /** The share of the near tier in `hits` and `misses`, and its content now, which is not reset. Zeros without a near tier. */
+  /** The share of this process (the near tier, and `offline` during an outage) in `hits` and `misses`, and the content of the near tier now, which is not reset. */
   readonly near: TierStats & NearHolding;
   /** The share of Redis in `hits` and `misses`. */
   readonly redis: TierStats;

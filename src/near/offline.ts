@@ -1,0 +1,189 @@
+import { LRUCache } from 'lru-cache';
+import { ownMemory, type ReadEntry, type Stored, StoredEntry } from '../codec/entry.js';
+import { never } from '../commands/commands.js';
+import type { BreakerState } from '../telemetry/events.js';
+import { performance } from '../time/clock.js';
+import type { Milliseconds, RedisTtl } from '../ttl.js';
+
+/** The option `offline`, checked and complete. */
+export interface OfflineSettings {
+  readonly max: number;
+  readonly ttl: Milliseconds;
+}
+
+/** The most bytes of keys and values that are held, as the near tier's default. */
+const maxBytes = 64 * 2 ** 20;
+
+/** What is held under a key. */
+export interface HeldEntry {
+  /** `undefined`: deleted here, or still being encoded. */
+  entry: StoredEntry | undefined;
+  /** Until when it may be served. This and `ends` are on the monotonic clock. */
+  deadline: Milliseconds;
+  /** When it ends in Redis; `undefined` if that is not known. */
+  ends: Milliseconds | undefined;
+  /** The moment of the last write or deletion here. A read from before it is older. */
+  changedAt: number;
+  /** Whether that write or deletion is under way. */
+  isChanging: boolean;
+}
+
+/** One that can answer a read. */
+export type ServableEntry = HeldEntry & { readonly entry: StoredEntry };
+
+/**
+ * What this process has read, made or written in the last moments, recorded all the time, and served while the circuit breaker is not
+ * closed. All of it is dropped when the breaker closes.
+ */
+export class OfflineMemory {
+  /** Whether Redis is known to be away. */
+  isAway = false;
+  readonly #ttl: Milliseconds;
+  readonly #entries: LRUCache<string, HeldEntry>;
+  #isClosed = false;
+  /** Counts writes and deletions: the moment of now. */
+  #moment = 0;
+  /** Reads that began before this moment are not recorded: what is newer may be forgotten. */
+  #forgottenUntil = 0;
+
+  constructor({ max, ttl }: OfflineSettings) {
+    this.#ttl = ttl;
+    this.#entries = new LRUCache<string, HeldEntry>({
+      max,
+      maxSize: maxBytes,
+      sizeCalculation: ({ entry }, key) => Math.min(maxBytes, 128 + key.length + (entry?.bytes.length ?? 0)),
+      dispose: ({ changedAt }, _key, reason) => {
+        if (reason === 'evict') this.#forgottenUntil = Math.max(this.#forgottenUntil, changedAt);
+      },
+    });
+  }
+
+  /** Passed to `record` with the answer of a read that begins now. */
+  get moment(): number {
+    return this.#moment;
+  }
+
+  breakerChanged(state: BreakerState): void {
+    this.isAway = state !== 'closed' && !this.#isClosed;
+    if (state === 'closed') this.clear();
+  }
+
+  /** The entry, if it may be served. */
+  find(key: string): ServableEntry | undefined {
+    const held = this.#entries.get(key);
+    if (held?.entry === undefined) return undefined;
+    const now = performance.now();
+    return now < held.deadline && now < (held.ends ?? Number.POSITIVE_INFINITY) ? (held as ServableEntry) : undefined;
+  }
+
+  /** What is held of these keys; `undefined` if Redis is not away, or nothing is. */
+  findAny(keys: readonly string[]): (StoredEntry | undefined)[] | undefined {
+    if (!this.isAway) return undefined;
+    const found = keys.map((key) => this.find(key)?.entry);
+    return found.some((entry) => entry !== undefined) ? found : undefined;
+  }
+
+  /** Holds the answer of a read, unless its key has changed since the read began. `left`: what PTTL answered, if it was asked. */
+  record(key: string, entry: ReadEntry, began: number, left?: Milliseconds): void {
+    const held = this.#entries.get(key);
+    if (began < this.#forgottenUntil || (held && (held.isChanging || held.changedAt > began))) return;
+    // One that ages is of no use without its time.
+    if (!entry.found || (entry.staleFor > 0 && left === undefined)) {
+      if (held) this.#entries.delete(key);
+      return;
+    }
+    const now = performance.now();
+    const ends = left === undefined ? undefined : left === never ? Number.POSITIVE_INFINITY : now + left;
+    if (held?.entry !== undefined && isSame(held.entry.bytes, entry.bytes)) {
+      held.deadline = now + this.#ttl;
+      held.ends = ends ?? (held.ends !== undefined && held.ends > now ? held.ends : undefined);
+    } else this.#entries.set(key, { entry: ownEntry(entry.bytes), deadline: now + this.#ttl, ends, changedAt: 0, isChanging: false });
+  }
+
+  /** Holds an entry of the near tier, which was true until now. */
+  takeOver(key: string, entry: StoredEntry, deadline: Milliseconds): void {
+    // The near tier knows no time left of an entry without an end, and keeps none beyond its end.
+    this.record(key, entry, this.#moment, deadline === Number.POSITIVE_INFINITY ? never : deadline - performance.now());
+  }
+
+  /** A write of this value begins, or without one a deletion. It is ended by {@link ended}. */
+  change(key: string, value?: Stored | Promise<Stored>, ttl?: RedisTtl): HeldEntry {
+    const now = performance.now();
+    const entry = value === undefined || value instanceof Promise ? undefined : ownEntry(value);
+    const ends = now + (ttl ?? Number.POSITIVE_INFINITY);
+    const held = { entry, deadline: now + this.#ttl, ends, changedAt: ++this.#moment, isChanging: true };
+    this.#entries.set(key, held);
+    if (value instanceof Promise) value.then((bytes) => this.#fill(key, held, bytes)).catch(() => {});
+    return held;
+  }
+
+  /** The write or deletion has ended. `isTrue`: whether what it wrote may be served. */
+  ended(key: string, held: HeldEntry, isTrue: boolean): void {
+    const now = this.#entries.peek(key);
+    this.#moment++;
+    if (now === undefined) this.#forgottenUntil = this.#moment;
+    if (now !== held) return;
+    held.changedAt = this.#moment;
+    held.isChanging = false;
+    if (!isTrue) held.entry = undefined;
+  }
+
+  /** Holds a value that was made while Redis could not be asked. */
+  made(key: string, value: Stored | Promise<Stored>, ttl: RedisTtl): void {
+    this.ended(key, this.change(key, value, ttl), true);
+  }
+
+  /** The generation of a tag while Redis is away: the one that is held, which stays as long as it is used, else `id`. */
+  generation(key: string, id: string | undefined): string | undefined {
+    const held = this.find(key);
+    if (held === undefined) {
+      if (id !== undefined) this.made(key, id, undefined);
+      return id;
+    }
+    this.extend(held);
+    return String(held.entry.bytes);
+  }
+
+  /** Entries are bounded by their own deadlines: the tag that they need stays as long as it is used. */
+  extend(held: HeldEntry): void {
+    held.deadline = performance.now() + this.#ttl;
+    held.ends = undefined;
+  }
+
+  /** Drops keys that a scan has found, which may be many. */
+  evict(keys: readonly string[]): void {
+    for (const key of keys) this.#entries.delete(key);
+    this.#forgottenUntil = ++this.#moment;
+  }
+
+  evictMatching(test: (key: string) => boolean): void {
+    this.evict([...this.#entries.keys()].filter(test));
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#forgottenUntil = ++this.#moment;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.isAway = false;
+    this.clear();
+  }
+
+  #fill(key: string, held: HeldEntry, bytes: Stored): void {
+    if (this.#entries.peek(key) !== held) return;
+    held.entry = ownEntry(bytes);
+    // Weighed anew.
+    this.#entries.set(key, held);
+  }
+}
+
+/** The entry in memory of its own: an answer is a view into the memory of the socket. */
+function ownEntry(bytes: Stored): StoredEntry {
+  return StoredEntry.parse(typeof bytes === 'string' ? bytes : ownMemory(bytes), 'near');
+}
+
+function isSame(one: Stored, other: Stored): boolean {
+  return typeof one === 'string' || typeof other === 'string' ? one === other : one.equals(other);
+}
