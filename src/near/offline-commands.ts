@@ -1,5 +1,5 @@
-import { missingNearby, type ReadEntry, type Stored, StoredEntry } from '../codec/entry.js';
-import { type Commands, missing, type NewEntry, never, type OrderedCommands, type StoredWithTtl, wrapEach } from '../commands/commands.js';
+import { missingNearby, type ReadEntry, StoredEntry } from '../codec/entry.js';
+import { type Commands, missing, never, type OrderedCommands, type StoredWithTtl, wrapEach } from '../commands/commands.js';
 import { isRetryable } from '../commands/pending-deletions.js';
 import { performance } from '../time/clock.js';
 import { attempt } from '../time/waiting.js';
@@ -94,30 +94,21 @@ export function offlineCommands(
     }
   }
 
-  /** A write of values. What could not be sent is served all the same; what Redis refused is not. `isStored`: for each entry. */
-  function writing<T>(
-    entries: readonly NewEntry<Stored | Promise<Stored>>[],
-    write: () => Promise<T>,
-    isStored: (answer: T, i: number) => boolean = () => true,
-  ): Promise<T> {
-    const begun = entries.map(({ key, value, ttl }) => memory.change(key, value, ttl));
-    const answer = attempt(write);
-    const ended = (isHeld: (i: number) => boolean): void => {
-      for (const [i, { key }] of entries.entries()) memory.ended(key, begun[i] as HeldEntry, isHeld(i));
-    };
+  /** A write of a value that has begun. What could not be sent is served all the same; what Redis refused is not. */
+  function writing<T>(held: HeldEntry, answer: Promise<T>, isStored: (answer: T) => boolean): Promise<T> {
     answer.then(
-      (answered) => ended((i) => isStored(answered, i)),
-      (error: unknown) => ended(() => isRetryable(error)),
+      (answered) => memory.ended(held, isStored(answered)),
+      (error: unknown) => memory.ended(held, isRetryable(error)),
     );
     return answer;
   }
 
   /** A deletion, or a change whose result is not known here. */
   function changing<T>(keys: readonly (string | Buffer)[], change: () => Promise<T>): Promise<T> {
-    const begun = keys.map((key) => [String(key), memory.change(String(key))] as const);
+    const begun = keys.map((key) => memory.change(String(key)));
     const answer = attempt(change);
     const ended = (): void => {
-      for (const [key, held] of begun) memory.ended(key, held, false);
+      for (const held of begun) memory.ended(held, false);
     };
     answer.then(ended, ended);
     return answer;
@@ -178,15 +169,23 @@ export function offlineCommands(
         () => commands.prefixes(keys, length),
         ({ bytes }) => Buffer.from(bytes as string).subarray(0, length),
       ),
-    set: (key, value, ttl) => writing([{ key, value, ttl }], () => commands.set(key, value, ttl)),
+    set: (key, value, ttl) => writing(memory.change(key, value, ttl), commands.set(key, value, ttl), always),
     setMany(entries) {
-      const isStored = (results: PromiseSettledResult<unknown>[], i: number): boolean => {
-        const result = results[i];
-        return result?.status === 'fulfilled' || isRetryable(result?.reason);
+      const begun = entries.map(({ key, value, ttl }) => memory.change(key, value, ttl));
+      const answer = commands.setMany(entries);
+      const ended = (reasonOf: (i: number) => unknown): void => {
+        for (const [i, held] of begun.entries()) memory.ended(held, reasonOf(i) === undefined || isRetryable(reasonOf(i)));
       };
-      return writing(entries, () => commands.setMany(entries), isStored);
+      answer.then(
+        (results) => ended((i) => (results[i]?.status === 'rejected' ? results[i].reason : undefined)),
+        (error: unknown) => ended(() => error),
+      );
+      return answer;
     },
-    setUnderLease: (entry, claim) => writing([entry], () => commands.setUnderLease(entry, claim), Boolean),
+    setUnderLease(entry, claim) {
+      const held = memory.change(entry.key, entry.value, entry.ttl);
+      return writing(held, commands.setUnderLease(entry, claim), Boolean);
+    },
     unlink(keys, options) {
       const unlink = (): Promise<number> => commands.unlink(keys, options);
       return options?.scanned ? changingMany(keys, unlink) : changing(keys, unlink);
@@ -210,6 +209,8 @@ export function offlineCommands(
     ...(tracked && { tracked: { ...tracked, get: (key: string) => get(key, tracked.get) } }),
   };
 }
+
+const always = (): boolean => true;
 
 /** What PTTL would answer. */
 function timeLeft({ ends }: HeldEntry): number {

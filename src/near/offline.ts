@@ -26,6 +26,8 @@ export interface HeldEntry {
   changedAt: number;
   /** Whether that write or deletion is under way. */
   isChanging: boolean;
+  /** Why it is no longer held, if it is not. */
+  gone: 'replaced' | 'evicted' | undefined;
 }
 
 /** One that can answer a read. */
@@ -52,8 +54,9 @@ export class OfflineMemory {
       max,
       maxSize: maxBytes,
       sizeCalculation: ({ entry }, key) => Math.min(maxBytes, 128 + key.length + (entry?.bytes.length ?? 0)),
-      dispose: ({ changedAt }, _key, reason) => {
-        if (reason === 'evict') this.#forgottenUntil = Math.max(this.#forgottenUntil, changedAt);
+      dispose: (held, _key, reason) => {
+        held.gone = reason === 'set' ? 'replaced' : 'evicted';
+        if (reason === 'evict') this.#forgottenUntil = Math.max(this.#forgottenUntil, held.changedAt);
       },
     });
   }
@@ -97,7 +100,10 @@ export class OfflineMemory {
     if (held?.entry !== undefined && isSame(held.entry.bytes, entry.bytes)) {
       held.deadline = now + this.#ttl;
       held.ends = ends ?? (held.ends !== undefined && held.ends > now ? held.ends : undefined);
-    } else this.#entries.set(key, { entry: ownEntry(entry.bytes), deadline: now + this.#ttl, ends, changedAt: 0, isChanging: false });
+      return;
+    }
+    const own = ownEntry(entry.bytes);
+    this.#entries.set(key, { entry: own, deadline: now + this.#ttl, ends, changedAt: 0, isChanging: false, gone: undefined });
   }
 
   /** Holds an entry of the near tier, which was true until now. */
@@ -111,18 +117,17 @@ export class OfflineMemory {
     const now = performance.now();
     const entry = value === undefined || value instanceof Promise ? undefined : ownEntry(value);
     const ends = now + (ttl ?? Number.POSITIVE_INFINITY);
-    const held = { entry, deadline: now + this.#ttl, ends, changedAt: ++this.#moment, isChanging: true };
+    const held: HeldEntry = { entry, deadline: now + this.#ttl, ends, changedAt: ++this.#moment, isChanging: true, gone: undefined };
     this.#entries.set(key, held);
     if (value instanceof Promise) value.then((bytes) => this.#fill(key, held, bytes)).catch(() => {});
     return held;
   }
 
   /** The write or deletion has ended. `isTrue`: whether what it wrote may be served. */
-  ended(key: string, held: HeldEntry, isTrue: boolean): void {
-    const now = this.#entries.peek(key);
+  ended(held: HeldEntry, isTrue: boolean): void {
     this.#moment++;
-    if (now === undefined) this.#forgottenUntil = this.#moment;
-    if (now !== held) return;
+    if (held.gone === 'evicted') this.#forgottenUntil = this.#moment;
+    if (held.gone !== undefined) return;
     held.changedAt = this.#moment;
     held.isChanging = false;
     if (!isTrue) held.entry = undefined;
@@ -130,7 +135,7 @@ export class OfflineMemory {
 
   /** Holds a value that was made while Redis could not be asked. */
   made(key: string, value: Stored | Promise<Stored>, ttl: RedisTtl): void {
-    this.ended(key, this.change(key, value, ttl), true);
+    this.ended(this.change(key, value, ttl), true);
   }
 
   /** The generation of a tag while Redis is away: the one that is held, which stays as long as it is used, else `id`. */
@@ -172,7 +177,7 @@ export class OfflineMemory {
   }
 
   #fill(key: string, held: HeldEntry, bytes: Stored): void {
-    if (this.#entries.peek(key) !== held) return;
+    if (held.gone !== undefined) return;
     held.entry = ownEntry(bytes);
     // Weighed anew.
     this.#entries.set(key, held);

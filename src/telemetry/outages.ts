@@ -61,7 +61,7 @@ export class Outages {
     this.#warnedAt = at;
     const { message = 'no answer', code = '' } = (cause ?? {}) as { message?: string; code?: string };
     warn(
-      `${this.#place} does not serve: ${message} (${code}). Reads are misses and nothing is stored until it is back. ` +
+      `${this.#place} does not serve: ${message} (${code}). Reads that need it are misses and nothing is stored until it is back. ` +
         'Listen to the events `error` or `outage` to be told instead of this warning',
       'REDIS_TIER_OUTAGE',
     );
