@@ -296,6 +296,14 @@ describe('offline', () => {
     expect(await store.get('k')).to.equal(1);
   });
 
+  it('keeps the deadline and the signal of a view', async () => {
+    const store = open();
+    await store.set('k', 1);
+    await away(store);
+    expect(await store.with({ timeout: 50 }).get('k')).to.equal(1);
+    expect(await rejection(store.with({ signal: AbortSignal.abort() }).getOrSet('k', () => 2))).to.include({ code: 'ERR_ABORTED' });
+  });
+
   it('is off by default: while Redis is away every read is a miss', async () => {
     const store = open({ offline: undefined });
     await store.set('k', 1);
@@ -329,6 +337,12 @@ describe('offline', () => {
 
   describe('its option', () => {
     const refused = (options: StoreOptions): void => expect(() => redisStore(options)).to.throw(/offline/) as never;
+
+    it('is ignored by `memory:`, as `near` is', async () => {
+      const store = openStore({ location: 'memory:', offline: { max: 1 } });
+      await store.mset({ a: 1, b: 2 });
+      expect(await store.mget('a', 'b')).to.deep.equal([1, 2]);
+    });
 
     it('needs the circuit breaker, and bounds that are numbers', () => {
       refused({ offline: {}, breaker: false });
