@@ -7,10 +7,10 @@ import { maxIdLength, prefixLength } from './commands.js';
 import type { RefusedCommands } from './refused.js';
 
 /** UNLINK, or DEL. @returns how many of the keys existed */
-export async function unlinkOn(connection: Connection, refused: RefusedCommands, keys: readonly (string | Buffer)[]): Promise<number> {
+export function unlinkOn(connection: Connection, refused: RefusedCommands, keys: readonly (string | Buffer)[]): Promise<number> {
   const route = { key: String(keys[0]), divisible: true };
-  const send = (command: string) => (): Promise<unknown> => connection.send([command, ...keys], route);
-  return Number(await refused.either(connection, 'UNLINK', send('UNLINK'), send('DEL')));
+  const send = (command: string) => () => connection.send([command, ...keys], route) as Promise<number>;
+  return refused.either(connection, 'UNLINK', send('UNLINK'), send('DEL'));
 }
 
 /** MGET, or a GET for each key. Like MGET, it takes a key of another type for a missing one. */

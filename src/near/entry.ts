@@ -24,6 +24,9 @@ export interface NearEntry {
   isEvicted: boolean;
 }
 
+/** Receives an entry, and until when it may be served. */
+export type OnLost = (key: string, entry: StoredEntry, deadline: Milliseconds) => void;
+
 /** A near entry that can answer a read. */
 export type ReadableEntry = NearEntry & { readonly entry: ReadEntry };
 

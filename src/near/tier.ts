@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { missingNearby, type ReadEntry, type StoredEntry } from '../codec/entry.js';
+import { missingNearby, type ReadEntry } from '../codec/entry.js';
 import { missing, never } from '../commands/commands.js';
 import type { Connection, Tracking, TrackingListener } from '../connection/connection.js';
 import { UnsupportedError } from '../errors.js';
@@ -7,13 +7,10 @@ import { warn } from '../messages.js';
 import type { NearHolding } from '../telemetry/stats.js';
 import { clearInterval, performance, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import { evict, KeyWatchers, type NearEntry, type NearSettings, newNearEntry, weight } from './entry.js';
+import { evict, KeyWatchers, type NearEntry, type NearSettings, newNearEntry, type OnLost, weight } from './entry.js';
 
 /** How often the server is asked whether it still tracks. */
 const pulse: Milliseconds = 1000;
-
-/** Receives an entry, and until when it may be served. */
-type OnLost = (key: string, entry: StoredEntry, deadline: Milliseconds) => void;
 
 /** A read from Redis whose answer may be kept, unless its key changes first. */
 export interface Fill {
@@ -46,11 +43,11 @@ export class NearTier implements TrackingListener {
   trustedUntil = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #warned = false;
-  readonly #onLost: OnLost;
+  readonly #onLost: OnLost | undefined;
   #closed = false;
 
   /** `onLost`: receives the entries that were true until the connection was lost. */
-  constructor(settings: NearSettings, timeout: Milliseconds, onLost: OnLost = () => {}) {
+  constructor(settings: NearSettings, timeout: Milliseconds, onLost?: OnLost) {
     this.#settings = settings;
     this.#onLost = onLost;
     this.freeze = settings.freeze;
@@ -164,7 +161,7 @@ export class NearTier implements TrackingListener {
     clearInterval(this.#timer);
     this.#timer = undefined;
     if (this.#live) {
-      this.#handOver();
+      if (this.#onLost) this.#handOver(this.#onLost);
       const { maxStaleness } = this.#settings;
       this.trustedUntil = maxStaleness > 0 ? Math.min(this.trustedUntil, performance.now() + maxStaleness) : Number.NEGATIVE_INFINITY;
     }
@@ -199,10 +196,10 @@ export class NearTier implements TrackingListener {
   }
 
   /** The most recently used last. */
-  #handOver(): void {
+  #handOver(onLost: OnLost): void {
     for (const key of [...this.#entries.rkeys()]) {
       const { entry, deadline = 0 } = this.find(key) ?? {};
-      if (entry?.found) this.#onLost(key, entry, deadline);
+      if (entry?.found) onLost(key, entry, deadline);
     }
   }
 
