@@ -241,7 +241,7 @@ describe('a server that forbids', () => {
   it('with a command that was renamed', async () => {
     const renamed = ['UNLINK', 'GETDEL', 'MGET', 'PTTL'].flatMap((name) => ['--rename-command', name, '']);
     const server = stopping(await RedisServer.start(renamed));
-    const store = openStore({ location: server.location });
+    const store = openStore({ location: server.adminUrl });
     await store.mset({ a: 1, b: 2 });
     expect(await Promise.all([store.get('a'), store.get('b')])).to.deep.equal([1, 2]);
     expect(await store.ttl('a')).to.equal(-1);

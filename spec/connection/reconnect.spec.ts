@@ -21,10 +21,14 @@ describe('a connection', () => {
   });
   after(() => server.stop());
 
+  /** As a user that may ask for the id of a connection. */
+  const optionsFor = (port = server.port) => {
+    const { username, password } = new URL(server.adminUrl);
+    return { socket: { host: '127.0.0.1', port }, ...(password && { username, password }) };
+  };
   const kinds: Record<string, (onError: OnError, port?: number) => Connection> = {
-    'node-redis': (onError, port = server.port) => openClient({ socket: { host: '127.0.0.1', port } }, livenessTimeout, onError),
-    'a direct connection': (onError, port = server.port) =>
-      openDirect({ socket: { host: '127.0.0.1', port } }, 'auto', livenessTimeout, onError),
+    'node-redis': (onError, port) => openClient(optionsFor(port), livenessTimeout, onError),
+    'a direct connection': (onError, port) => openDirect(optionsFor(port), 'auto', livenessTimeout, onError),
   };
   for (const [kind, open] of Object.entries(kinds)) {
     it(`is left alone while it is never idle and always answered: ${kind}`, async () => {

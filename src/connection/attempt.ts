@@ -1,4 +1,4 @@
-import { performance } from '../time/clock.js';
+import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { after } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
 import { maxAge } from './pacing.js';
@@ -15,7 +15,7 @@ export class Attempt {
   readonly session: Session;
   readonly #times: AttemptTimes;
   readonly #onTimeout: (attempt: Attempt, error: Error) => void;
-  readonly #start = performance.now();
+  readonly #start: EventLoopUtilization = performance.eventLoopUtilization();
   #cancel = (): void => {};
 
   constructor(session: Session, times: AttemptTimes, onTimeout: (attempt: Attempt, error: Error) => void) {
@@ -25,8 +25,9 @@ export class Attempt {
     this.step('connection');
   }
 
+  /** How long it has taken so far, without the time in which the process was busy. */
   get took(): Milliseconds {
-    return performance.now() - this.#start;
+    return performance.eventLoopUtilization(this.#start).idle;
   }
 
   /** A step begins. If it takes too long that is told, and in the end the session is given up. 0 for ever. */
