@@ -1,10 +1,11 @@
-// A server on whose one thread each handshake costs time, as those of TLS do on Redis's. Forked with the cost in milliseconds; tells its
-// port, stalls for as many milliseconds as it is told, and tells how many handshakes it has done.
+// A server on whose one thread each handshake costs time, as those of TLS do on Redis's. Forked with the cost in milliseconds. Sends its
+// port. Told so, it stalls for some milliseconds, or cuts all connections; and it answers how many handshakes it has done.
 import { createServer } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
 const cost = Number(process.argv[2]);
 let handshakes = 0;
+const sockets = new Set();
 
 const block = (time) => {
   const end = performance.now() + time;
@@ -13,7 +14,7 @@ const block = (time) => {
 
 const server = createServer((socket) => {
   let isNew = true;
-  socket.on('error', () => {});
+  sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket)));
   socket.on('data', (data) => {
     // Commands come whole, for they are small. Each begins with its number of arguments.
     const commands = String(data).match(/(?<=\*\d+\r\n\$\d+\r\n)[A-Za-z]+/g) ?? [];
@@ -29,8 +30,9 @@ const server = createServer((socket) => {
   });
 });
 server.listen({ port: 0, host: '127.0.0.1', backlog: 20_000 }, () => process.send({ port: server.address().port }));
-process.on('message', ({ stall }) => {
+process.on('message', ({ stall, cut }) => {
   if (stall) block(stall);
+  else if (cut) for (const socket of sockets) socket.destroy();
   else process.send({ handshakes });
 });
 process.on('disconnect', () => process.exit());
