@@ -14,6 +14,8 @@ import { rawClient } from '../support/wire.js';
 
 const livenessTimeout = 300;
 
+const handles = (): number => process.getActiveResourcesInfo().filter((name) => /TCP|Connect/.test(name)).length;
+
 describe('a connection', () => {
   let server: RedisServer;
   before(async () => {
@@ -77,8 +79,6 @@ describe('a connection', () => {
       const id = await connection.send(['CLIENT', 'ID']);
       sockets[0]?.unpipe().resume();
       const lost = rejection(connection.send(['PING']));
-      await until(() => connection.status === 'reconnecting');
-      await until(() => connection.status === 'ready');
       expect((await lost).message).to.equal('not connected to Redis: no sign of life for 300 ms');
       expect(await connection.send(['CLIENT', 'ID'])).to.be.above(id as number);
       await until(() => sockets[0]?.closed === true);
@@ -96,6 +96,54 @@ describe('a connection', () => {
       expect(errors).to.equal(0);
       await connection.close(0);
       await proxy.stop();
+    });
+
+    it(`stays closed, also if a listener closes it: ${kind}`, async () => {
+      const connection: Connection = open(() => void connection.close(0));
+      await connection.ready();
+      const redis = await rawClient(server);
+      await redis.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']);
+      await until(() => connection.status === 'closed');
+      await sleep(300);
+      expect(connection.status).to.equal('closed');
+      expect((await rejection(connection.send(['PING']))).code).to.equal('ERR_CLOSED');
+      redis.destroy();
+    });
+
+    it(`leaves no socket behind that is still connecting: ${kind}`, async () => {
+      // Frozen and with a backlog of one: further connections wait for an answer to their SYN.
+      const full = await RedisServer.start(['--tcp-backlog', '1']);
+      full.freeze();
+      const before = handles();
+      const connections = Array.from({ length: 5 }, () => open(() => {}, full.port));
+      for (const connection of connections) connection.ready().catch(() => {});
+      await sleep(50);
+      expect(handles()).to.be.above(before);
+      await Promise.all(connections.map((connection) => connection.close(0)));
+      await until(() => handles() <= before, 2000);
+      full.thaw();
+      await full.stop();
+    });
+
+    it(`ends what it has replaced when it is closed: ${kind}`, async () => {
+      const own = await RedisServer.start();
+      const connection = open(() => {}, own.port);
+      const redis = await rawClient(own);
+      await connection.send(['PING']);
+      await redis.replicaOf('127.0.0.1', 1);
+      // Keeps the old one from being done with its commands.
+      const late = connection.send(['BLPOP', 'p:list', '5']).catch(() => {});
+      expect((await rejection(connection.send(['SET', 'p:k', '1']))).code).to.equal('ERR_READONLY');
+      const clients = async (): Promise<number> =>
+        String(await redis.sendCommand(['CLIENT', 'LIST', 'TYPE', 'normal']))
+          .trim()
+          .split('\n').length;
+      await until(async () => (await clients()) === 3, 2000).catch(() => {});
+      await connection.close(0);
+      await until(async () => (await clients()) === 1);
+      await late;
+      redis.destroy();
+      await own.stop();
     });
 
     it(`makes further attempts beside one that hangs, and uses the first that succeeds: ${kind}`, async () => {

@@ -1,49 +1,118 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from '../time/clock.js';
 import { after } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
-import { maxAge } from './pacing.js';
+import { maxAge, maxAttempts } from './pacing.js';
 import type { Session } from './session.js';
 
-/** How long the steps of an attempt take before callers are told. */
+/** How long the steps of an attempt may take until `onTimeout` is called; 0 for ever. */
 export interface AttemptTimes {
   readonly connection: Milliseconds;
   readonly handshake: Milliseconds;
 }
 
+type Step = keyof AttemptTimes;
+
+type OnTimeout = (session: Session, error: Error) => void;
+
 /** One attempt to connect. Time in which the process was busy does not count: what has arrived is read first. */
 export class Attempt {
   readonly session: Session;
   readonly #times: AttemptTimes;
-  readonly #onTimeout: (attempt: Attempt, error: Error) => void;
-  readonly #start: EventLoopUtilization = performance.eventLoopUtilization();
+  readonly #onTimeout: OnTimeout;
+  /** Where the steps have begun, to tell waiting from time in which the process was busy. */
+  readonly #begun: Partial<Record<Step, EventLoopUtilization>> = {};
   #cancel = (): void => {};
 
-  constructor(session: Session, times: AttemptTimes, onTimeout: (attempt: Attempt, error: Error) => void) {
+  constructor(session: Session, times: AttemptTimes, onTimeout: OnTimeout) {
     this.session = session;
     this.#times = times;
     this.#onTimeout = onTimeout;
-    this.step('connection');
   }
 
-  /** How long it has taken so far, without the time in which the process was busy. */
-  get took(): Milliseconds {
-    return performance.eventLoopUtilization(this.#start).idle;
-  }
-
-  /** A step begins. If it takes too long that is told, and in the end the session is given up. 0 for ever. */
-  step(what: keyof AttemptTimes): void {
+  /** A step begins. An attempt whose time is up is kept for a while: its server may be about to answer. */
+  begin(step: Step): void {
     this.#cancel();
-    const time = this.#times[what];
+    this.#begun[step] = performance.eventLoopUtilization();
+    const time = this.#times[step];
     if (time <= 0) return;
-    const error = new Error(`no ${what} within ${time} ms`);
+    const error = new Error(`no ${step} within ${time} ms`);
     this.#cancel = after(time, () => {
       this.#cancel = after(maxAge, () => this.session.end(error));
-      this.#onTimeout(this, error);
+      this.#onTimeout(this.session, error);
     });
   }
 
   /** It is over, however it ended. */
   stop(): void {
     this.#cancel();
+  }
+
+  /**
+   * What it has cost the server, now that it has succeeded: the time of its dear step without round trips, which the other step shows. TCP
+   * takes one, TLS another, and so does the handshake. `undefined` if it was not us that opened the socket.
+   */
+  cost(isTls: boolean): Milliseconds | undefined {
+    const { connection, handshake } = this.#begun;
+    if (!connection || !handshake) return undefined;
+    const [connected, shaken] = [
+      performance.eventLoopUtilization(handshake, connection).idle,
+      performance.eventLoopUtilization(handshake).idle,
+    ];
+    return Math.max(0, isTls ? connected - 2 * shaken : shaken - connected);
+  }
+}
+
+/** The attempts of one connection that are under way, and when the next one begins. */
+export class Attempts {
+  readonly #times: AttemptTimes;
+  readonly #onTimeout: OnTimeout;
+  readonly #underWay = new Map<Session, Attempt>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(times: AttemptTimes, onTimeout: OnTimeout) {
+    this.#times = times;
+    this.#onTimeout = onTimeout;
+  }
+
+  get size(): number {
+    return this.#underWay.size;
+  }
+
+  get newest(): Session | undefined {
+    return [...this.#underWay.keys()].at(-1);
+  }
+
+  add(session: Session): Attempt {
+    const attempt = new Attempt(session, this.#times, this.#onTimeout);
+    this.#underWay.set(session, attempt);
+    return attempt;
+  }
+
+  begin(session: Session, step: Step): void {
+    this.#underWay.get(session)?.begin(step);
+  }
+
+  /** @returns whether it was still under way */
+  ended(attempt: Attempt): boolean {
+    attempt.stop();
+    return this.#underWay.delete(attempt.session);
+  }
+
+  /** Makes the next one after this time, in place of any other time. */
+  schedule(delay: Milliseconds, act: () => void): void {
+    clearTimeout(this.#timer);
+    if (this.#underWay.size < maxAttempts) this.#timer = setTimeout(act, delay);
+  }
+
+  /** Makes no further one, and ends those under way. */
+  stop(error: Error): void {
+    clearTimeout(this.#timer);
+    const attempts = [...this.#underWay.values()];
+    this.#underWay.clear();
+    for (const attempt of attempts) {
+      attempt.stop();
+      attempt.session.end(error);
+    }
   }
 }

@@ -2,7 +2,7 @@ import { clearInterval, performance, setImmediate, setInterval } from '../time/c
 import { maxLateness, tick } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
 
-/** What is told of a connection. */
+/** Receives changes in liveness. */
 export interface LivenessListener {
   /** Commands are in flight, and nothing has come for the timeout. */
   onSilent(): void;

@@ -6,44 +6,47 @@ export const maxAge: Milliseconds = 15_000;
 /** How many attempts there are side by side at most. */
 export const maxAttempts = 5;
 
+/** Minimum time between two replacements of a connection whose server is a replica: the store may be meant to read from one. */
+export const replacementInterval: Milliseconds = 5000;
+
 /** The longest wait before another attempt is made beside one that hangs. */
 export const maxGap: Milliseconds = 10_000;
 
 /** Handshakes that may be ahead in the queue of a server: those of a fleet. */
 const fleet = 100;
 
-/** Handshakes dearer than this are mostly those of a distant server, not of a busy one. */
+/** A silent connection is left at last, however dear handshakes are. */
 const maxCost: Milliseconds = 64;
 
 /**
  * When to open a connection beside one that hangs. It costs the server a handshake, and a whole fleet does it at the same time: the dearer
- * handshakes are, the longer it waits. Their cost is the time of the fastest so far.
+ * handshakes are, the longer it waits. Their cost is that of the cheapest so far.
  */
 export class Pacing {
   readonly #least: Milliseconds;
   readonly #presumed: Milliseconds;
-  #fastest = Number.POSITIVE_INFINITY;
+  #cost = Number.POSITIVE_INFINITY;
 
-  /** `least`: the shortest wait before a next attempt. `presumed`: the wait before it is known what a handshake takes. */
+  /** `least`: the shortest wait before a next attempt. `presumed`: the wait before it is known what a handshake costs. */
   constructor(least: Milliseconds, presumed: Milliseconds) {
     this.#least = least;
     this.#presumed = presumed;
   }
 
-  /** A handshake took this long. */
-  learn(took: Milliseconds): void {
-    this.#fastest = Math.min(this.#fastest, took);
+  /** What a handshake has cost, if that is known. */
+  learn(cost: Milliseconds = Number.POSITIVE_INFINITY): void {
+    this.#cost = Math.min(this.#cost, cost);
   }
 
   /** Before the connection in use, which has gone silent, gets a rival: 25 to 125 handshakes, so that a stall passes and a fleet spreads out. */
   untilRival(random: () => number = Math.random): Milliseconds {
-    return Math.min(this.#fastest, maxCost) * fleet * (0.25 + random());
+    return Math.min(this.#cost, maxCost) * fleet * (0.25 + random());
   }
 
   /** Before another attempt is made beside the nth that hangs, counted from 0. */
   untilNext(attempt: number, random: () => number = Math.random): Milliseconds {
-    const isKnown = this.#fastest < Number.POSITIVE_INFINITY;
-    const first = isKnown ? Math.min(maxGap, Math.max(this.#least, this.#fastest * fleet)) : this.#presumed;
+    const isKnown = this.#cost < Number.POSITIVE_INFINITY;
+    const first = isKnown ? Math.min(maxGap, Math.max(this.#least, this.#cost * fleet)) : this.#presumed;
     return Math.max(first, Math.min(maxGap, first * 2 ** Math.max(0, attempt - 1))) * (1 + random() / 2);
   }
 }

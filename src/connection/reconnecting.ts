@@ -1,11 +1,12 @@
 import { ClosedError, type ConnectionError } from '../errors.js';
-import { clearTimeout, performance, setTimeout } from '../time/clock.js';
+import { performance } from '../time/clock.js';
+import { type Deferred, deferred } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import { Attempt, type AttemptTimes } from './attempt.js';
+import { type Attempt, Attempts } from './attempt.js';
+import { retryIn } from './backoff.js';
 import type { SocketOptions } from './client/client-options.js';
 import type { Argument, Caller, Connection, OnError, Receiver, Reply, Route, Status, Tracking, TrackingListener } from './connection.js';
-import { maxAttempts, maxGap, Pacing } from './pacing.js';
-import { replacementInterval, retryIn } from './reconnect.js';
+import { maxGap, Pacing, replacementInterval } from './pacing.js';
 import { toConnectionError } from './reply-errors.js';
 import type { Session, SessionListener } from './session.js';
 import type { ExternalClient } from './target.js';
@@ -16,11 +17,13 @@ export interface ReconnectingOptions {
   readonly livenessTimeout: Milliseconds;
   readonly handshakeTimeout: Milliseconds;
   readonly onError: OnError;
+  /** Whether sessions take receivers, or have clients that can be tracked. */
+  readonly kind: 'lean' | 'client';
 }
 
 /**
- * A connection that comes back: over one session after another. Calls do not wait for that. They share the first attempt to connect, and fail at
- * once while the connection is known to be down. A session that has gone silent is kept while another is opened beside it: whichever works
+ * A connection that comes back: over one session after another. Calls do not wait for that. They share the first attempt to connect, and fail
+ * at once while the connection is known to be down. A session that has gone silent is kept while another is opened beside it: whichever works
  * first is used.
  */
 export class ReconnectingConnection implements Connection, SessionListener {
@@ -28,34 +31,36 @@ export class ReconnectingConnection implements Connection, SessionListener {
   readonly track: Connection['track'];
   readonly #open: (listener: SessionListener) => Session;
   readonly #options: ReconnectingOptions;
-  readonly #times: AttemptTimes;
   /** The application says when attempts end, or when the next begins. */
-  readonly #isTheirs: boolean;
+  readonly #hasOwnPacing: boolean;
   readonly #pacing: Pacing;
   #status: Status = 'idle';
   /** The session in use: kept while it is silent. */
   #session: Session | undefined;
-  /** Opened for {@link client} before it is needed. */
+  /** For the next attempt. */
   #prepared: Session | undefined;
-  readonly #attempts = new Map<Session, Attempt>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #attempts: Attempts;
+  /** Replaced, and still answering commands in flight. */
+  readonly #retiring = new Set<Session>();
   #retries = 0;
   #lateAttempts = 0;
-  #connecting: { readonly promise: Promise<void>; resolve(): void; reject(error: Error): void } | undefined;
+  /** The first attempt: its callers wait. */
+  #connecting: Deferred | undefined;
   #lastError: unknown;
   #demotedAt = Number.NEGATIVE_INFINITY;
   #tracking: ClientTracking | undefined;
 
-  /** `kind`: whether sessions take receivers, or have clients that can be tracked. */
-  constructor(open: (listener: SessionListener) => Session, options: ReconnectingOptions, kind: 'lean' | 'client') {
-    const { socket, livenessTimeout, handshakeTimeout } = options;
+  constructor(open: (listener: SessionListener) => Session, options: ReconnectingOptions) {
+    const { socket, livenessTimeout, handshakeTimeout, kind } = options;
     this.#open = open;
     this.#options = options;
-    this.#times = { connection: socket.connectTimeout ?? livenessTimeout, handshake: handshakeTimeout };
-    this.#isTheirs = socket.connectTimeout !== undefined || socket.reconnectStrategy !== undefined;
+    const times = { connection: socket.connectTimeout ?? livenessTimeout, handshake: handshakeTimeout };
+    this.#attempts = new Attempts(times, this.#onTimeout);
+    this.#hasOwnPacing = socket.connectTimeout !== undefined || socket.reconnectStrategy !== undefined;
     this.#pacing = new Pacing(livenessTimeout / 2, socket.tls ? Math.max(maxGap, handshakeTimeout) : handshakeTimeout);
     this.sendFor = kind === 'lean' ? this.#sendFor : undefined;
     this.track = kind === 'client' ? this.#track : undefined;
+    this.#prepared = open(this);
   }
 
   get status(): Status {
@@ -64,8 +69,8 @@ export class ReconnectingConnection implements Connection, SessionListener {
 
   /** The client in use, or else the one that will be. */
   get client(): unknown {
-    const session = this.#session ?? [...this.#attempts.keys()].at(-1);
-    if (!session && this.track && this.#status !== 'closed') this.#prepared ??= this.#open(this);
+    const session = this.#session ?? this.#attempts.newest;
+    if (!session && this.#status !== 'closed') this.#prepared ??= this.#open(this);
     return (session ?? this.#prepared)?.client;
   }
 
@@ -74,11 +79,10 @@ export class ReconnectingConnection implements Connection, SessionListener {
       case 'ready':
         return Promise.resolve();
       case 'closed':
-        return Promise.reject(new ClosedError());
       case 'reconnecting':
         return Promise.reject(this.#down());
       default:
-        return (this.#connecting ?? this.#connect()).promise;
+        return (this.#status === 'connecting' ? (this.#connecting as Deferred) : this.#connect()).promise;
     }
   }
 
@@ -88,19 +92,17 @@ export class ReconnectingConnection implements Connection, SessionListener {
 
   async close(grace: Milliseconds): Promise<void> {
     if (this.#status === 'closed') return;
-    const session = this.#session;
-    const wasSilent = this.#status === 'reconnecting';
-    this.#status = 'closed';
+    const wasReady = this.#status === 'ready';
     this.#tracking?.detach();
-    clearTimeout(this.#timer);
-    this.#connecting?.reject(new ClosedError());
-    this.#endAttempts();
-    if (wasSilent) session?.end(new ClosedError());
-    else await session?.close(grace);
+    this.#stop('closed');
+    this.#connecting?.reject(this.#down());
+    this.#prepared?.end(this.#down());
+    for (const session of this.#retiring) session.end(this.#down());
+    await this.#session?.close(wasReady ? grace : 0, this.#down());
   }
 
-  onConnected(session: Session): void {
-    this.#attempts.get(session)?.step('handshake');
+  onStep(session: Session, step: 'connection' | 'handshake'): void {
+    this.#attempts.begin(session, step);
   }
 
   onLost(session: Session, error: unknown): void {
@@ -111,12 +113,16 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#retry(error);
   }
 
-  onLeft(session: Session): void {
+  onClosedByApplication(session: Session): void {
     if (session !== this.#session || this.#status === 'closed') return;
     this.#session = undefined;
     this.#tracking?.detach();
     this.#lastError = new Error('the application closed the client');
-    this.#status = 'idle';
+    this.#stop('idle');
+  }
+
+  onError(session: Session, error: unknown): void {
+    if (session === this.#session && this.#status !== 'closed') this.#options.onError(toConnectionError(error));
   }
 
   onSilent(session: Session): void {
@@ -139,7 +145,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
 
   readonly #sendFor = (receiver: Receiver, args: readonly Argument[]): void => {
     if (this.#session?.sendFor) this.#session.sendFor(receiver, args);
-    else receiver.reject(this.#status === 'closed' ? new ClosedError() : this.#down());
+    else receiver.reject(this.#down());
   };
 
   readonly #track = (listener: TrackingListener): Tracking => {
@@ -148,66 +154,64 @@ export class ReconnectingConnection implements Connection, SessionListener {
   };
 
   #sendNow(args: readonly Argument[], caller?: Caller): Promise<Reply> {
-    if (this.#session) return this.#session.send(args, caller);
-    return Promise.reject(this.#status === 'closed' ? new ClosedError() : this.#down());
+    return this.#session?.send(args, caller) ?? Promise.reject(this.#down());
   }
 
-  #connect(): { readonly promise: Promise<void> } {
+  #connect(): Deferred {
     this.#status = 'connecting';
-    const connecting = { resolve: () => {}, reject: (_: Error) => {}, promise: Promise.resolve() };
-    connecting.promise = new Promise<void>((resolve, reject) => Object.assign(connecting, { resolve, reject })).finally(() => {
-      this.#connecting = undefined;
-    });
-    this.#connecting = connecting;
+    this.#connecting = deferred();
     this.#attempt();
-    return connecting;
+    return this.#connecting;
   }
 
   #attempt(): void {
     const session = this.#prepared ?? this.#open(this);
     this.#prepared = undefined;
-    const attempt = new Attempt(session, this.#times, this.#onLate);
-    this.#attempts.set(session, attempt);
+    const attempt = this.#attempts.add(session);
     session.connect().then(
-      () => this.#won(attempt),
+      () => this.#succeeded(attempt),
       (error) => this.#failed(attempt, error),
     );
-    if (this.#status !== 'ready' && !this.#isTheirs) this.#next(this.#pacing.untilNext(this.#lateAttempts));
+    if (this.#status !== 'ready' && !this.#hasOwnPacing) this.#next(this.#pacing.untilNext(this.#lateAttempts));
   }
 
-  readonly #onLate = ({ session }: Attempt, error: Error): void => {
-    if (this.#status === 'ready' || this.#isTheirs) session.end(error);
+  readonly #onTimeout = (session: Session, error: Error): void => {
+    if (this.#status === 'ready' || this.#hasOwnPacing) session.end(error);
     else {
       this.#lateAttempts++;
       this.#isDown(error);
     }
   };
 
-  #won(attempt: Attempt): void {
-    attempt.stop();
-    if (!this.#attempts.delete(attempt.session)) return;
-    this.#pacing.learn(attempt.took);
+  #succeeded(attempt: Attempt): void {
+    if (!this.#attempts.ended(attempt)) return;
+    this.#pacing.learn(attempt.cost(this.#options.socket.tls === true));
     this.#use(attempt.session);
   }
 
   #use(session: Session): void {
-    const [old, isSilent] = [this.#session, this.#status !== 'ready'];
-    clearTimeout(this.#timer);
-    this.#endAttempts();
+    const [old, wasReady] = [this.#session, this.#status === 'ready'];
+    this.#stop('ready');
     this.#session = session;
-    this.#status = 'ready';
     this.#retries = this.#lateAttempts = 0;
-    if (old && old !== session && isSilent) old.end(this.#down());
-    else if (old && old !== session) void old.close(this.#options.livenessTimeout);
+    if (old && old !== session) this.#retire(old, wasReady ? this.#options.livenessTimeout : 0);
     this.#lastError = undefined;
     this.#tracking?.detach();
     if (session.client) this.#tracking?.attach(session.client as ExternalClient);
     this.#connecting?.resolve();
   }
 
+  #retire(session: Session, grace: Milliseconds): void {
+    this.#retiring.add(session);
+    const error = toConnectionError(this.#lastError ?? new Error('the connection was replaced'));
+    session.close(grace, error).then(
+      () => this.#retiring.delete(session),
+      () => this.#retiring.delete(session),
+    );
+  }
+
   #failed(attempt: Attempt, error: unknown): void {
-    attempt.stop();
-    if (!this.#attempts.delete(attempt.session) || this.#status === 'ready') return;
+    if (!this.#attempts.ended(attempt) || this.#status === 'ready') return;
     this.#isDown(error);
     this.#retry(error);
   }
@@ -222,29 +226,25 @@ export class ReconnectingConnection implements Connection, SessionListener {
   #retry(cause: unknown): void {
     const delay = retryIn(this.#options.socket.reconnectStrategy, this.#retries++, cause, this.#options.onError);
     if (delay !== undefined) this.#next(delay);
-    else if (this.#attempts.size === 0) {
+    else if (this.#attempts.size === 0 && this.#status === 'reconnecting') {
       // Given up. The next call tries again.
       this.#session?.end(this.#down());
       this.#session = undefined;
-      this.#status = 'idle';
+      this.#stop('idle');
     }
   }
 
   #next(delay: Milliseconds): void {
-    clearTimeout(this.#timer);
-    if (this.#attempts.size < maxAttempts) this.#timer = setTimeout(() => this.#attempt(), delay);
+    // A listener or strategy of the application may have closed it meanwhile.
+    if (this.#status !== 'closed') this.#attempts.schedule(delay, () => this.#attempt());
   }
 
-  #endAttempts(): void {
-    const attempts = [...this.#attempts.values()];
-    this.#attempts.clear();
-    for (const attempt of attempts) {
-      attempt.stop();
-      attempt.session.end(new ClosedError());
-    }
+  #stop(status: Status): void {
+    this.#status = status;
+    this.#attempts.stop(this.#down());
   }
 
-  #down(): ConnectionError {
-    return toConnectionError(this.#lastError);
+  #down(): ConnectionError | ClosedError {
+    return this.#status === 'closed' ? new ClosedError() : toConnectionError(this.#lastError);
   }
 }

@@ -1,13 +1,15 @@
 import type { Argument, Caller, Connection, Reply } from './connection.js';
 
-/** What a session tells its listener. */
+/** What a session tells. Nothing of what its owner does to it. */
 export interface SessionListener {
-  /** The socket is connected, and the handshake begins. */
-  onConnected(session: Session): void;
-  /** It was ready and is lost. Commands in flight have failed, or will. */
+  /** Its socket begins to connect, or is connected and begins the handshake. */
+  onStep(session: Session, step: 'connection' | 'handshake'): void;
+  /** It was ready and is lost. Commands in flight fail after this. */
   onLost(session: Session, error: unknown): void;
   /** The application closed its client. */
-  onLeft(session: Session): void;
+  onClosedByApplication(session: Session): void;
+  /** It goes on after this error. */
+  onError(session: Session, error: unknown): void;
   /** Commands are in flight, and nothing has come for the liveness timeout. */
   onSilent(session: Session): void;
   /** Something has come after that. */
@@ -25,8 +27,8 @@ export interface Session {
   send(args: readonly Argument[], caller?: Caller): Promise<Reply>;
   /** See {@link Connection.sendFor}. */
   readonly sendFor?: Connection['sendFor'];
-  /** Waits for commands in flight, at most `grace` milliseconds, and ends it. */
-  close(grace: number): Promise<void>;
-  /** Ends it at once. Commands in flight fail with the error, and so does `connect`. */
+  /** Waits for commands in flight, at most `grace` milliseconds, and ends it with the error. */
+  close(grace: number, error: Error): Promise<void>;
+  /** Ends it at once, also while it is connecting. Commands in flight fail with the error, and so does `connect`. Idempotent. */
   end(error: Error): void;
 }

@@ -92,3 +92,18 @@ export function pause(time: Milliseconds, { signal, caller, idle = false }: Paus
     caller?.addEventListener('abort', end, { once: true });
   });
 }
+
+/** A promise and the functions that settle it, as of `Promise.withResolvers`, which Node 20 lacks. */
+export interface Deferred {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+export function deferred(): Deferred {
+  let settle: Pick<Deferred, 'resolve' | 'reject'> | undefined;
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  return { ...(settle as unknown as Deferred), promise };
+}

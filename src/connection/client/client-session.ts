@@ -1,6 +1,7 @@
+import { type EventEmitter, once } from 'node:events';
 import type { Socket } from 'node:net';
 import { RESP_TYPES } from '@redis/client';
-import { ClosedError, ReadOnlyError } from '../../errors.js';
+import { ReadOnlyError } from '../../errors.js';
 import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { Argument, Caller, Reply } from '../connection.js';
@@ -11,7 +12,15 @@ import type { ExternalClient } from '../target.js';
 import { addListeners } from './listeners.js';
 import { openedSocket } from './opened-socket.js';
 
-/** A session over a node-redis client that does not reconnect. */
+export interface ClientSessionOptions {
+  /** Makes a client that does not reconnect, and whose socket is destroyed when the signal is aborted. */
+  readonly make: (signal: AbortSignal) => ExternalClient;
+  /** node-redis's own timeout of commands; 0 for none. */
+  readonly commandTimeout: Milliseconds;
+  readonly livenessTimeout: Milliseconds;
+}
+
+/** A session over a node-redis client. */
 export class ClientSession implements Session {
   readonly client: ExternalClient;
   readonly #listener: SessionListener;
@@ -22,9 +31,10 @@ export class ClientSession implements Session {
   #isReady = false;
   /** Why it was ended. */
   #end: Error | undefined;
+  readonly #ending = new AbortController();
 
-  constructor(client: ExternalClient, commandTimeout: Milliseconds, livenessTimeout: Milliseconds, listener: SessionListener) {
-    this.client = client;
+  constructor({ make, commandTimeout, livenessTimeout }: ClientSessionOptions, listener: SessionListener) {
+    this.client = make(this.#ending.signal);
     this.#listener = listener;
     this.#liveness = new LivenessMonitor(livenessTimeout, {
       onSilent: () => listener.onSilent(this),
@@ -32,21 +42,17 @@ export class ClientSession implements Session {
       bytesRead: () => this.#socket?.bytesRead ?? 0,
     });
     // node-redis's own timeout makes an AbortSignal for each command, and no longer applies once the command is written.
-    this.#sender = client.withCommandOptions({ timeout: commandTimeout, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
+    this.#sender = this.client.withCommandOptions({ timeout: commandTimeout, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
     // They stay: a client that was ended may still report the end of its attempt to connect, and without a listener crash the process.
-    addListeners(client, { connect: this.#onConnect, error: this.#onError, end: this.#onEnd });
+    addListeners(this.client, { connect: this.#onConnect, error: this.#onError, end: this.#onClosed });
   }
 
   async connect(): Promise<void> {
-    let connecting: Promise<unknown> | undefined;
-    this.#socket = openedSocket(() => {
-      // The application may have connected it: it can get it from the store.
-      connecting = this.client.isReady ? undefined : this.client.connect();
-    });
     try {
-      await connecting;
+      await this.#connect();
     } catch (error) {
-      throw this.#end ?? error;
+      this.end(toConnectionError(error));
+      throw error;
     }
     if (this.#end) throw this.#end;
     this.#isReady = true;
@@ -57,19 +63,33 @@ export class ClientSession implements Session {
     return this.#sender.sendCommand(args).then(this.#onReply, this.#onFailure);
   }
 
-  async close(grace: Milliseconds): Promise<void> {
+  async close(grace: Milliseconds, error: Error): Promise<void> {
     try {
-      if (this.client.isOpen) await waitAtMost(this.client.close(), grace);
+      if (grace > 0 && this.client.isOpen) await waitAtMost(this.client.close(), grace);
     } finally {
-      this.end(new ClosedError());
+      this.end(error);
     }
   }
 
   end(error: Error): void {
-    this.#end ??= error;
+    if (this.#end) return;
+    this.#end = error;
     this.#liveness.stop();
-    // Also a socket that is still connecting.
     this.client.destroy();
+    // node-redis does not reach a socket that is still connecting.
+    this.#ending.abort();
+  }
+
+  #connect(): Promise<unknown> {
+    // The application may have connected it: it can get it from the store.
+    if (this.client.isReady) return Promise.resolve();
+    if (this.client.isOpen) return once(this.client as unknown as EventEmitter, 'ready');
+    this.#listener.onStep(this, 'connection');
+    let connecting: Promise<unknown> = Promise.resolve();
+    this.#socket = openedSocket(() => {
+      connecting = this.client.connect();
+    });
+    return connecting;
   }
 
   readonly #onReply = (reply: Reply): Reply => {
@@ -79,29 +99,36 @@ export class ClientSession implements Session {
 
   readonly #onFailure = (error: unknown): never => {
     this.#liveness.settled();
-    if (isReplyError(error)) {
-      const refused = toReplyError(error as Error);
-      if (refused instanceof ReadOnlyError) this.#listener.onDemoted(this);
-      throw refused;
-    }
-    throw this.#end ?? toSendError(error, this.client);
+    if (!isReplyError(error)) throw this.#end ?? toSendError(error, this.client);
+    const refused = toReplyError(error as Error);
+    if (refused instanceof ReadOnlyError) this.#listener.onDemoted(this);
+    throw refused;
   };
 
   readonly #onConnect = (): void => {
-    if (this.#end) this.client.destroy();
-    else this.#listener.onConnected(this);
+    if (!this.#end) this.#listener.onStep(this, 'handshake');
   };
 
   readonly #onError = (error: unknown): void => {
-    if (!this.#isReady || this.#end || (this.client.isReady && (isReplyError(error) || isUnsent(error)))) return;
-    // After bytes that are no reply, or a listener that throws, node-redis goes on with a reply too few: later ones would answer other commands.
-    this.end(toConnectionError(error));
-    this.#listener.onLost(this, error);
+    if (!this.#isReady || this.#end) return;
+    if (this.client.isReady && keepsReplies(error)) this.#listener.onError(this, error);
+    else {
+      this.end(toConnectionError(error));
+      this.#listener.onLost(this, error);
+    }
   };
 
-  readonly #onEnd = (): void => {
+  readonly #onClosed = (): void => {
     if (!this.#isReady || this.#end) return;
     this.#liveness.stop();
-    this.#listener.onLeft(this);
+    this.#listener.onClosedByApplication(this);
   };
+}
+
+/**
+ * Whether a client that is ready goes on rightly after this error. After bytes that are no reply, or a listener that throws, node-redis goes
+ * on with a reply too few: later ones would answer other commands.
+ */
+export function keepsReplies(error: unknown): boolean {
+  return isReplyError(error) || isUnsent(error);
 }

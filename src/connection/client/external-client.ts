@@ -1,9 +1,10 @@
 import { RESP_TYPES } from '@redis/client';
 import { ClosedError, ConnectionError } from '../../errors.js';
 import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
-import { isReplyError, isUnsent, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
+import { isReplyError, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
 import type { ExternalClient } from '../target.js';
 import { ClientTracking } from '../tracking/tracking.js';
+import { keepsReplies } from './client-session.js';
 import { addListeners, removeListeners } from './listeners.js';
 
 /**
@@ -21,7 +22,7 @@ export class ExternalClientConnection implements Connection {
   /** The application has closed its client. */
   #isLeft = false;
   /** It has lost a reply: until it reconnects, its replies may be those of other commands. */
-  #isAstray = false;
+  #isDesynced = false;
   #tracking: ClientTracking | undefined;
 
   constructor(client: ExternalClient, onError: OnError) {
@@ -68,13 +69,13 @@ export class ExternalClientConnection implements Connection {
   }
 
   readonly #onReply = (reply: Reply): Reply => {
-    if (this.#isAstray) throw toConnectionError(this.#lastError);
+    if (this.#isDesynced) throw toConnectionError(this.#lastError);
     return reply;
   };
 
   readonly #onFailure = (error: unknown): never => {
     if (this.#status === 'closed') throw new ClosedError();
-    if (this.#isAstray) throw toConnectionError(this.#lastError);
+    if (this.#isDesynced) throw toConnectionError(this.#lastError);
     throw isReplyError(error) ? toReplyError(error as Error) : toSendError(error, this.client);
   };
 
@@ -94,8 +95,8 @@ export class ExternalClientConnection implements Connection {
   readonly #onReady = (): void => {
     this.#status = 'ready';
     this.#isLeft = false;
-    if (this.#isAstray) this.#tracking?.attach(this.client);
-    this.#isAstray = false;
+    if (this.#isDesynced) this.#tracking?.attach(this.client);
+    this.#isDesynced = false;
     this.#lastError = undefined;
     this.#settleConnecting?.resolve();
   };
@@ -105,9 +106,8 @@ export class ExternalClientConnection implements Connection {
     if (!this.client.isReady) {
       this.#status = this.client.isOpen ? 'reconnecting' : 'idle';
       this.#lastError = error;
-    } else if (!isReplyError(error) && !isUnsent(error)) {
-      // After bytes that are no reply, or a listener that throws, node-redis goes on with a reply too few: later ones would answer other commands.
-      this.#isAstray = true;
+    } else if (!keepsReplies(error)) {
+      this.#isDesynced = true;
       // What was lost may have been an invalidation.
       this.#tracking?.detach();
       this.#status = 'reconnecting';

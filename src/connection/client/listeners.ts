@@ -4,8 +4,8 @@ type Listeners = Readonly<Record<string, (...args: never[]) => void>>;
 
 /** Adds each listener to the event it is named by. Many stores on one client are no leak: Node is not to warn of one. */
 export function addListeners(client: ExternalClient, listeners: Listeners): void {
-  for (const [event, listener] of Object.entries(listeners)) client.on(event, listener as () => void);
   moreListeners(client, 1);
+  for (const [event, listener] of Object.entries(listeners)) client.on(event, listener as () => void);
 }
 
 /**

@@ -1,5 +1,4 @@
 import { createClient, RedisClient } from '@redis/client';
-import { maxAge } from '../pacing.js';
 import type { ExternalClient } from '../target.js';
 import { trackable } from '../tracking/tracking.js';
 import type { ClientOptions } from './client-options.js';
@@ -26,17 +25,12 @@ export function makeClient(options: ClientOptions): OwnClient {
 /** Bytes that a socket takes before it has to drain. With Node's 16 KiB the sets of one tick leave in many writes, each in its own turn. */
 const writableHighWaterMark = 2 ** 20;
 
-/** A factory of clients for one connection each: they do not reconnect. `tracked`: clients that can be tracked. */
-export function clientFactory(options: ClientOptions, tracked: boolean): () => ExternalClient {
-  // How long an attempt may take is for us to say: node-redis would count time in which the process was busy.
-  const socket: object = { writableHighWaterMark, ...options.socket, connectTimeout: 2 * maxAge, reconnectStrategy: false };
-  const own = { ...options, disableOfflineQueue: options.disableOfflineQueue ?? true, socket } as ClientOptions;
-  return () => (tracked ? trackable(own, makeClient) : makeClient(own)) as ExternalClient;
-}
-
-/** Destroys a client of our own for good, also a socket that is still connecting. Errors that it reports later must find a listener. */
-export function endClient(client: Pick<ExternalClient, 'on' | 'destroy'>): void {
-  client.on('error', () => {});
-  client.on('connect', () => client.destroy());
-  client.destroy();
+/** A factory of clients for one session each. `tracked`: clients that can be tracked. */
+export function clientFactory(options: ClientOptions, tracked: boolean): (signal: AbortSignal) => ExternalClient {
+  return (signal) => {
+    // How long an attempt may take is for us to say: node-redis would count time in which the process was busy.
+    const socket: object = { writableHighWaterMark, ...options.socket, connectTimeout: 0, reconnectStrategy: false, signal };
+    const own = { ...options, disableOfflineQueue: options.disableOfflineQueue ?? true, socket } as ClientOptions;
+    return (tracked ? trackable(own, makeClient) : makeClient(own)) as ExternalClient;
+  };
 }

@@ -13,13 +13,14 @@ export function openClient(
   onError: OnError,
   tracked = false,
 ): ReconnectingConnection {
-  const make = clientFactory(options, tracked);
-  const commandTimeout = options.commandOptions?.timeout ?? 0;
+  const session = { make: clientFactory(options, tracked), commandTimeout: options.commandOptions?.timeout ?? 0, livenessTimeout };
   const handshakeTimeout = handshakeTimeoutOf(options, livenessTimeout);
   const socket = (options.socket ?? {}) as SocketOptions;
-  return new ReconnectingConnection(
-    (listener) => new ClientSession(make(), commandTimeout, livenessTimeout, listener),
-    { socket, livenessTimeout, handshakeTimeout, onError },
-    'client',
-  );
+  return new ReconnectingConnection((listener) => new ClientSession(session, listener), {
+    socket,
+    livenessTimeout,
+    handshakeTimeout,
+    onError,
+    kind: 'client',
+  });
 }

@@ -63,12 +63,14 @@ export class DirectSession implements Session {
     this.#write(args, receiver, receiver.timeout);
   }
 
-  async close(grace: Milliseconds): Promise<void> {
-    if (this.#pending.length > 0) await waitAtMost(new Promise<void>((resolve) => this.#onDrained.push(resolve)), grace);
-    this.end(new ClosedError());
+  async close(grace: Milliseconds, error: Error): Promise<void> {
+    if (grace > 0 && this.#pending.length > 0) await waitAtMost(new Promise<void>((resolve) => this.#onDrained.push(resolve)), grace);
+    this.end(error);
   }
 
   end(error: Error): void {
+    // It is not lost: its owner ends it.
+    this.#isReady = false;
     this.#ending.abort();
     this.#disconnect(error);
   }
@@ -111,6 +113,7 @@ export class DirectSession implements Session {
     const { reconnectStrategy: _, connectTimeout: __, ...socketOptions } = (this.#options.socket ?? {}) as SocketOptions;
     const { host = 'localhost', port = 6379, tls, ...rest } = socketOptions;
     const options = { noDelay: true, keepAlive: true, ...rest, ...(rest.path === undefined ? { host, port } : {}) };
+    this.#listener.onStep(this, 'connection');
     return new Promise((resolve, reject) => {
       const socket = tls ? connectTls(options as TlsOptions) : connectTcp(options as NetConnectOpts);
       this.#socket = socket;
@@ -129,7 +132,7 @@ export class DirectSession implements Session {
         }
       });
       socket.once(tls ? 'secureConnect' : 'connect', () => {
-        this.#listener.onConnected(this);
+        this.#listener.onStep(this, 'handshake');
         resolve();
       });
     });
@@ -175,12 +178,9 @@ export class DirectSession implements Session {
     this.#clearPending();
     this.#out = '';
     this.#socket?.destroy();
-    for (const pending of unanswered) {
-      this.#liveness.settled();
-      pending.reject(asError(this.#end));
-    }
     this.#liveness.stop();
     if (this.#isReady) this.#listener.onLost(this, this.#end);
+    for (const pending of unanswered) pending.reject(asError(this.#end));
   }
 }
 

@@ -15,9 +15,11 @@ export function openDirect(
 ): ReconnectingConnection {
   const socket = (options.socket ?? {}) as SocketOptions;
   const handshakeTimeout = handshakeTimeoutOf(options, livenessTimeout);
-  return new ReconnectingConnection(
-    (listener) => new DirectSession(options, parser, livenessTimeout, listener),
-    { socket, livenessTimeout, handshakeTimeout, onError },
-    'lean',
-  );
+  return new ReconnectingConnection((listener) => new DirectSession(options, parser, livenessTimeout, listener), {
+    socket,
+    livenessTimeout,
+    handshakeTimeout,
+    onError,
+    kind: 'lean',
+  });
 }

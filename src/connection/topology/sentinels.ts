@@ -2,10 +2,10 @@ import { CommandError, ConnectionError } from '../../errors.js';
 import { named } from '../../messages.js';
 import { firstAnswer, waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
+import { reconnectStrategy } from '../backoff.js';
 import type { ClientOptions } from '../client/client-options.js';
-import { endClient, makeClient } from '../client/make-client.js';
+import { makeClient } from '../client/make-client.js';
 import type { Connection, Reply } from '../connection.js';
-import { reconnectStrategy } from '../reconnect.js';
 import { placedAt, type SentinelPlan } from '../target.js';
 import { askOnce } from './topology.js';
 
@@ -86,7 +86,11 @@ export class Sentinels {
   }
 
   close(): void {
-    for (const client of this.#subscribers ?? []) endClient(client);
+    for (const client of this.#subscribers ?? []) {
+      // One that is still connecting is out of reach until then.
+      client.on('connect', () => client.destroy());
+      client.destroy();
+    }
   }
 
   async #viewOf(connection: Connection): Promise<SentinelView> {

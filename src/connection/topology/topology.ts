@@ -2,10 +2,10 @@ import { ClosedError, ConnectionError, UnsupportedError } from '../../errors.js'
 import { firstAnswer } from '../../time/deadlines.js';
 import { pause } from '../../time/waiting.js';
 import type { Milliseconds } from '../../ttl.js';
+import { retryIn } from '../backoff.js';
 import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import { openClient } from '../client/open-client.js';
 import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
-import { retryIn } from '../reconnect.js';
 import { toConnectionError } from '../reply-errors.js';
 import { type ClusterPlan, placedAt } from '../target.js';
 import { NodesTracking, type View } from '../tracking/nodes-tracking.js';

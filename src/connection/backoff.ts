@@ -4,9 +4,6 @@ import type { Milliseconds } from '../ttl.js';
 import type { OnError } from './connection.js';
 import { toConnectionError } from './reply-errors.js';
 
-/** Minimum time between two replacements of a connection whose server is a replica: the store may be meant to read from one. */
-export const replacementInterval: Milliseconds = 5000;
-
 /**
  * The default backoff: at random up to a bound, so that a fleet spreads out. The bound doubles with each retry, from 50 to 1000 ms. It is 2
  * to 30 s if Redis refuses the password: a retry will not fix it soon, and each attempt costs the server.
