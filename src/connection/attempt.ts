@@ -1,5 +1,5 @@
-import { type EventLoopUtilization, performance } from 'node:perf_hooks';
-import { clearTimeout, setTimeout } from '../time/clock.js';
+import type { EventLoopUtilization } from 'node:perf_hooks';
+import { clearTimeout, eventLoopUtilization, setTimeout } from '../time/clock.js';
 import { after } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
 import { maxAge, maxAttempts } from './pacing.js';
@@ -33,7 +33,7 @@ export class Attempt {
   /** A step begins. An attempt whose time is up is kept for a while: its server may be about to answer. */
   begin(step: Step): void {
     this.#cancel();
-    this.#begun[step] = performance.eventLoopUtilization();
+    this.#begun[step] = eventLoopUtilization();
     const time = this.#times[step];
     if (time <= 0) return;
     const error = new Error(`no ${step} within ${time} ms`);
@@ -55,10 +55,7 @@ export class Attempt {
   cost(isTls: boolean): Milliseconds | undefined {
     const { connection, handshake } = this.#begun;
     if (!connection || !handshake) return undefined;
-    const [connected, shaken] = [
-      performance.eventLoopUtilization(handshake, connection).idle,
-      performance.eventLoopUtilization(handshake).idle,
-    ];
+    const [connected, shaken] = [eventLoopUtilization(handshake, connection).idle, eventLoopUtilization(handshake).idle];
     return Math.max(0, isTls ? connected - 2 * shaken : shaken - connected);
   }
 }
