@@ -27,22 +27,24 @@ async function serverOf(onSocket: (socket: Socket) => void): Promise<{ server: S
 
 for (const [kind, options] of Object.entries(kinds)) {
   describe(`a handshake: ${kind}`, () => {
-    it('waits for credentials that take longer than the timeout', async () => {
-      const server = await RedisServer.start(['--requirepass', 'right']);
-      let asked = 0;
-      const credentials = async () => {
-        asked++;
-        await new Promise((resolve) => setTimeout(resolve, 1500));
-        return { username: 'default', password: 'right' };
-      };
-      const credentialsProvider = { type: 'async-credentials-provider', credentials } as never;
-      const store = openStore({ location: server.location, timeout: 200, credentialsProvider, ...options });
-      expect(await store.get('k')).to.equal(undefined);
-      await until(() => cacheOf(store).writer.set('k', 1), 5000);
-      expect(asked).to.equal(1);
-      await store.disconnect();
-      await server.stop();
-    });
+    for (const [strategy, socket] of Object.entries({ ours: undefined, 'of the application': { reconnectStrategy: () => 50 } })) {
+      it(`waits for credentials that take longer than the timeout, with a reconnectStrategy that is ${strategy}`, async () => {
+        const server = await RedisServer.start(['--requirepass', 'right']);
+        let asked = 0;
+        const credentials = async () => {
+          asked++;
+          await new Promise((resolve) => setTimeout(resolve, 1500));
+          return { username: 'default', password: 'right' };
+        };
+        const credentialsProvider = { type: 'async-credentials-provider', credentials } as never;
+        const store = openStore({ location: server.location, timeout: 200, credentialsProvider, ...(socket && { socket }), ...options });
+        expect(await store.get('k')).to.equal(undefined);
+        await until(() => cacheOf(store).writer.set('k', 1), 5000);
+        expect(asked).to.equal(1);
+        await store.disconnect();
+        await server.stop();
+      });
+    }
 
     it('rejects `ready` where the server wants a password', async () => {
       const server = await RedisServer.start(['--requirepass', 'right']);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { createClient } from '@redis/client';
 import { expect } from 'chai';
 import { openClient } from '../../src/connection/client/open-client.js';
 import type { Connection, OnError } from '../../src/connection/connection.js';
@@ -207,6 +208,59 @@ describe('a client that connects to a new primary', () => {
     expect(near.map(({ closed }) => closed)).to.deep.equal([true, true, true]);
     redis.destroy();
     proxy.close();
+    await server.stop();
+  });
+});
+
+describe('clients of our own', () => {
+  it('are ended with all they hold when an attempt fails', async () => {
+    const server = await RedisServer.start(['--requirepass', 'right']);
+    let held = 0;
+    let most = 0;
+    const subscribe = async () => {
+      most = Math.max(most, ++held);
+      return [{ username: 'default', password: 'wrong' }, { dispose: () => held-- }];
+    };
+    const credentialsProvider = { type: 'streaming-credentials-provider', subscribe, onReAuthenticationError: () => {} } as never;
+    const socket = { host: '127.0.0.1', port: server.port, reconnectStrategy: () => 10 };
+    const connection = openClient({ credentialsProvider, socket }, livenessTimeout, () => {});
+    connection.ready().catch(() => {});
+    await sleep(300);
+    await connection.close(0);
+    expect(most).to.be.within(1, 2);
+    await until(() => held === 0);
+    await server.stop();
+  });
+
+  it('may be connected by the application', async () => {
+    const server = await RedisServer.start();
+    const errors: string[] = [];
+    const connection = openClient({ socket: { host: '127.0.0.1', port: server.port } }, livenessTimeout, ({ message }) =>
+      errors.push(message),
+    );
+    const client = connection.client as ReturnType<typeof createClient>;
+    const connecting = client.connect();
+    expect(String(await connection.send(['PING']))).to.equal('PONG');
+    await connecting;
+    expect(connection.client).to.equal(client);
+    expect(errors).to.deep.equal([]);
+    await connection.close(0);
+    expect(client.isOpen).to.equal(false);
+    await server.stop();
+  });
+
+  it('tell of an error that they survive', async () => {
+    const server = await RedisServer.start();
+    const errors: string[] = [];
+    const options = { pingInterval: 50, commandOptions: { timeout: 20 }, socket: { host: '127.0.0.1', port: server.port } };
+    const connection = openClient(options, 2000, ({ message }) => errors.push(message));
+    await connection.ready();
+    const redis = await rawClient(server);
+    await redis.sendCommand(['ACL', 'SETUSER', 'default', '-ping']);
+    await until(() => errors.some((message) => /NOPERM/.test(message)));
+    expect(connection.status).to.equal('ready');
+    await connection.close(0);
+    redis.destroy();
     await server.stop();
   });
 });
