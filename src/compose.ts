@@ -127,7 +127,8 @@ function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, 
     const traced = tracedCommands(commands, room.names, room.source);
     const context = near && { tier: near, source: tracedCommands(source, room.names, room.source), isDeleting: queue?.waits };
     const first = context ? nearCommands(traced, context) : traced;
-    const held = offline ? offlineCommands(first, offline, (key) => room.names.space.isInternalKey?.(key) ?? false) : first;
+    const isInternal = (key: string): boolean => room.names.space.isInternalKey?.(key) ?? false;
+    const held = offline ? offlineCommands(first, offline, { isInternal, isDeleting: (key) => queue?.waits(key) ?? false }) : first;
     return recordedCommands(held, room.names, room);
   };
   const beforeClosing = queue && (() => replayLast(queue, room));

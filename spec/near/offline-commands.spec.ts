@@ -4,7 +4,7 @@ import { missingInRedis, type ReadEntry, StoredEntry } from '../../src/codec/ent
 import type { OrderedCommands } from '../../src/commands/commands.js';
 import { inOrder } from '../../src/commands/in-order.js';
 import { nullCommands } from '../../src/commands/local.js';
-import { BreakerOpenError, ConnectionError, OutOfMemoryError } from '../../src/errors.js';
+import { AbortedError, BreakerOpenError, ConnectionError, OutOfMemoryError, TimeoutError } from '../../src/errors.js';
 import { OfflineMemory } from '../../src/near/offline.js';
 import { offlineCommands } from '../../src/near/offline-commands.js';
 import { cacheOf } from '../support/internals.js';
@@ -17,10 +17,12 @@ class Answers {
   readonly commands: OrderedCommands;
   readonly #open: { resolve(answer: unknown): void; reject(error: unknown): void }[] = [];
 
-  constructor(max = 100) {
+  /** `isDeleting`: whether a write that fails becomes a deletion that waits. */
+  constructor(max = 100, isDeleting = true) {
     this.memory = new OfflineMemory({ max, ttl: 60_000 });
     const ask = () => new Promise<never>((resolve, reject) => this.#open.push({ resolve, reject } as never));
-    this.commands = offlineCommands({ ...inOrder(nullCommands()), get: ask, set: ask, unlink: ask, setUnderLease: ask }, this.memory);
+    const commands = { ...inOrder(nullCommands()), get: ask, set: ask, setMany: ask, unlink: ask, setUnderLease: ask };
+    this.commands = offlineCommands(commands, this.memory, { isInternal: () => false, isDeleting: () => isDeleting });
   }
 
   /** Answers the oldest call that waits. */
@@ -98,6 +100,41 @@ describe('what is recorded for an outage', () => {
       await answers.answer(error);
       expect(await answers.served('k')).to.equal(held);
     }
+  });
+
+  it('is no value that could not be sent if no deletion waits in its place', async () => {
+    for (const isDeleting of [true, false]) {
+      const answers = new Answers(100, isDeleting);
+      caught(answers.commands.set('k', 'new', undefined));
+      await answers.answer(new TimeoutError(100));
+      caught(answers.commands.setMany([{ key: 'l', value: 'new', ttl: undefined }]));
+      await answers.answer([{ status: 'rejected', reason: new TimeoutError(100) }] as never);
+      const held = isDeleting ? 'new' : undefined;
+      expect([await answers.served('k'), await answers.served('l')]).to.deep.equal([held, held]);
+    }
+  });
+
+  it('is no value that is encoded after its write has failed', async () => {
+    for (const error of [new AbortedError(undefined), new TimeoutError(100)]) {
+      const answers = new Answers();
+      let encoded!: (text: string) => void;
+      const value = new Promise<string>((resolve) => {
+        encoded = resolve;
+      });
+      caught(answers.commands.set('k', value, undefined));
+      await answers.answer(error);
+      encoded('v');
+      await value;
+      expect(await answers.served('k')).to.equal(undefined);
+    }
+  });
+
+  it('is a value that was made here once it is encoded', async () => {
+    const answers = new Answers();
+    answers.memory.made('k', Promise.resolve('v'), undefined);
+    answers.memory.made('l', Promise.reject(new Error('no bytes')), undefined);
+    await sleep(1);
+    expect([await answers.served('k'), await answers.served('l')]).to.deep.equal(['v', undefined]);
   });
 
   it('is no value of a load that has lost its lease', async () => {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createCache } from 'cache-manager';
 import { caching } from 'cache-manager5';
 import { expect } from 'chai';
-import { gzipCompressor, redisStore, type StoreOptions, v8Serializer } from '../../src/index.js';
+import { type Compressor, gzipCompressor, redisStore, type StoreOptions, v8Serializer } from '../../src/index.js';
 import { createKeyv } from '../../src/keyv.js';
 import { closing, openStore, rejection, stopping } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
@@ -160,6 +160,27 @@ describe('offline', () => {
       await until(async () => (await other.get('failed')) === undefined);
     });
   }
+
+  it('serves no value whose write ended while it was encoded', async () => {
+    for (const key of ['aborted', 'late']) {
+      let encoded!: () => void;
+      const gate = new Promise<void>((resolve) => {
+        encoded = resolve;
+      });
+      const slow: Compressor = { ...gzipCompressor, name: 'slow', compress: (bytes) => gate.then(() => gzipCompressor.compress(bytes)) };
+      const store = open({ compression: { algorithm: slow, threshold: 1000 }, timeout: 300 });
+      await store.set(key, 'old');
+      const caller = new AbortController();
+      const written = store.with({ signal: caller.signal }).set(key, 'new'.repeat(1000));
+      if (key === 'aborted') caller.abort();
+      await written.catch(() => {});
+      encoded();
+      await sleep(20);
+      await away(store);
+      expect(await store.get(key)).to.equal(undefined);
+      await server.restart();
+    }
+  });
 
   it('serves while Redis is frozen, from the moment the breaker opens', async () => {
     const store = open({ timeout: 200, batch: false });

@@ -5,6 +5,14 @@ import { performance } from '../time/clock.js';
 import { attempt } from '../time/waiting.js';
 import type { HeldEntry, OfflineMemory, ServableEntry } from './offline.js';
 
+/** What the memory has to know of keys. */
+export interface OfflineContext {
+  /** Whether the key is one of the store's own, such as that of a tag. */
+  isInternal(key: string): boolean;
+  /** Whether the deletion of the key waits for Redis. */
+  isDeleting(key: string): boolean;
+}
+
 /**
  * The commands with the memory of the last moments in front (`offline`). While Redis is well it records what passes. While Redis is away it
  * answers reads of what it holds. Writes and deletions go to Redis all the time, and change what is held when they begin.
@@ -12,7 +20,7 @@ import type { HeldEntry, OfflineMemory, ServableEntry } from './offline.js';
 export function offlineCommands(
   commands: OrderedCommands,
   memory: OfflineMemory,
-  isInternal: (key: string) => boolean = () => false,
+  { isInternal, isDeleting }: OfflineContext,
 ): OrderedCommands {
   let isProbing = false;
 
@@ -94,14 +102,8 @@ export function offlineCommands(
     }
   }
 
-  /** A write of a value that has begun. What could not be sent is served all the same; what Redis refused is not. */
-  function writing<T>(held: HeldEntry, answer: Promise<T>, isStored: (answer: T) => boolean): Promise<T> {
-    answer.then(
-      (answered) => memory.ended(held, isStored(answered)),
-      (error: unknown) => memory.ended(held, isRetryable(error)),
-    );
-    return answer;
-  }
+  /** Whether a value may be served that could not be sent: a deletion has taken the place of its write, so no older value follows. */
+  const isServable = (key: string, error: unknown): boolean => isRetryable(error) && isDeleting(key);
 
   /** A deletion, or a change whose result is not known here. */
   function changing<T>(keys: readonly (string | Buffer)[], change: () => Promise<T>): Promise<T> {
@@ -169,22 +171,36 @@ export function offlineCommands(
         () => commands.prefixes(keys, length),
         ({ bytes }) => Buffer.from(bytes as string).subarray(0, length),
       ),
-    set: (key, value, ttl) => writing(memory.change(key, value, ttl), commands.set(key, value, ttl), always),
+    set(key, value, ttl) {
+      const held = memory.change(key, value, ttl);
+      const answer = commands.set(key, value, ttl);
+      answer.then(
+        () => memory.ended(held, true),
+        (error: unknown) => memory.ended(held, isServable(key, error)),
+      );
+      return answer;
+    },
     setMany(entries) {
       const begun = entries.map(({ key, value, ttl }) => memory.change(key, value, ttl));
       const answer = commands.setMany(entries);
-      const ended = (reasonOf: (i: number) => unknown): void => {
-        for (const [i, held] of begun.entries()) memory.ended(held, reasonOf(i) === undefined || isRetryable(reasonOf(i)));
+      const ended = (results: readonly PromiseSettledResult<unknown>[]): void => {
+        for (const [i, held] of begun.entries()) {
+          const result = results[i];
+          memory.ended(held, result?.status !== 'rejected' || isServable(entries[i]?.key as string, result.reason));
+        }
       };
-      answer.then(
-        (results) => ended((i) => (results[i]?.status === 'rejected' ? results[i].reason : undefined)),
-        (error: unknown) => ended(() => error),
-      );
+      answer.then(ended, (reason: unknown) => ended(entries.map(() => ({ status: 'rejected', reason }))));
       return answer;
     },
     setUnderLease(entry, claim) {
       const held = memory.change(entry.key, entry.value, entry.ttl);
-      return writing(held, commands.setUnderLease(entry, claim), Boolean);
+      const answer = commands.setUnderLease(entry, claim);
+      // What a load made may be followed by the entry before it: the load has not changed what is true.
+      answer.then(
+        (isStored) => memory.ended(held, isStored),
+        (error: unknown) => memory.ended(held, isRetryable(error)),
+      );
+      return answer;
     },
     unlink(keys, options) {
       const unlink = (): Promise<number> => commands.unlink(keys, options);
@@ -209,8 +225,6 @@ export function offlineCommands(
     ...(tracked && { tracked: { ...tracked, get: (key: string) => get(key, tracked.get) } }),
   };
 }
-
-const always = (): boolean => true;
 
 /** What PTTL would answer. */
 function timeLeft({ ends }: HeldEntry): number {

@@ -135,7 +135,10 @@ export class OfflineMemory {
 
   /** Holds a value that was made while Redis could not be asked. */
   made(key: string, value: Stored | Promise<Stored>, ttl: RedisTtl): void {
-    this.ended(this.change(key, value, ttl), true);
+    const held = this.change(key, value, ttl);
+    const ended = (): void => this.ended(held, true);
+    if (value instanceof Promise) value.then(ended, ended);
+    else ended();
   }
 
   /** The generation of a tag while Redis is away: the one that is held, which stays as long as it is used, else `id`. */
@@ -177,7 +180,8 @@ export class OfflineMemory {
   }
 
   #fill(key: string, held: HeldEntry, bytes: Stored): void {
-    if (held.gone !== undefined) return;
+    // A value that is encoded after its write has ended was never sent.
+    if (held.gone !== undefined || !held.isChanging) return;
     held.entry = ownEntry(bytes);
     // Weighed anew.
     this.#entries.set(key, held);
