@@ -257,7 +257,8 @@ describe('a server that forbids', () => {
   } as const)) {
     it(`with a proxy that closes the connection over them: after three losses they are not sent any more, over ${way}`, async () => {
       const server = await forbidding([]);
-      const location = await closingOver(/\r\n(UNLINK|GETDEL|MGET|CLIENT|HELLO|SELECT)\r\n/, server);
+      const refused = /\r\n(UNLINK|GETDEL|MGET|CLIENT|HELLO|SELECT)\r\n/;
+      const location = await closingOver((data) => refused.test(data), server);
       const store = openStore({ location, ...options });
       for (const call of [() => store.del('a'), () => store.getAndDelete('a'), () => store.mget('a', 'b')]) {
         const began = performance.now();
@@ -274,6 +275,20 @@ describe('a server that forbids', () => {
       expect(store.errors.length).to.equal(before);
     });
   }
+
+  it('nothing, and loses its first connections: every command is sent once it is well', async () => {
+    const server = await forbidding([]);
+    let isWell = false;
+    const location = await closingOver((data) => !isWell && /\r\n(MGET|GET)\r\n/.test(data), server);
+    const store = openStore({ location });
+    for (let i = 0; i < 4; i++) expect(await isLost(store, () => store.mget('a', 'b'))).to.equal(true);
+    isWell = true;
+    await until(async () => store.set('a', 1));
+    expect(await store.mget('a', 'b')).to.deep.equal([1, undefined]);
+    const redis = await rawClient(server);
+    expect(String(await redis.sendCommand(['INFO', 'commandstats']))).to.include('cmdstat_mget:');
+    redis.destroy();
+  });
 
   it('is recognised by what Redis, services and proxies say, each of this command', async () => {
     const replies: Readonly<Record<string, boolean>> = {
@@ -319,10 +334,10 @@ describe('a server that forbids', () => {
 });
 
 /** A proxy that closes a connection without a word if it sends one of these, as Twemproxy does. @returns its address */
-async function closingOver(commands: RegExp, server: RedisServer): Promise<string> {
+async function closingOver(isRefused: (data: string) => boolean, server: RedisServer): Promise<string> {
   const proxy = createServer((client) => {
     const upstream = connect(server.port, '127.0.0.1');
-    client.on('data', (data) => (commands.test(String(data)) ? client.destroy() : upstream.write(data)));
+    client.on('data', (data) => (isRefused(String(data)) ? client.destroy() : upstream.write(data)));
     upstream.on('data', (data) => client.write(data));
     client.on('close', () => upstream.destroy()).on('error', () => {});
     upstream.on('close', () => client.destroy()).on('error', () => {});

@@ -1,6 +1,6 @@
 import type { Connection } from '../connection/connection.js';
 import { refusesCommand } from '../connection/reply-errors.js';
-import { ConnectionError } from '../errors.js';
+import { CommandError, ConnectionError } from '../errors.js';
 import { warn } from '../messages.js';
 import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
@@ -16,29 +16,33 @@ const substitutes = {
     '`getOrSet` runs without a lease, each process for itself; `touch`, and writes with tags, take several commands; what needs a script, ' +
     'such as `lock` and `incr`, rejects with ERR_UNSUPPORTED',
   SCAN: 'what has to find keys, such as `clear` and `keys`, rejects with ERR_UNSUPPORTED',
-  PING: 'its refusal counts as the answer of a server that is well',
+  PING: 'a refused PING counts as healthy',
 } as const;
 
 export type Substituted = keyof typeof substitutes;
 
-/** How long the store does without a feature before it tries again. */
-const featureMemory: Milliseconds = 60_000;
+/** How long the store does without a feature before it tries again, and how long a guess holds. */
+const memory: Milliseconds = 60_000;
+/** Commands that nothing stands in for. They are tried again, and never guessed: without them features are missing. */
 const features: ReadonlySet<Substituted> = new Set(['EVAL', 'EVALSHA', 'SCAN']);
 
-/** Connections lost in a row under a command that was never answered: then a proxy closes them over it. */
+/** So many connections lost under a command that was never answered, each soon after the one before: a proxy may close them over it. */
 const maxLosses = 3;
+const soon: Milliseconds = 10_000;
 /** Calls that fail within this time failed with the same connection. */
 const sameLoss: Milliseconds = 20;
 
 interface Knowledge {
   /** Until when it counts as refused, on the monotonic clock. */
   refusedUntil: Milliseconds;
+  /** Whether no reply has said so. */
+  isGuess: boolean;
   isAnswered: boolean;
   losses: number;
   lostAt: Milliseconds;
 }
 
-const warned = new Set<Substituted>();
+const warned = new Set<string>();
 
 /** What replies say about the commands that may be refused, so that later calls do not try them first. One for each store. */
 export class RefusedCommands {
@@ -50,15 +54,17 @@ export class RefusedCommands {
   }
 
   /** Sends the command, or what stands in for it if it is refused, now or earlier. */
-  either<T>({ status }: Connection, command: Substituted, send: () => Promise<T>, instead: () => Promise<T>): Promise<T> {
-    if (this.has(command)) return instead();
+  either<T>(connection: Connection, command: Substituted, send: () => Promise<T>, instead: () => Promise<T>): Promise<T> {
+    if (this.has(command)) return this.#about(command).isGuess ? this.#checkGuess(connection, command, instead) : instead();
+    const wasReady = connection.status === 'ready';
     return send().then(
       (reply) => {
         this.#about(command).isAnswered = true;
         return reply;
       },
       (error: unknown) => {
-        if (error instanceof ConnectionError && status === 'ready') this.#lost(command);
+        if (error instanceof CommandError) this.#about(command).isAnswered = true;
+        else if (wasReady && isLost(connection, error)) this.#lost(command);
         this.learn(command, error);
         return instead();
       },
@@ -68,32 +74,56 @@ export class RefusedCommands {
   /** Remembers that the command is refused. Throws the error if it is not. */
   learn(command: Substituted, error: unknown): void {
     if (!refusesCommand(error, command)) throw error;
-    this.#refuse(command);
+    const known = this.#about(command);
+    known.refusedUntil = features.has(command) ? performance.now() + memory : Number.POSITIVE_INFINITY;
+    known.isGuess = false;
+    warnOnce(`Redis refuses ${command}: ${substitutes[command]}`);
   }
 
   /** A connection was lost under the command. */
   #lost(command: Substituted): void {
     const known = this.#about(command);
     const now = performance.now();
-    if (known.isAnswered || now - known.lostAt < sameLoss) return;
+    if (features.has(command) || known.isAnswered || now - known.lostAt < sameLoss) return;
+    known.losses = now - known.lostAt > soon ? 1 : known.losses + 1;
     known.lostAt = now;
-    if (++known.losses >= maxLosses) this.#refuse(command);
+    if (known.losses < maxLosses) return;
+    known.losses = 0;
+    known.isGuess = true;
+    known.refusedUntil = now + memory;
   }
 
-  #refuse(command: Substituted): void {
-    const known = this.#about(command);
-    known.refusedUntil = features.has(command) ? performance.now() + featureMemory : Number.POSITIVE_INFINITY;
-    if (warned.has(command)) return;
-    warned.add(command);
-    warn(`Redis refuses ${command}: ${substitutes[command]}`, 'REDIS_TIER_COMMAND');
+  /** A guess is wrong if the connection is lost under what stands in for the command, too: then Redis is unwell. */
+  #checkGuess<T>(connection: Connection, command: Substituted, instead: () => Promise<T>): Promise<T> {
+    return instead().then(
+      (reply) => {
+        warnOnce(`Redis may refuse ${command}: connections were lost under it. For a minute ${substitutes[command]}`);
+        return reply;
+      },
+      (error: unknown) => {
+        if (isLost(connection, error)) this.#about(command).refusedUntil = 0;
+        throw error;
+      },
+    );
   }
 
   #about(command: Substituted): Knowledge {
     let known = this.#known.get(command);
     if (known === undefined) {
-      known = { refusedUntil: 0, isAnswered: false, losses: 0, lostAt: Number.NEGATIVE_INFINITY };
+      known = { refusedUntil: 0, isGuess: false, isAnswered: false, losses: 0, lostAt: Number.NEGATIVE_INFINITY };
       this.#known.set(command, known);
     }
     return known;
   }
+}
+
+/** In a cluster the others stay up: a node that is away is no reason for a guess. */
+function isLost({ status }: Connection, error: unknown): boolean {
+  return error instanceof ConnectionError && status !== 'ready';
+}
+
+function warnOnce(message: string): void {
+  if (warned.has(message)) return;
+  warned.add(message);
+  warn(message, 'REDIS_TIER_COMMAND');
 }
