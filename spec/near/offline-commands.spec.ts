@@ -137,6 +137,45 @@ describe('what is recorded for an outage', () => {
     expect([await answers.served('k'), await answers.served('l')]).to.deep.equal(['v', undefined]);
   });
 
+  it('is no value that was made while a newer one was read, even where that is forgotten', async () => {
+    for (const others of [0, 1, 2]) {
+      const answers = new Answers(2);
+      const began = answers.memory.moment;
+      for (const key of ['k', 'other 1', 'other 2'].slice(0, 1 + others)) {
+        void answers.commands.get(key);
+        await answers.answer(entry('new'));
+      }
+      answers.memory.made('k', 'old', undefined, began);
+      expect(await answers.served('k')).to.equal(others < 2 ? 'new' : undefined);
+    }
+  });
+
+  it('is no value that was made while its key was changed', async () => {
+    const answers = new Answers();
+    const began = answers.memory.moment;
+    caught(answers.commands.unlink(['k']));
+    await answers.answer(1);
+    answers.memory.made('k', 'old', undefined, began);
+    expect(await answers.served('k')).to.equal(undefined);
+  });
+
+  it('is no value of more than a sixteenth of its bytes, nor the one before it, and the others stay', async () => {
+    const large = 'x'.repeat(4 * 2 ** 20 + 1);
+    const writes: Record<string, (answers: Answers) => unknown> = {
+      written: ({ commands }) => caught(commands.set('k', large, undefined)),
+      encoded: ({ commands }) => caught(commands.set('k', Promise.resolve(large), undefined)),
+      read: ({ commands }) => caught(commands.get('k')),
+      made: ({ memory }) => memory.made('k', large, undefined),
+    };
+    for (const [how, write] of Object.entries(writes)) {
+      const answers = new Answers();
+      for (const key of ['k', 'other']) answers.memory.made(key, 'small', undefined);
+      write(answers);
+      await answers.answer(how === 'read' ? entry(large) : undefined);
+      expect([await answers.served('k'), await answers.served('other')], how).to.deep.equal([undefined, 'small']);
+    }
+  });
+
   it('is no value of a load that has lost its lease', async () => {
     const answers = new Answers();
     void answers.commands.setUnderLease({ key: 'k', value: 'v', ttl: undefined }, {} as never);

@@ -231,6 +231,26 @@ describe('offline', () => {
     expect(await store.get('k')).to.equal(undefined);
   });
 
+  it('keeps no value whose load began in an outage and ended after it', async () => {
+    const store = open();
+    const other = open({ prefix: store.source.prefix, offline: undefined });
+    await store.set('warm', 1);
+    await away(store);
+    let made!: (value: string) => void;
+    const value = new Promise<string>((resolve) => {
+      made = resolve;
+    });
+    const load = store.getOrSet('k', () => value);
+    await server.restart();
+    await untilBack(store);
+    await until(() => other.set('k', 'new').then(async () => (await other.get('k')) === 'new'));
+    expect(await store.get('k')).to.equal('new');
+    made('old');
+    expect(await load).to.equal('old');
+    await away(store);
+    expect(await store.get('k')).to.equal('new');
+  });
+
   it('honours tags, those of values that are made during the outage too', async () => {
     const store = open({ tags: true, invalidations: 'queue' });
     await store.set('before', 1, { tags: ['t'] });

@@ -18,10 +18,12 @@ export interface LoadBasis {
   readonly snapshot: Snapshot;
   readonly generations: TagGenerations;
   readonly lease?: Lease | undefined;
+  /** When Redis could not be asked: what `offline` knows from later on is newer than the result. */
+  readonly apartSince?: number;
 }
 
 /** What storing a result was tried on. */
-type StoreBasis = { readonly [K in 'snapshot' | 'lease']?: LoadBasis[K] | undefined };
+type StoreBasis = { readonly [K in 'snapshot' | 'lease' | 'apartSince']?: LoadBasis[K] | undefined };
 
 type NewValue = NewEntry<MaybePromise<Stored>>;
 
@@ -66,10 +68,11 @@ export class FactoryRunner {
   async runApart(load: LoadRun, budget: TimeBudget): Promise<LoadResult> {
     const { context, tags } = this.#cache;
     if (context.offline === undefined) return this.run(load, budget);
-    if (load.plan.tags.length === 0 && !tags.lazy) return this.run(load, budget, { generations: new Map() });
+    const { isAway, moment: apartSince } = context.offline;
+    if (load.plan.tags.length === 0 && !tags.lazy) return this.run(load, budget, { generations: new Map(), apartSince });
     // They are held here too. Redis is not waited for a second time.
-    const generations = context.offline.isAway ? await this.#generations(load, load.plan.tags).catch(() => undefined) : undefined;
-    return this.run(load, budget, generations && { generations });
+    const generations = isAway ? await this.#generations(load, load.plan.tags).catch(() => undefined) : undefined;
+    return this.run(load, budget, generations && { generations, apartSince });
   }
 
   /** Like `run`, but if the function fails, `mark` replaces the lease, and the rejection is a FactoryFailure. */
@@ -94,13 +97,14 @@ export class FactoryRunner {
   }
 
   /** Stores the entry, or deletes the old one if the value is not cacheable. Without a snapshot the old one stays. */
-  async #store(load: LoadRun, budget: TimeBudget, { snapshot, lease }: StoreBasis, value: unknown, entry?: NewValue): Promise<void> {
+  async #store(load: LoadRun, budget: TimeBudget, basis: StoreBasis, value: unknown, entry?: NewValue): Promise<void> {
+    const { snapshot, lease, apartSince } = basis;
     // A later write or deletion is newer, and no lease needs to tell of it.
     if (load.flight.isOvertaken) this.#end(lease);
     else if (entry && snapshot && lease) await this.#settle(load, lease.set(entry, leaseBasis(snapshot)), budget, { snapshot, lease });
     else if (entry && snapshot)
       await this.#settle(load, this.#cache.context.commands.set(entry.key, entry.value, entry.ttl), budget, { snapshot });
-    else if (entry) this.#cache.context.offline?.made(entry.key, entry.value, entry.ttl);
+    else if (entry) this.#cache.context.offline?.made(entry.key, entry.value, entry.ttl, apartSince);
     else if (snapshot) await this.#settle(load, this.#unlinkOld(load, { snapshot, lease }, uncacheableMark(value)), budget, { lease });
     else this.#end(lease, unsharedMark);
   }

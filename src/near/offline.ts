@@ -13,10 +13,12 @@ export interface OfflineSettings {
 
 /** The most bytes of keys and values that are held, as the near tier's default. */
 const maxBytes = 64 * 2 ** 20;
+/** The most bytes of one value: a larger one would evict too many others. */
+const maxValueBytes = maxBytes / 16;
 
 /** What is held under a key. */
 export interface HeldEntry {
-  /** `undefined`: deleted here, or still being encoded. */
+  /** `undefined`: deleted here, still being encoded, or too large. */
   entry: StoredEntry | undefined;
   /** Until when it may be served. This and `ends` are on the monotonic clock. */
   deadline: Milliseconds;
@@ -24,6 +26,8 @@ export interface HeldEntry {
   ends: Milliseconds | undefined;
   /** The moment of the last write or deletion here. A read from before it is older. */
   changedAt: number;
+  /** The moment at which it was last read from Redis. */
+  recordedAt: number;
   /** Whether that write or deletion is under way. */
   isChanging: boolean;
   /** Why it is no longer held, if it is not. */
@@ -43,25 +47,29 @@ export class OfflineMemory {
   readonly #ttl: Milliseconds;
   readonly #entries: LRUCache<string, HeldEntry>;
   #isClosed = false;
-  /** Counts writes and deletions: the moment of now. */
+  /** Counts what was read, written and deleted: the moment of now. */
   #moment = 0;
   /** Reads that began before this moment are not recorded: what is newer may be forgotten. */
   #forgottenUntil = 0;
+  /** The last moment of a read whose entry was evicted. */
+  #evictedReadAt = 0;
 
   constructor({ max, ttl }: OfflineSettings) {
     this.#ttl = ttl;
     this.#entries = new LRUCache<string, HeldEntry>({
       max,
       maxSize: maxBytes,
-      sizeCalculation: ({ entry }, key) => Math.min(maxBytes, 128 + key.length + (entry?.bytes.length ?? 0)),
+      sizeCalculation: ({ entry }, key) => 128 + key.length + (entry?.bytes.length ?? 0),
       dispose: (held, _key, reason) => {
         held.gone = reason === 'set' ? 'replaced' : 'evicted';
-        if (reason === 'evict') this.#forgottenUntil = Math.max(this.#forgottenUntil, held.changedAt);
+        if (reason !== 'evict') return;
+        this.#forgottenUntil = Math.max(this.#forgottenUntil, held.changedAt);
+        this.#evictedReadAt = Math.max(this.#evictedReadAt, held.recordedAt);
       },
     });
   }
 
-  /** Passed to `record` with the answer of a read that begins now. */
+  /** Passed to `record` with the answer of a read that begins now, and to `made` with the value of a function that does. */
   get moment(): number {
     return this.#moment;
   }
@@ -91,19 +99,21 @@ export class OfflineMemory {
     const held = this.#entries.get(key);
     if (began < this.#forgottenUntil || (held && (held.isChanging || held.changedAt > began))) return;
     // One that ages is of no use without its time.
-    if (!entry.found || (entry.staleFor > 0 && left === undefined)) {
+    if (!entry.found || entry.bytes.length > maxValueBytes || (entry.staleFor > 0 && left === undefined)) {
       if (held) this.#entries.delete(key);
       return;
     }
     const now = performance.now();
     const ends = left === undefined ? undefined : left === never ? Number.POSITIVE_INFINITY : now + left;
+    const recordedAt = ++this.#moment;
     if (held?.entry !== undefined && isSame(held.entry.bytes, entry.bytes)) {
+      held.recordedAt = recordedAt;
       held.deadline = now + this.#ttl;
       held.ends = ends ?? (held.ends !== undefined && held.ends > now ? held.ends : undefined);
       return;
     }
     const own = ownEntry(entry.bytes);
-    this.#entries.set(key, { entry: own, deadline: now + this.#ttl, ends, changedAt: 0, isChanging: false, gone: undefined });
+    this.#entries.set(key, { entry: own, deadline: now + this.#ttl, ends, changedAt: 0, recordedAt, isChanging: false, gone: undefined });
   }
 
   /** Holds an entry of the near tier, which was true until now. */
@@ -117,7 +127,8 @@ export class OfflineMemory {
     const now = performance.now();
     const entry = value === undefined || value instanceof Promise ? undefined : ownEntry(value);
     const ends = now + (ttl ?? Number.POSITIVE_INFINITY);
-    const held: HeldEntry = { entry, deadline: now + this.#ttl, ends, changedAt: ++this.#moment, isChanging: true, gone: undefined };
+    const changedAt = ++this.#moment;
+    const held: HeldEntry = { entry, deadline: now + this.#ttl, ends, changedAt, recordedAt: 0, isChanging: true, gone: undefined };
     this.#entries.set(key, held);
     if (value instanceof Promise) value.then((bytes) => this.#fill(key, held, bytes)).catch(() => {});
     return held;
@@ -133,8 +144,10 @@ export class OfflineMemory {
     if (!isTrue) held.entry = undefined;
   }
 
-  /** Holds a value that was made while Redis could not be asked. */
-  made(key: string, value: Stored | Promise<Stored>, ttl: RedisTtl): void {
+  /** Holds a value that was made since `began` while Redis could not be asked, unless a newer one was read or written meanwhile. */
+  made(key: string, value: Stored | Promise<Stored>, ttl: RedisTtl, began = this.#moment): void {
+    const { changedAt = 0, recordedAt = 0 } = this.#entries.get(key) ?? {};
+    if (Math.max(changedAt, recordedAt, this.#forgottenUntil, this.#evictedReadAt) > began) return;
     const held = this.change(key, value, ttl);
     const ended = (): void => this.ended(held, true);
     if (value instanceof Promise) value.then(ended, ended);
@@ -189,7 +202,8 @@ export class OfflineMemory {
 }
 
 /** The entry in memory of its own: an answer is a view into the memory of the socket. */
-function ownEntry(bytes: Stored): StoredEntry {
+function ownEntry(bytes: Stored): StoredEntry | undefined {
+  if (bytes.length > maxValueBytes) return undefined;
   return StoredEntry.parse(typeof bytes === 'string' ? bytes : ownMemory(bytes), 'near');
 }
 
