@@ -4,7 +4,7 @@ import type { Pool } from '../connection/pools.js';
 import { isReplyOf } from '../connection/reply-errors.js';
 import { LockError, UnsupportedError } from '../errors.js';
 import type { RedisTtl } from '../ttl.js';
-import { batchSize, type Commands, type Leases, missing, type NewEntry } from './commands.js';
+import { batchSize, type Commands, type Leases, missing, type NewEntry, never } from './commands.js';
 import { RefusedCommands } from './refused.js';
 import { scan } from './scan.js';
 import * as scripts from './scripts.js';
@@ -207,7 +207,9 @@ async function moveAcrossSlots(connection: Connection, refused: RefusedCommands,
   const [dump, ttl] = await Promise.all([connection.send(['DUMP', from], { key: from }), timeLeftOn(connection, refused, from)]);
   // It may expire between the two.
   if (dump === null || ttl === missing) return false;
-  await connection.send(['RESTORE', to, String(Math.max(0, ttl)), dump as Buffer, 'REPLACE'], { key: to });
+  // To RESTORE, 0 is no end.
+  const time = ttl === never ? '0' : String(Math.max(1, ttl));
+  await connection.send(['RESTORE', to, time, dump as Buffer, 'REPLACE'], { key: to });
   await unlinkOn(connection, refused, [from]);
   return true;
 }

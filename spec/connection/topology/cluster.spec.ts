@@ -67,6 +67,21 @@ describe('a cluster', () => {
       expect(await rejection(first.incrVersion('k'))).to.have.property('code', 'ERR_MISSING_KEY');
     });
 
+    it('moves an entry that is about to expire with its end, also where PTTL is refused', async () => {
+      const prefix = randomUUID();
+      const [first, second] = [open({ prefix, version: 1 }), open({ prefix, version: 2 })];
+      const allow = (rule: string) => Promise.all(cluster.nodes.map(({ redis }) => redis.sendCommand(['ACL', 'SETUSER', 'default', rule])));
+      await allow('-pttl');
+      try {
+        await first.set('k', 1, 450);
+        expect(await first.incrVersion('k')).to.equal(2);
+        await pause(500);
+        expect(await second.get('k')).to.equal(undefined);
+      } finally {
+        await allow('+pttl');
+      }
+    });
+
     it('reads from replicas where it is told to, and writes to primaries', async () => {
       const store = open({ readFrom: 'replica' });
       await cacheOf(store).writer.setMany(Array.from({ length: 60 }, (_, i): [string, number] => [`k${i}`, i]));
