@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { connect, createServer } from 'node:net';
 import { promisify } from 'node:util';
+import { ErrorReply } from '@redis/client';
 import { expect } from 'chai';
-import { refusesCommand } from '../../src/connection/reply-errors.js';
+import { refusesCommand, toConnectionError } from '../../src/connection/reply-errors.js';
 import { type CacheError, CommandError, ConnectionError, type RedisStore, type StoreOptions } from '../../src/index.js';
 import { openStore, rejection, stopping } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
@@ -304,12 +305,33 @@ describe('a server that forbids', () => {
       "unsupported command 'unlink'": true,
       "ERR Command is not available: 'UNLINK'. See https://upstash.com/docs": true,
       'ERR command not supported': true,
+      'ERR command is not supported': true,
+      'ERR command is not allowed': true,
+      "ERR command 'unlink' is not allowed": true,
+      'ERR command unlink not support for your account': true,
+      "ERR command 'del' is not allowed": false,
+      'ERR unknown command': true,
+      'unknown command.': true,
+      "unknown command 'del'": false,
       'ERR value is not an integer or out of range': false,
       'WRONGTYPE Operation against a key holding the wrong kind of value': false,
     };
     for (const [reply, isRefused] of Object.entries(replies))
       expect(refusesCommand(new CommandError('', { cause: new Error(reply) }), 'UNLINK'), reply).to.equal(isRefused);
     expect(refusesCommand(new ConnectionError('', { cause: new Error("ERR unknown command 'UNLINK'") }), 'UNLINK')).to.equal(false);
+  });
+
+  it('is advised about as a command of the session only if the reply names it', async () => {
+    const errorOf = (reply: string) => toConnectionError(new ErrorReply(reply));
+    for (const [reply, advice] of [
+      ["ERR unknown command 'HELLO', with args beginning with: '3' ", '`RESP: 2`'],
+      ['NOPROTO unsupported protocol version', '`RESP: 2`'],
+      ["ERR command 'SELECT' is not allowed", '`database`'],
+      ["NOPERM this user has no permissions to run the 'client|setname' command", '`name`'],
+    ] as const)
+      expect(errorOf(reply)).to.include({ code: 'ERR_UNSUPPORTED' }).and.property('message').contain(advice);
+    for (const reply of ['ERR command not supported', 'ERR command is not supported', 'ERR unknown command'])
+      expect(errorOf(reply)).to.include({ code: 'ERR_CONNECTION', message: `not connected to Redis: ${reply}` });
   });
 
   it('warns once a command, of what is done instead', async () => {

@@ -54,22 +54,30 @@ export function toReplyError(error: Error): CacheError {
 /** Replies that refuse a command as such, with the name of the command if they quote it. */
 const refusedReplies: readonly RegExp[] = [
   /^NOPERM .*permissions to run the '([^'|]+)/,
-  // Redis; Envoy, with or without `ERR`; Upstash; Tair; proxies.
+  // Proxies that name none.
+  /^(?:ERR )?(?:unknown|unsupported) command()\W*$/i,
+  /^ERR command (?:is )?not (?:support|allowed)()/i,
+  // Redis; Envoy, with or without `ERR`; Upstash; Tair.
   /^(?:ERR )?(?:unknown|unsupported) command:? ?['"`]?([^'"`,| ]+)/i,
   /^ERR Command is not available: '(\S+?)['| ]/i,
   /^ERR command '?([^' ]+)'? (?:is )?not (?:support|allowed)/i,
-  /^ERR command (?:is )?not (?:support|allowed)()/i,
 ];
 
 /** Whether Redis, or a proxy in front of it, refuses this command itself, not a key or an argument: the ACL forbids it, or it is unknown. */
 export function refusesCommand(error: unknown, command: string): boolean {
-  if (!(error instanceof CommandError)) return false;
+  const name = refusedName(error);
+  return name === '' || name === command;
+}
+
+/** The command that the reply refuses; empty if it names none, `undefined` if it refuses none. */
+function refusedName(error: unknown): string | undefined {
+  if (!(error instanceof CommandError)) return undefined;
   const reply = String((error.cause as Error | undefined)?.message);
   for (const pattern of refusedReplies) {
     const name = pattern.exec(reply)?.[1];
-    if (name !== undefined) return name === '' || name.toUpperCase() === command;
+    if (name !== undefined) return name.toUpperCase();
   }
-  return command === 'HELLO' && reply.startsWith('NOPROTO');
+  return reply.startsWith('NOPROTO') ? 'HELLO' : undefined;
 }
 
 /** The commands that begin a session, and how to do without each. */
@@ -84,9 +92,9 @@ export function toConnectionError(cause: unknown): ConnectionError {
   if (cause instanceof ConnectionError) return cause;
   const error = isReplyError(cause) ? toReplyError(cause as Error) : cause;
   if (error instanceof ConnectionError) return error;
-  for (const [command, advice] of Object.entries(sessionCommands)) {
-    if (refusesCommand(error, command)) return new ConnectionError(`Redis refuses ${command}: ${advice}`, { cause }, 'ERR_UNSUPPORTED');
-  }
+  const refused = refusedName(error);
+  const advice = sessionCommands[refused as keyof typeof sessionCommands];
+  if (advice) return new ConnectionError(`Redis refuses ${refused}: ${advice}`, { cause }, 'ERR_UNSUPPORTED');
   const reason = cause instanceof Error && cause.message !== '' ? cause.message : ((cause as { code?: string })?.code ?? 'connection lost');
   return new ConnectionError(`not connected to Redis: ${reason}`, { cause });
 }
