@@ -10,6 +10,7 @@ import { offlineCommands } from '../../src/near/offline-commands.js';
 import { cacheOf } from '../support/internals.js';
 import { openStore, stopping } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
+import { until } from '../support/until.js';
 
 /** Commands whose next answers the spec decides. */
 class Answers {
@@ -174,6 +175,35 @@ describe('what is recorded for an outage', () => {
       await answers.answer(how === 'read' ? entry(large) : undefined);
       expect([await answers.served('k'), await answers.served('other')], how).to.deep.equal([undefined, 'small']);
     }
+  });
+
+  it('shares the bytes of the near tier, and copies those of the socket', () => {
+    const { memory } = new Answers();
+    const [near, read] = [StoredEntry.parse(Buffer.from('k'), 'near'), StoredEntry.parse(Buffer.from('l'))];
+    memory.takeOver([{ key: 'k', entry: near, deadline: Number.POSITIVE_INFINITY }]);
+    memory.record('l', read, memory.moment);
+    expect(memory.find('k')?.entry.bytes === near.bytes).to.equal(true);
+    expect(memory.find('l')?.entry.bytes === read.bytes).to.equal(false);
+    expect(String(memory.find('l')?.entry.bytes)).to.equal('l');
+  });
+
+  it('is what the near tier held, taken over bit by bit, unless it was read or changed meanwhile', async () => {
+    const answers = new Answers(10_000);
+    const near = StoredEntry.parse('near', 'near');
+    const lost = Array.from({ length: 10_000 }, (_, i) => ({ key: `k${i}`, entry: near, deadline: performance.now() + 60_000 }));
+    answers.memory.takeOver([{ key: 'over', entry: near, deadline: performance.now() - 1 }, ...lost]);
+    expect(answers.memory.find('k9999')).to.equal(undefined);
+    for (const [key, call] of [
+      ['k9999', answers.commands.get('k9999')],
+      ['k9998', answers.commands.unlink(['k9998'])],
+    ] as const) {
+      caught(call as Promise<unknown>);
+      await answers.answer(key === 'k9999' ? entry('newer') : 1);
+    }
+    await until(() => answers.memory.find('k9997') !== undefined);
+    await sleep(1);
+    const served = await Promise.all(['over', 'k0', 'k9997', 'k9998', 'k9999'].map((key) => String(answers.memory.find(key)?.entry.bytes)));
+    expect(served).to.deep.equal(['undefined', 'near', 'near', 'undefined', 'newer']);
   });
 
   it('is no value of a load that has lost its lease', async () => {

@@ -167,7 +167,7 @@ export function openNearTier(
   isOwnPool: boolean,
   offline?: OfflineMemory,
 ): NearTier | undefined {
-  const tier = new NearTier(settings, timeout, offline && ((key, entry, deadline) => offline.takeOver(key, entry, deadline)));
+  const tier = new NearTier(settings, timeout, offline && ((lost) => offline.takeOver(lost)));
   if (isOwnPool) return tier;
   tier.refused(new UnsupportedError('a pool of your own does not say which of its connections read what'));
   return undefined;

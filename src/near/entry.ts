@@ -24,8 +24,15 @@ export interface NearEntry {
   isEvicted: boolean;
 }
 
-/** Receives an entry, and until when it may be served. */
-export type OnLost = (key: string, entry: StoredEntry, deadline: Milliseconds) => void;
+/** What was true of a key until the connection was lost, and until when it may be served. */
+export interface LostEntry {
+  readonly key: string;
+  readonly entry: ReadEntry | undefined;
+  readonly deadline: Milliseconds;
+}
+
+/** Receives the entries, the most recently used last. */
+export type OnLost = (lost: readonly LostEntry[]) => void;
 
 /** A near entry that can answer a read. */
 export type ReadableEntry = NearEntry & { readonly entry: ReadEntry };

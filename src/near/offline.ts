@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { ownMemory, type ReadEntry, type Stored, StoredEntry } from '../codec/entry.js';
-import { never } from '../commands/commands.js';
+import { batchSize, never } from '../commands/commands.js';
 import type { BreakerState } from '../telemetry/events.js';
-import { performance } from '../time/clock.js';
+import { performance, setImmediate } from '../time/clock.js';
 import type { Milliseconds, RedisTtl } from '../ttl.js';
+import type { LostEntry } from './entry.js';
 
 /** The option `offline`, checked and complete. */
 export interface OfflineSettings {
@@ -112,14 +113,20 @@ export class OfflineMemory {
       held.ends = ends ?? (held.ends !== undefined && held.ends > now ? held.ends : undefined);
       return;
     }
-    const own = ownEntry(entry.bytes);
+    // That of the near tier has memory of its own.
+    const own = entry.tier === 'near' ? entry : ownEntry(entry.bytes);
     this.#entries.set(key, { entry: own, deadline: now + this.#ttl, ends, changedAt: 0, recordedAt, isChanging: false, gone: undefined });
   }
 
-  /** Holds an entry of the near tier, which was true until now. */
-  takeOver(key: string, entry: StoredEntry, deadline: Milliseconds): void {
-    // The near tier knows no time left of an entry without an end, and keeps none beyond its end.
-    this.record(key, entry, this.#moment, deadline === Number.POSITIVE_INFINITY ? never : deadline - performance.now());
+  /** Holds what the near tier held, which was true until `began`. Bit by bit: it may be much, and the process has other work. */
+  takeOver(lost: readonly LostEntry[], began = this.#moment): void {
+    const now = performance.now();
+    for (const { key, entry, deadline } of lost.slice(0, batchSize)) {
+      if (!entry?.found || now >= deadline || (this.#entries.peek(key)?.recordedAt ?? 0) > began) continue;
+      // The near tier knows no time left of an entry without an end, and keeps none beyond its end.
+      this.record(key, entry, began, deadline === Number.POSITIVE_INFINITY ? never : deadline - now);
+    }
+    if (lost.length > batchSize) setImmediate(() => this.takeOver(lost.slice(batchSize), began));
   }
 
   /** A write of this value begins, or without one a deletion. It is ended by {@link ended}. */

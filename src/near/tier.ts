@@ -195,12 +195,12 @@ export class NearTier implements TrackingListener {
     this.trustedUntil = Number.NEGATIVE_INFINITY;
   }
 
-  /** The most recently used last. */
   #handOver(onLost: OnLost): void {
-    for (const key of [...this.#entries.rkeys()]) {
+    const lost = [...this.#entries.rkeys()].map((key) => {
       const { entry, deadline = 0 } = this.find(key) ?? {};
-      if (entry?.found) onLost(key, entry, deadline);
-    }
+      return { key, entry, deadline };
+    });
+    onLost(lost);
   }
 
   #isAwake(): boolean {
