@@ -58,8 +58,8 @@ async function* scanNode(
 }
 
 function cannotScan(): Promise<never> {
-  const advice = 'allow it, or use `lazyClear` and tags, and times to live';
-  return Promise.reject(new UnsupportedError(`Redis refuses SCAN, which finds the keys: ${advice}`));
+  const advice = 'allow it, or rely on TTLs and `lazyClear` with tags';
+  return Promise.reject(new UnsupportedError(`Redis refuses SCAN, which is needed to find keys: ${advice}`));
 }
 
 /** A key as text, or as bytes if it is not UTF-8. Decoding turns such bytes into U+FFFD, which is cheaper to look for. */
