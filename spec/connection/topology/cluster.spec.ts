@@ -70,8 +70,9 @@ describe('a cluster', () => {
     it('moves an entry that is about to expire with its end, also where PTTL is refused', async () => {
       const prefix = randomUUID();
       const [first, second] = [open({ prefix, version: 1 }), open({ prefix, version: 2 })];
-      const allow = (rule: string) => Promise.all(cluster.nodes.map(({ redis }) => redis.sendCommand(['ACL', 'SETUSER', 'default', rule])));
-      await allow('-pttl');
+      const allow = (...rules: string[]) =>
+        Promise.all(cluster.nodes.map(({ redis }) => redis.sendCommand(['ACL', 'SETUSER', 'default', ...rules])));
+      await allow('+ttl', '-pttl');
       try {
         await first.set('k', 1, 450);
         expect(await first.incrVersion('k')).to.equal(2);
