@@ -8,10 +8,10 @@ const second = 1000;
 
 describe('commands that may be refused', () => {
   const { now } = performance;
-  let [time, refused] = [0, new RefusedCommands()];
+  let [time, refused] = [0, new RefusedCommands(new Set())];
 
   beforeEach(() => {
-    [time, refused] = [0, new RefusedCommands()];
+    [time, refused] = [0, new RefusedCommands(new Set())];
     performance.now = () => time;
   });
 

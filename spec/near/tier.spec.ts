@@ -307,6 +307,23 @@ describe('near cache', () => {
     }
   });
 
+  for (const [name, read] of Object.entries({
+    get: (store: RedisStore) => store.get('k'),
+    mget: async (store: RedisStore) => (await store.mget('k', 'none'))[0],
+  })) {
+    it(`answers the first ${name} after its connection was lost`, async () => {
+      const store = openStore({ location: server.location, near: {}, prefix: 'p' });
+      await store.set('k', 1);
+      for (let time = 0; time < 5; time++) {
+        await killTracking(redis);
+        for (let i = 0; store.breaker !== 'open'; i++) await store.get(`none ${time} ${i}`);
+        await until(() => store.status === 'ready');
+        await sleep(20);
+        expect(await read(store)).to.equal(1);
+      }
+    });
+  }
+
   it('serves for at most `maxStaleness` after its connection was lost', async () => {
     const own = await RedisServer.start();
     const client = await rawClient(own);

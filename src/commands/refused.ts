@@ -42,11 +42,18 @@ interface Knowledge {
   lostAt: Milliseconds;
 }
 
-const warned = new Set<string>();
+/** Each warning comes once in a process. */
+const warnedInProcess = new Set<string>();
 
 /** What replies say about the commands that may be refused, so that later calls do not try them first. One for each store. */
 export class RefusedCommands {
   readonly #known = new Map<Substituted, Knowledge>();
+  readonly #warned: Set<string>;
+
+  /** `warned`: the warnings so far. */
+  constructor(warned = warnedInProcess) {
+    this.#warned = warned;
+  }
 
   has(command: Substituted): boolean {
     const known = this.#known.get(command);
@@ -77,7 +84,7 @@ export class RefusedCommands {
     const known = this.#about(command);
     known.refusedUntil = features.has(command) ? performance.now() + memory : Number.POSITIVE_INFINITY;
     known.isGuess = false;
-    warnOnce(`Redis refuses ${command}: ${substitutes[command]}`);
+    warnOnce(this.#warned, `Redis refuses ${command}: ${substitutes[command]}`);
   }
 
   /** A connection was lost under the command. */
@@ -97,7 +104,7 @@ export class RefusedCommands {
   #checkGuess<T>(connection: Connection, command: Substituted, instead: () => Promise<T>): Promise<T> {
     return instead().then(
       (reply) => {
-        warnOnce(`Redis may refuse ${command}: connections were lost under it. For a minute ${substitutes[command]}`);
+        warnOnce(this.#warned, `Redis may refuse ${command}: connections were lost under it. For a minute ${substitutes[command]}`);
         return reply;
       },
       (error: unknown) => {
@@ -122,7 +129,7 @@ function isLost({ status }: Connection, error: unknown): boolean {
   return error instanceof ConnectionError && status !== 'ready';
 }
 
-function warnOnce(message: string): void {
+function warnOnce(warned: Set<string>, message: string): void {
   if (warned.has(message)) return;
   warned.add(message);
   warn(message, 'REDIS_TIER_COMMAND');

@@ -2,7 +2,7 @@ import { missingNearby, type ReadEntry } from '../codec/entry.js';
 import { type Commands, missing, type OrderedCommands, wrapEach } from '../commands/commands.js';
 import { inOrder } from '../commands/in-order.js';
 import { nullCommands } from '../commands/local.js';
-import { CommandError, RedirectError, UnavailableError, UnsupportedError } from '../errors.js';
+import { BreakerOpenError, CommandError, RedirectError, UnavailableError, UnsupportedError } from '../errors.js';
 import { attempt } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import { isReadable, type NearSettings } from './entry.js';
@@ -54,7 +54,8 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
 
   async function fill(filling: Fill, answer?: Promise<ReadEntry>): Promise<ReadEntry> {
     try {
-      const [entry, left] = await Promise.all([answer ?? source.get(filling.key), source.pttl(filling.key).catch(refused)]);
+      const get = (): Promise<ReadEntry> => source.get(filling.key);
+      const [entry, left] = await both(answer ?? get(), source.pttl(filling.key).catch(refused), get);
       if (left !== undefined) tier.complete(filling, entry, left);
       return entry;
     } finally {
@@ -82,7 +83,8 @@ export function nearCommands(commands: OrderedCommands, { tier, source, isDeleti
     if (fills.length === 0) return sourceOf(keys).getMany(keys);
     try {
       const asked = source.pttlMany(fills.map(({ key }) => key)).catch(refused);
-      const [entries, lefts] = await Promise.all([source.getMany(keys), asked]);
+      const get = (): Promise<ReadEntry[]> => source.getMany(keys);
+      const [entries, lefts] = await both(get(), asked, get);
       const found = new Map(keys.map((key, i) => [key, entries[i] as ReadEntry]));
       if (lefts)
         for (const [i, filling] of fills.entries()) tier.complete(filling, found.get(filling.key) as ReadEntry, lefts[i] as number);
@@ -171,4 +173,14 @@ export function openNearTier(
   if (isOwnPool) return tier;
   tier.refused(new UnsupportedError('a pool of your own does not say which of its connections read what'));
   return undefined;
+}
+
+/** The answer, and the time left, `undefined` if only that is unknown: then the answer is good, and is not kept. */
+async function both<T, Left>(asked: Promise<T>, left: Promise<Left>, ask: () => Promise<T>): Promise<[T, Left | undefined]> {
+  const [answer, time] = await Promise.allSettled([asked, left]);
+  const known = time.status === 'fulfilled' ? time.value : undefined;
+  if (answer.status === 'fulfilled') return [answer.value, known];
+  // When Redis is back, one command goes first and the others fail. That was the other one, and it has been answered.
+  if (time.status === 'fulfilled' && answer.reason instanceof BreakerOpenError) return [await ask(), undefined];
+  throw answer.reason;
 }
