@@ -94,7 +94,7 @@ for (const [title, start] of Object.entries(places)) {
 
       const all = place.stores.map((options) => redisStore(options).on('outage', () => {}));
       const [shared] = all;
-      const keyv = new KeyvRedisStore(place.stores[0]);
+      const keyv = new KeyvRedisStore(place.stores[0]).on('outage', () => {});
       // Keys of many slots, so that every primary of a cluster is asked.
       const keys = Array.from({ length: 8 }, (_, i) => `k${i}`);
       const works = [...all.map((store) => (key: string) => cacheOf(store).writer.set(key, 1)), (key: string) => keyv.set(key, 1)];

@@ -9,6 +9,9 @@ export const maxAttempts = 5;
 /** Minimum time between two replacements of a connection whose server is a replica: the store may be meant to read from one. */
 export const replacementInterval: Milliseconds = 5000;
 
+/** A connection that was up for longer than this is opened again at once: it was lost by itself, as when a load balancer closes it. */
+export const steadyTime: Milliseconds = 1000;
+
 /** The longest wait before another attempt is made beside one that hangs. */
 export const maxGap: Milliseconds = 10_000;
 

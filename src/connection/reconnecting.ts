@@ -6,7 +6,7 @@ import { type Attempt, Attempts } from './attempt.js';
 import { retryIn } from './backoff.js';
 import type { SocketOptions } from './client/client-options.js';
 import type { Argument, Caller, Connection, OnError, Receiver, Reply, Route, Status, Tracking, TrackingListener } from './connection.js';
-import { maxGap, Pacing, replacementInterval } from './pacing.js';
+import { maxGap, Pacing, replacementInterval, steadyTime } from './pacing.js';
 import { toConnectionError } from './reply-errors.js';
 import type { Session, SessionListener } from './session.js';
 import type { ExternalClient } from './target.js';
@@ -37,14 +37,13 @@ export class ReconnectingConnection implements Connection, SessionListener {
   #status: Status = 'idle';
   /** The session in use: kept while it is silent. */
   #session: Session | undefined;
-  /** For the next attempt. */
+  #readyAt = 0;
   #prepared: Session | undefined;
   readonly #attempts: Attempts;
   /** Replaced, and still answering commands in flight. */
   readonly #retiring = new Set<Session>();
   #retries = 0;
   #lateAttempts = 0;
-  /** The first attempt: its callers wait. */
   #connecting: Deferred | undefined;
   #lastError: unknown;
   #demotedAt = Number.NEGATIVE_INFINITY;
@@ -54,8 +53,8 @@ export class ReconnectingConnection implements Connection, SessionListener {
     const { socket, livenessTimeout, handshakeTimeout, kind } = options;
     this.#open = open;
     this.#options = options;
-    const times = { connection: socket.connectTimeout ?? livenessTimeout, handshake: handshakeTimeout };
-    this.#attempts = new Attempts(times, this.#onTimeout);
+    const connection = socket.connectTimeout ?? livenessTimeout;
+    this.#attempts = new Attempts({ connection, handshake: handshakeTimeout }, this.#onTimeout);
     this.#hasOwnPacing = socket.connectTimeout !== undefined || socket.reconnectStrategy !== undefined;
     this.#pacing = new Pacing(livenessTimeout / 2, socket.tls ? Math.max(maxGap, handshakeTimeout) : handshakeTimeout);
     this.sendFor = kind === 'lean' ? this.#sendFor : undefined;
@@ -110,7 +109,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#session = undefined;
     this.#tracking?.detach();
     this.#isDown(error);
-    this.#retry(error);
+    this.#retry(error, performance.now() - this.#readyAt > steadyTime);
   }
 
   onClosedByApplication(session: Session): void {
@@ -194,6 +193,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#stop('ready');
     this.#session = session;
     this.#retries = this.#lateAttempts = 0;
+    this.#readyAt = performance.now();
     if (old && old !== session) this.#retire(old, wasReady ? this.#options.livenessTimeout : 0);
     this.#lastError = undefined;
     this.#tracking?.detach();
@@ -223,8 +223,9 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#options.onError(this.#down());
   }
 
-  #retry(cause: unknown): void {
-    const delay = retryIn(this.#options.socket.reconnectStrategy, this.#retries++, cause, this.#options.onError);
+  #retry(cause: unknown, wasSteady = false): void {
+    const { reconnectStrategy: strategy } = this.#options.socket;
+    const delay = wasSteady && strategy === undefined ? 0 : retryIn(strategy, this.#retries++, cause, this.#options.onError);
     if (delay !== undefined) this.#next(delay);
     else if (this.#attempts.size === 0 && this.#status === 'reconnecting') {
       // Given up. The next call tries again.
