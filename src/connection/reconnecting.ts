@@ -68,9 +68,8 @@ export class ReconnectingConnection implements Connection, SessionListener {
 
   /** The client in use, or else the one that will be. */
   get client(): unknown {
-    const session = this.#session ?? this.#attempts.newest;
-    if (!session && this.#status !== 'closed') this.#prepared ??= this.#open(this);
-    return (session ?? this.#prepared)?.client;
+    if (!this.#session && this.#attempts.size === 0 && this.#status !== 'closed') this.#prepared ??= this.#open(this);
+    return (this.#session ?? this.#attempts.newest ?? this.#prepared)?.client;
   }
 
   ready(): Promise<void> {
