@@ -4,7 +4,7 @@ import { createPacking, type Packing, type PackingOptions } from './compression.
 import { type EncryptionOptions, encrypting } from './encryption.js';
 import { agingLayer, asBuffer, type Frame, frame, isFramed, parseFrame, type Stored, tagLayer, withHeader } from './entry.js';
 import { type LimitOptions, Limits } from './limits.js';
-import { limited, Reading } from './reading.js';
+import { Reading, textOf } from './reading.js';
 import {
   bytesFormat,
   type Codec,
@@ -84,7 +84,11 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
         return pack(writer.name, payload, packing);
       });
     },
-    decode: (stored) => (isFramed(stored) ? decodeFramed(stored as Buffer) : read.text(stored, JSON.parse)),
+    decode(stored) {
+      if (isFramed(stored)) return decodeFramed(stored as Buffer);
+      // Written out: most values are short, and a near hit costs little else.
+      return read.isShort(stored) ? JSON.parse(textOf(stored)) : read.text(stored, JSON.parse);
+    },
   };
   const raw: PayloadCodec = {
     encode(value) {
@@ -110,9 +114,9 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
     limits.checkSize(payload);
     return payload;
   };
-  const whole = (codec: PayloadCodec): Codec => {
-    const encode = (value: unknown): MaybePromise<Stored> => then(codec.encode(value), sized);
-    return withCodecErrors(limited(entries({ encode, decode: codec.decode }), limits, read));
+  const whole = ({ encode, decode }: PayloadCodec): Codec => {
+    const encodeSized = (value: unknown): MaybePromise<Stored> => then(encode(value), sized);
+    return guarded(entries({ encode: encodeSized, decode }), limits, read);
   };
   return { values: whole(values), raw: whole(raw) };
 }
@@ -138,28 +142,46 @@ function rewritten({ encode, decode }: PayloadCodec, payload: Stored): MaybeProm
   });
 }
 
-/** Turns every error of a serializer, compression or cipher, thrown or rejected, into a CodecError. */
-function withCodecErrors(codec: Codec): Codec {
-  function attempt<Args extends unknown[], R>(work: (...args: Args) => MaybePromise<R>, toCodecError: (error: unknown) => CacheError) {
-    const fail = (error: unknown): never => {
-      throw toCodecError(error);
-    };
-    return (...args: Args): MaybePromise<R> => {
-      try {
-        const result = work(...args);
-        return result instanceof Promise ? result.catch(fail) : result;
-      } catch (error) {
-        return fail(error);
-      }
-    };
-  }
+/**
+ * The codec with a bound on the size of what is read, and on what the values of one call take together. Every error of a serializer,
+ * compression or cipher, thrown or rejected, becomes a CodecError. Without a closure for each call: it is much of what a near hit costs.
+ */
+function guarded(codec: Codec, limits: Limits, read: Reading): Codec {
+  const failEncoding = (error: unknown): never => {
+    throw encodeError(error);
+  };
+  const failDecoding = (error: unknown): never => {
+    throw decodeError(error);
+  };
   return {
-    encode: attempt(codec.encode, encodeError),
-    seal: codec.seal,
-    decode: attempt(codec.decode, decodeError),
-    reencode: attempt(codec.reencode, decodeError),
-    encrypted: codec.encrypted,
-    ...(codec.newQuota ? { newQuota: codec.newQuota } : {}),
+    ...codec,
+    newQuota: (values) => limits.newQuota(values),
+    encode(value) {
+      try {
+        const payload = codec.encode(value);
+        return payload instanceof Promise ? payload.catch(failEncoding) : payload;
+      } catch (error) {
+        return failEncoding(error);
+      }
+    },
+    decode(entry, redisKey, quota) {
+      try {
+        limits.checkSize(entry.payload, codec.encrypted);
+        const value = quota ? read.within(quota, () => codec.decode(entry, redisKey)) : codec.decode(entry, redisKey);
+        return value instanceof Promise ? value.catch(failDecoding) : value;
+      } catch (error) {
+        return failDecoding(error);
+      }
+    },
+    reencode(entry, redisKey) {
+      try {
+        limits.checkSize(entry.payload, codec.encrypted);
+        const better = codec.reencode(entry, redisKey);
+        return better instanceof Promise ? better.catch(failDecoding) : better;
+      } catch (error) {
+        return failDecoding(error);
+      }
+    },
   };
 }
 

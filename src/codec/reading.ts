@@ -1,7 +1,7 @@
 import { inTurn } from '../time/turns.js';
 import type { Frame, Stored } from './entry.js';
 import type { Limits, Quota } from './limits.js';
-import { type Codec, type Format, type MaybePromise, utf8 } from './serializers.js';
+import { type Format, type MaybePromise, utf8 } from './serializers.js';
 
 /** Smaller payloads are decoded at once: each takes a fraction of a millisecond. */
 const turnSize = 64 * 1024;
@@ -23,10 +23,25 @@ export class Reading {
     this.#short = Math.min(turnSize - 1, limits.uncounted);
   }
 
+  /** Whether a text needs neither a count nor a turn. */
+  isShort(stored: Stored): boolean {
+    return stored.length <= this.#short && this.quota === undefined;
+  }
+
   text<T>(stored: Stored, parse: (text: string) => T): MaybePromise<T> {
-    if (stored.length <= this.#short && this.quota === undefined) return parse(typeof stored === 'string' ? stored : utf8(stored));
+    if (this.isShort(stored)) return parse(textOf(stored));
     const { quota } = this;
     return takesTurn(stored.length, quota) ? inTurn(() => this.#text(stored, parse, quota)) : this.#text(stored, parse, quota);
+  }
+
+  /** Runs a decoding within what the values of its call may take together. */
+  within<T>(quota: Quota, decode: () => T): T {
+    this.quota = quota;
+    try {
+      return decode();
+    } finally {
+      this.quota = undefined;
+    }
   }
 
   framed(format: Format, { text }: Frame, payload: Buffer, quota: Quota | undefined): MaybePromise<unknown> {
@@ -42,30 +57,12 @@ export class Reading {
   }
 
   #text<T>(stored: Stored, parse: (text: string) => T, quota: Quota | undefined): T {
-    const text = typeof stored === 'string' ? stored : utf8(stored);
+    const text = textOf(stored);
     this.#limits.checkText(text, quota);
     return parse(text);
   }
 }
 
-/** The codec with a bound on the size of what is read, and on what the values of one call take together. */
-export function limited(codec: Codec, limits: Limits, read: Reading): Codec {
-  return {
-    ...codec,
-    newQuota: (values) => limits.newQuota(values),
-    decode(entry, redisKey, quota) {
-      limits.checkSize(entry.payload, codec.encrypted);
-      if (quota === undefined) return codec.decode(entry, redisKey);
-      read.quota = quota;
-      try {
-        return codec.decode(entry, redisKey);
-      } finally {
-        read.quota = undefined;
-      }
-    },
-    reencode(entry, redisKey) {
-      limits.checkSize(entry.payload, codec.encrypted);
-      return codec.reencode(entry, redisKey);
-    },
-  };
+export function textOf(stored: Stored): string {
+  return typeof stored === 'string' ? stored : utf8(stored);
 }
