@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'ERR_AUTH'
   | 'ERR_MAX_CLIENTS'
   | 'ERR_BREAKER_OPEN'
+  | 'ERR_BACKPRESSURE'
   | 'ERR_OVERLOADED'
   | 'ERR_CLOSED'
   | 'ERR_POOL_TIMEOUT'
@@ -83,6 +84,22 @@ export class BreakerOpenError extends ConnectionError {
 
   constructor(cause?: unknown) {
     super(`the circuit breaker is open: ${cause instanceof Error ? cause.message : 'Redis did not answer'}`, { cause });
+  }
+}
+
+/**
+ * The network does not take more: it took nothing of the command for half of `timeout`, or `maxPendingBytes` wait already. The command was
+ * not sent.
+ */
+export class BackpressureError extends ConnectionError {
+  override readonly code: ErrorCode = 'ERR_BACKPRESSURE';
+
+  /** `waited`: whether the command waited for the network, and was not refused at once. */
+  constructor(
+    reason: string,
+    readonly waited = false,
+  ) {
+    super(`the network takes no more: ${reason}`);
   }
 }
 

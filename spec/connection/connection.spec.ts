@@ -210,7 +210,7 @@ describe('disconnecting', () => {
     const server = await RedisServer.start();
     const redis = await rawClient(server);
     const connections = Array.from({ length: 5 }, () =>
-      openClient({ name: 'left-behind', socket: { host: '127.0.0.1', port: server.port } }, 1000, () => {}),
+      openClient({ name: 'left-behind', socket: { host: '127.0.0.1', port: server.port } }, { livenessTimeout: 1000 }, () => {}),
     );
     for (const connection of connections) connection.ready().catch(() => {});
     await Promise.all(connections.map((connection) => connection.close(0)));

@@ -30,8 +30,8 @@ describe('a connection', () => {
     return { socket: { host: '127.0.0.1', port }, ...(password && { username, password }) };
   };
   const kinds: Record<string, (onError: OnError, port?: number) => Connection> = {
-    'node-redis': (onError, port) => openClient(optionsFor(port), livenessTimeout, onError),
-    'a direct connection': (onError, port) => openDirect(optionsFor(port), 'auto', livenessTimeout, onError),
+    'node-redis': (onError, port) => openClient(optionsFor(port), { livenessTimeout }, onError),
+    'a direct connection': (onError, port) => openDirect(optionsFor(port), 'auto', { livenessTimeout }, onError),
   };
   for (const [kind, open] of Object.entries(kinds)) {
     it(`is left alone while it is never idle and always answered: ${kind}`, async () => {
@@ -188,7 +188,7 @@ describe('a client that connects to a new primary', () => {
     await once(proxy, 'listening');
     const { port } = proxy.address() as AddressInfo;
     const socket = { host: '127.0.0.1', port };
-    const connection = openClient({ socket }, 2000, () => {});
+    const connection = openClient({ socket }, { livenessTimeout: 2000 }, () => {});
     await connection.send(['PING']);
     const redis = await rawClient(server);
     await redis.replicaOf('127.0.0.1', 1);
@@ -223,7 +223,7 @@ describe('clients of our own', () => {
     };
     const credentialsProvider = { type: 'streaming-credentials-provider', subscribe, onReAuthenticationError: () => {} } as never;
     const socket = { host: '127.0.0.1', port: server.port, reconnectStrategy: () => 10 };
-    const connection = openClient({ credentialsProvider, socket }, livenessTimeout, () => {});
+    const connection = openClient({ credentialsProvider, socket }, { livenessTimeout }, () => {});
     connection.ready().catch(() => {});
     await sleep(300);
     await connection.close(0);
@@ -235,7 +235,7 @@ describe('clients of our own', () => {
   it('may be connected by the application', async () => {
     const server = await RedisServer.start();
     const errors: string[] = [];
-    const connection = openClient({ socket: { host: '127.0.0.1', port: server.port } }, livenessTimeout, ({ message }) =>
+    const connection = openClient({ socket: { host: '127.0.0.1', port: server.port } }, { livenessTimeout }, ({ message }) =>
       errors.push(message),
     );
     const client = connection.client as ReturnType<typeof createClient>;
@@ -253,7 +253,7 @@ describe('clients of our own', () => {
     const server = await RedisServer.start();
     const errors: string[] = [];
     const options = { pingInterval: 50, commandOptions: { timeout: 20 }, socket: { host: '127.0.0.1', port: server.port } };
-    const connection = openClient(options, 2000, ({ message }) => errors.push(message));
+    const connection = openClient(options, { livenessTimeout: 2000 }, ({ message }) => errors.push(message));
     await connection.ready();
     const redis = await rawClient(server);
     await redis.sendCommand(['ACL', 'SETUSER', 'default', '-ping']);

@@ -306,6 +306,7 @@ describe('options', () => {
     maxContainers: [],
     maxDecompressedSize: [],
     maxPending: [],
+    maxPendingBytes: [],
     maxTtl: [],
     maxValueSize: [],
     modules: ['object'],

@@ -167,7 +167,7 @@ function guarded(codec: Codec, limits: Limits, read: Reading): Codec {
     decode(entry, redisKey, quota) {
       try {
         limits.checkSize(entry.payload, codec.encrypted);
-        const value = quota ? read.within(quota, () => codec.decode(entry, redisKey)) : codec.decode(entry, redisKey);
+        const value = quota ? read.share(quota, () => codec.decode(entry, redisKey)) : codec.decode(entry, redisKey);
         return value instanceof Promise ? value.catch(failDecoding) : value;
       } catch (error) {
         return failDecoding(error);

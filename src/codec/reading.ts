@@ -35,7 +35,7 @@ export class Reading {
   }
 
   /** Runs a decoding within what the values of its call may take together. */
-  within<T>(quota: Quota, decode: () => T): T {
+  share<T>(quota: Quota, decode: () => T): T {
     this.quota = quota;
     try {
       return decode();

@@ -1,4 +1,13 @@
-import { BreakerOpenError, ClosedError, CommandError, LockError, OverloadedError, PoolTimeoutError, UnsupportedError } from '../errors.js';
+import {
+  BackpressureError,
+  BreakerOpenError,
+  ClosedError,
+  CommandError,
+  LockError,
+  OverloadedError,
+  PoolTimeoutError,
+  UnsupportedError,
+} from '../errors.js';
 import type { Background } from '../time/background.js';
 import { performance } from '../time/clock.js';
 import { backoff, pause } from '../time/waiting.js';
@@ -53,7 +62,7 @@ export class ReleaseQueue {
   async addLost(held: Held, error: unknown): Promise<void> {
     // It was not sent, or Redis refused it.
     if (
-      [BreakerOpenError, OverloadedError, PoolTimeoutError, ClosedError, CommandError, LockError, UnsupportedError].some(
+      [BackpressureError, BreakerOpenError, OverloadedError, PoolTimeoutError, ClosedError, CommandError, LockError, UnsupportedError].some(
         (kind) => error instanceof kind,
       )
     )

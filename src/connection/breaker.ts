@@ -1,5 +1,5 @@
 import { check, checkInteger, onlyKnown } from '../checks.js';
-import { BreakerOpenError, CommandError, ConnectionError, TimeoutError, UnavailableError } from '../errors.js';
+import { BackpressureError, BreakerOpenError, CommandError, ConnectionError, TimeoutError, UnavailableError } from '../errors.js';
 import type { BreakerState } from '../telemetry/events.js';
 import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
@@ -104,10 +104,10 @@ export class Breaker {
   /** Records a failed call. `answered`: how many other calls were answered in time since it began. */
   failed(error: unknown, answered: number, isTrial: boolean): void {
     const unavailable = error instanceof UnavailableError;
-    const lost = error instanceof ConnectionError && !(error instanceof BreakerOpenError);
+    const lost = error instanceof ConnectionError && !(error instanceof BreakerOpenError || error instanceof BackpressureError);
     // An error reply is a reply.
     if (error instanceof CommandError && !unavailable) this.answered(isTrial);
-    else if (!unavailable && !lost && !(error instanceof TimeoutError)) this.abandoned(isTrial);
+    else if (!unavailable && !lost && !tookTime(error)) this.abandoned(isTrial);
     // The lost connection is another than the one that is ready: one node of several, or one that was just replaced.
     else if (this.#state === 'half-open' && lost && this.#status() === 'ready') this.abandoned(isTrial);
     else if ((this.#state === 'half-open' && isTrial) || (lost && this.#status() === 'reconnecting')) this.#open(error);
@@ -119,7 +119,7 @@ export class Breaker {
     const { threshold } = this.#options;
     if (answered === 0 && ++this.#inARow >= threshold) return true;
     // Both counts are of one timeout. What fails at once says nothing of that time.
-    if (!(error instanceof TimeoutError)) return false;
+    if (!tookTime(error)) return false;
     const recent = this.#timeouts.add();
     return recent >= threshold && recent > answered;
   }
@@ -128,7 +128,7 @@ export class Breaker {
     if (this.#state === 'open') return;
     const now = this.#now();
     if (this.#state === 'closed') {
-      const isRelapse = cause instanceof TimeoutError && now - this.#closedAt < relapse;
+      const isRelapse = tookTime(cause) && now - this.#closedAt < relapse;
       this.#trials = isRelapse ? Math.min(maxTrials, this.#trials * 2) : 1;
       this.#isAwaitingSign = true;
     }
@@ -158,6 +158,11 @@ export class Breaker {
     this.#state = state;
     this.#onChange(state, this.#error.cause);
   }
+}
+
+/** Whether the call failed because it took too long. */
+function tookTime(error: unknown): boolean {
+  return error instanceof TimeoutError || (error instanceof BackpressureError && error.waited);
 }
 
 /** How much was counted in the last `span`, estimated from two of that length. */

@@ -26,6 +26,7 @@ export class Call implements Receiver, Expiring {
   /** Whether the circuit breaker waits for its end. */
   readonly isTrial: boolean;
   readonly deadline: Deadline;
+  onOver: (() => void) | undefined;
   readonly #recorder: CallRecorder;
   #reply: Promise<Reply> | undefined;
   #resolveReply: ((reply: Reply) => void) | undefined;
@@ -104,6 +105,7 @@ export class Call implements Receiver, Expiring {
     const error = new TimeoutError(this.timeout);
     this.#recorder.expired(this, error);
     this.#rejectCall?.(error);
+    this.onOver?.();
   }
 }
 
@@ -121,6 +123,10 @@ export class BorrowedConnection implements Connection, Caller {
 
   get timeout(): Milliseconds {
     return this.#call.timeout;
+  }
+
+  set onOver(onOver: () => void) {
+    this.#call.onOver = onOver;
   }
 
   get waiting(): boolean {

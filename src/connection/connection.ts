@@ -24,6 +24,8 @@ export interface Caller {
   readonly waiting: boolean;
   /** The deadline of the call, in milliseconds from its start. */
   readonly timeout: number;
+  /** Called if the deadline passes. For one connection: the last that sets it. */
+  onOver?: (() => void) | undefined;
 }
 
 /** A call that takes the reply of a command itself, without a promise in between. */

@@ -8,18 +8,19 @@ export interface LivenessListener {
   onSilent(): void;
   /** Something has come after that. */
   onAlive(): void;
-  /** Bytes that have arrived so far: those of a reply that is on its way are a sign of life too. */
-  bytesRead?(): number;
+  /** Called at every check. @returns what grows with each sign of life: bytes of a reply that is on its way, or that the network took */
+  progress?(): number;
 }
 
 /** Detects a connection with commands in flight that shows no sign of life. Costs two counters for a command, and one coarse timer. */
 export class LivenessMonitor {
   readonly #timeout: Milliseconds;
   readonly #listener: LivenessListener;
-  #inFlight = 0;
+  #sent = 0;
+  #settled = 0;
   #sawReply = false;
   #isSilent = false;
-  #bytes = 0;
+  #progress = 0;
   #lastLife = 0;
   #lastTick = 0;
   /** When the longest deadline of the callers ends, if it is longer than the timeout. */
@@ -31,17 +32,27 @@ export class LivenessMonitor {
     this.#listener = listener;
   }
 
+  /** How many commands have been sent. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** How many of these have been answered, or have failed with the connection. */
+  get settled(): number {
+    return this.#settled;
+  }
+
   /** A command was sent. `timeout`: the deadline of its caller. */
-  sent(timeout = 0): void {
-    this.#inFlight++;
+  onSent(timeout = 0): void {
+    this.#sent++;
     const time = timeout + maxLateness;
     if (time > this.#timeout) this.#waitUntil = Math.max(this.#waitUntil, performance.now() + time);
     if (this.#timer === undefined) this.#start();
   }
 
   /** A reply came, or the command failed with its connection. */
-  settled(): void {
-    this.#inFlight--;
+  onSettled(): void {
+    this.#settled++;
     this.#sawReply = true;
   }
 
@@ -54,7 +65,7 @@ export class LivenessMonitor {
   #start(): void {
     this.#lastLife = this.#lastTick = performance.now();
     this.#sawReply = false;
-    this.#bytes = this.#listener.bytesRead?.() ?? 0;
+    this.#progress = this.#listener.progress?.() ?? 0;
     this.#timer = setInterval(() => this.#check(), tick);
   }
 
@@ -70,15 +81,15 @@ export class LivenessMonitor {
     } else if (this.#showsLife()) {
       this.#lastLife = now;
       if (this.#isSilent) this.#turn(false);
-    } else if (this.#inFlight === 0) this.stop();
+    } else if (this.#settled === this.#sent) this.stop();
     else if (!this.#isSilent && now - this.#lastLife >= this.#timeout && now >= this.#waitUntil) this.#turn(true);
   }
 
   #showsLife(): boolean {
-    const bytes = this.#listener.bytesRead?.() ?? 0;
-    const shows = this.#sawReply || bytes !== this.#bytes;
+    const progress = this.#listener.progress?.() ?? 0;
+    const shows = this.#sawReply || progress !== this.#progress;
     this.#sawReply = false;
-    this.#bytes = bytes;
+    this.#progress = progress;
     return shows;
   }
 

@@ -127,6 +127,8 @@ export interface OpenPoolOptions extends GuardOptions {
   readonly pool?: { readonly class: PoolClass; readonly kwargs: object } | Pool | undefined;
   /** The parser of a direct connection to one server. Default: a node-redis client. */
   readonly parser?: ParserClass | 'auto' | undefined;
+  /** How many bytes may wait for the network on each connection. */
+  readonly maxPendingBytes: number;
   readonly onError: OnError;
   /** Watches every connection, to track the keys that are read over it. */
   readonly tracker?: { watch(connection: Connection): void } | undefined;
@@ -152,15 +154,15 @@ export function hasSeveralNodes(target: Target): boolean {
   return target.kind === 'cluster' || (target.kind === 'client' && kindOf(target.client) === 'cluster');
 }
 
-function connectionTo(target: Target, { parser, timeout, onError, tracker }: OpenPoolOptions): Connection {
+function connectionTo(target: Target, { parser, timeout, maxPendingBytes, onError, tracker }: OpenPoolOptions): Connection {
   // At least a second: a caller's short deadline does not mean that the connection is dead. And longer than the deadline, so that a frozen
   // server always shows as a timeout.
-  const livenessTimeout = Math.max(timeout + maxLateness, 1000);
+  const bounds = { livenessTimeout: Math.max(timeout + maxLateness, 1000), maxPendingBytes };
   switch (target.kind) {
     case 'cluster':
-      return clusterConnection(target.plan, { timeout, livenessTimeout, onError });
+      return clusterConnection(target.plan, { timeout, ...bounds, onError });
     case 'sentinel':
-      return sentinelConnection(target.plan, { timeout, livenessTimeout, onError });
+      return sentinelConnection(target.plan, { timeout, ...bounds, onError });
     case 'client': {
       const kind = kindOf(target.client);
       if (kind === undefined || kind === 'client') return new ExternalClientConnection(target.client, onError);
@@ -168,8 +170,8 @@ function connectionTo(target: Target, { parser, timeout, onError, tracker }: Ope
     }
     default: {
       const server = target.kind === 'server' ? target.options : {};
-      if (parser) return openDirect(server, parser, livenessTimeout, onError);
-      return openClient(server, livenessTimeout, onError, tracker !== undefined);
+      if (parser) return openDirect(server, parser, bounds, onError);
+      return openClient(server, bounds, onError, tracker !== undefined);
     }
   }
 }

@@ -18,6 +18,14 @@ export interface SessionListener {
   onDemoted(session: Session): void;
 }
 
+/** The bounds of a connection. */
+export interface SessionBounds {
+  /** How long the server may show no sign of life while commands are in flight, in milliseconds. */
+  readonly livenessTimeout: number;
+  /** How many bytes may wait for the network. Left out: no bound. */
+  readonly maxPendingBytes?: number | undefined;
+}
+
 /** One connection to a server, from its opening to its end: it does not come back. */
 export interface Session {
   /** The node-redis client, if there is one. */

@@ -11,6 +11,7 @@ const connectionOptions: Record<Exclude<keyof ConnectionOptions, keyof typeof cl
   cluster: true,
   location: true,
   maxPending: true,
+  maxPendingBytes: true,
   parser: true,
   pool: true,
   readFrom: true,

@@ -56,6 +56,11 @@ export interface ConnectionOptions extends NodeRedisOptions {
   readonly breaker?: BreakerOptions | false | undefined;
   /** The maximum of pending operations, ≥ 1. Further ones fail at once. A batch counts once. Default 50 000. */
   readonly maxPending?: number | undefined;
+  /**
+   * The maximum of bytes that wait in this process for the network, for each connection, ≥ 1. A further command fails at once with
+   * ERR_BACKPRESSURE, and so does one that waited for half of `timeout`. Default 64 MiB.
+   */
+  readonly maxPendingBytes?: number | undefined;
 }
 
 /** The options of `redisStore`, and with some more those of Keyv. */

@@ -58,6 +58,7 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
     timeout = 1000,
     breaker = {},
     maxPending = 50_000,
+    maxPendingBytes = 64 * 2 ** 20,
     onFailure = 'miss',
     lazyClear = false,
     wholeDatabase = false,
@@ -71,6 +72,7 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
   check('breaker', 'false or an object', breaker, breaker === false || isOptions(breaker));
   if (breaker) checkBreaker(breaker);
   checkInteger('maxPending', maxPending);
+  checkInteger('maxPendingBytes', maxPendingBytes);
   check('onFailure', "'miss' or 'throw'", onFailure, onFailure === 'miss' || onFailure === 'throw');
   check('parser', "'auto' or a parser class", parser, parser === undefined || parser === 'auto' || typeof parser === 'function');
   if (options.batch !== false) checkBatch(options.batch);
@@ -95,6 +97,7 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
     timeout,
     breaker,
     maxPending,
+    maxPendingBytes,
     prefix,
     version: version === undefined ? undefined : String(version),
     wholeDatabase,

@@ -1,6 +1,6 @@
 import { callOptions, checkArgument } from '../checks.js';
 import type { Stored, Tier } from '../codec/entry.js';
-import { BreakerOpenError, OverloadedError, TimeoutError } from '../errors.js';
+import { BackpressureError, BreakerOpenError, OverloadedError, TimeoutError } from '../errors.js';
 import type { BreakerState } from './events.js';
 
 /** The content of a near tier. */
@@ -33,7 +33,7 @@ export interface StoreStats extends TierStats {
   readonly failures: number;
   /** The `failures` by a deadline. */
   readonly timeouts: number;
-  /** The `failures` that were not sent: the breaker was open, or `maxPending` operations were pending. */
+  /** The `failures` that were not sent: the breaker was open, `maxPending` operations were pending, or the network took no more. */
   readonly refused: number;
   /** Calls of `getOrSet` functions. */
   readonly loads: number;
@@ -87,6 +87,9 @@ export function readStats(
   };
 }
 
+/** Failures of operations that were not sent. */
+const refusals = [BackpressureError, BreakerOpenError, OverloadedError];
+
 /** The counters of {@link StoreStats}: plain numbers, incremented at the event, so that counting is nearly free. */
 export class Counters {
   hits = 0;
@@ -130,7 +133,7 @@ export class Counters {
   failed(error: unknown): void {
     this.failures++;
     if (error instanceof TimeoutError) this.timeouts++;
-    else if (error instanceof BreakerOpenError || error instanceof OverloadedError) this.refused++;
+    else if (refusals.some((kind) => error instanceof kind)) this.refused++;
   }
 
   /** The `failures` of all time. */

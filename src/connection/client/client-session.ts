@@ -6,18 +6,18 @@ import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { Argument, Caller, Reply } from '../connection.js';
 import { LivenessMonitor } from '../liveness.js';
+import { Outgoing, sizeOf } from '../outgoing.js';
 import { isReplyError, isUnsent, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
-import type { Session, SessionListener } from '../session.js';
+import type { Session, SessionBounds, SessionListener } from '../session.js';
 import type { ExternalClient } from '../target.js';
 import { addListeners } from './listeners.js';
-import { openedSocket } from './opened-socket.js';
+import { openedSocket, resetSocket } from './opened-socket.js';
 
-export interface ClientSessionOptions {
+export interface ClientSessionOptions extends SessionBounds {
   /** Makes a client that does not reconnect, and whose socket is destroyed when the signal is aborted. */
   readonly make: (signal: AbortSignal) => ExternalClient;
   /** node-redis's own timeout of commands; 0 for none. */
   readonly commandTimeout: Milliseconds;
-  readonly livenessTimeout: Milliseconds;
 }
 
 /** A session over a node-redis client. */
@@ -25,6 +25,7 @@ export class ClientSession implements Session {
   readonly client: ExternalClient;
   readonly #listener: SessionListener;
   readonly #liveness: LivenessMonitor;
+  readonly #outgoing: Outgoing;
   readonly #sender: { sendCommand(args: readonly Argument[]): Promise<Reply> };
   /** Unknown over TLS. */
   #socket: Socket | undefined;
@@ -33,13 +34,19 @@ export class ClientSession implements Session {
   #end: Error | undefined;
   readonly #ending = new AbortController();
 
-  constructor({ make, commandTimeout, livenessTimeout }: ClientSessionOptions, listener: SessionListener) {
+  constructor({ make, commandTimeout, livenessTimeout, maxPendingBytes }: ClientSessionOptions, listener: SessionListener) {
     this.client = make(this.#ending.signal);
     this.#listener = listener;
     this.#liveness = new LivenessMonitor(livenessTimeout, {
       onSilent: () => listener.onSilent(this),
       onAlive: () => listener.onAlive(this),
-      bytesRead: () => this.#socket?.bytesRead ?? 0,
+      progress: () => this.#progress(),
+    });
+    this.#outgoing = new Outgoing({
+      maxPendingBytes,
+      socket: () => this.#socket,
+      commands: this.#liveness,
+      onStuck: (error) => this.#lost(error),
     });
     // node-redis's own timeout makes an AbortSignal for each command, and no longer applies once the command is written.
     this.#sender = this.client.withCommandOptions({ timeout: commandTimeout, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
@@ -59,8 +66,12 @@ export class ClientSession implements Session {
   }
 
   send(args: readonly Argument[], caller?: Caller): Promise<Reply> {
-    this.#liveness.sent(caller?.timeout);
-    return this.#sender.sendCommand(args).then(this.#onReply, this.#onFailure);
+    if (!caller) return this.#send(args);
+    const size = sizeOf(args);
+    if (this.#outgoing.hasRoom(size)) return this.#send(args, caller, size);
+    return new Promise((resolve, reject) => {
+      this.#outgoing.wait(size, caller, () => resolve(this.#send(args, caller, size)), reject);
+    });
   }
 
   async close(grace: Milliseconds, error: Error): Promise<void> {
@@ -74,7 +85,9 @@ export class ClientSession implements Session {
   end(error: Error): void {
     if (this.#end) return;
     this.#end = error;
+    if (this.#liveness.settled < this.#liveness.sent) resetSocket(this.#socket);
     this.#liveness.stop();
+    this.#outgoing.stop(toConnectionError(error));
     this.client.destroy();
     // node-redis does not reach a socket that is still connecting.
     this.#ending.abort();
@@ -92,13 +105,30 @@ export class ClientSession implements Session {
     return connecting;
   }
 
+  #send(args: readonly Argument[], caller?: Caller, size = 0): Promise<Reply> {
+    this.#liveness.onSent(caller?.timeout);
+    const reply = this.#sender.sendCommand(args).then(this.#onReply, this.#onFailure);
+    if (caller) this.#outgoing.handed(size, caller);
+    return reply;
+  }
+
+  #progress(): number {
+    this.#outgoing.look();
+    return (this.#socket?.bytesRead ?? 0) + this.#outgoing.drained;
+  }
+
+  #lost(error: unknown): void {
+    this.end(toConnectionError(error));
+    this.#listener.onLost(this, error);
+  }
+
   readonly #onReply = (reply: Reply): Reply => {
-    this.#liveness.settled();
+    this.#liveness.onSettled();
     return reply;
   };
 
   readonly #onFailure = (error: unknown): never => {
-    this.#liveness.settled();
+    this.#liveness.onSettled();
     if (!isReplyError(error)) throw this.#end ?? toSendError(error, this.client);
     const refused = toReplyError(error as Error);
     if (refused instanceof ReadOnlyError) this.#listener.onDemoted(this);
@@ -112,10 +142,7 @@ export class ClientSession implements Session {
   readonly #onError = (error: unknown): void => {
     if (!this.#isReady || this.#end) return;
     if (this.client.isReady && keepsReplies(error)) this.#listener.onError(this, error);
-    else {
-      this.end(toConnectionError(error));
-      this.#listener.onLost(this, error);
-    }
+    else this.#lost(error);
   };
 
   readonly #onClosed = (): void => {

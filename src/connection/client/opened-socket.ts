@@ -1,5 +1,15 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+
+/**
+ * Ends the connection by RST, so that what the network has not delivered yet is dropped, and is not sent again later. Only TCP can; a socket
+ * that it cannot be done to is left to be destroyed.
+ */
+export function resetSocket(socket: Socket | undefined): void {
+  // A unix socket has no address, and delivers at once. One that is connecting has nothing to deliver.
+  if (socket?.remoteFamily !== undefined && !socket.connecting && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
+}
 
 /**
  * The socket that `open` opens before it returns. node-redis does not show its socket; Node announces each on a channel of its own.

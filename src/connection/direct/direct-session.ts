@@ -5,11 +5,13 @@ import { setImmediate } from '../../time/clock.js';
 import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { ClientOptions, SocketOptions } from '../client/client-options.js';
+import { resetSocket } from '../client/opened-socket.js';
 import type { Argument, Caller, Receiver, Reply } from '../connection.js';
 import { greet, handshakeCommands } from '../handshake.js';
 import { LivenessMonitor } from '../liveness.js';
+import { Outgoing, sizeOf } from '../outgoing.js';
 import { toConnectionError, toReplyError } from '../reply-errors.js';
-import type { Session, SessionListener } from '../session.js';
+import type { Session, SessionBounds, SessionListener } from '../session.js';
 import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
 
 /** Takes the reply of a command that was sent. */
@@ -21,6 +23,7 @@ export class DirectSession implements Session {
   readonly #Parser: ParserClass;
   readonly #listener: SessionListener;
   readonly #liveness: LivenessMonitor;
+  readonly #outgoing: Outgoing;
   #isReady = false;
   /** Why it was ended. */
   #end: unknown;
@@ -32,14 +35,20 @@ export class DirectSession implements Session {
   #onDrained: (() => void)[] = [];
   readonly #ending = new AbortController();
 
-  constructor(options: ClientOptions, parser: ParserClass | 'auto', livenessTimeout: Milliseconds, listener: SessionListener) {
+  constructor(options: ClientOptions, parser: ParserClass | 'auto', bounds: SessionBounds, listener: SessionListener) {
     this.#options = options;
     this.#Parser = parser === 'auto' ? ReplyParser : parser;
     this.#listener = listener;
-    this.#liveness = new LivenessMonitor(livenessTimeout, {
+    this.#liveness = new LivenessMonitor(bounds.livenessTimeout, {
       onSilent: () => listener.onSilent(this),
       onAlive: () => listener.onAlive(this),
-      bytesRead: () => this.#socket?.bytesRead ?? 0,
+      progress: () => this.#progress(),
+    });
+    this.#outgoing = new Outgoing({
+      maxPendingBytes: bounds.maxPendingBytes,
+      socket: () => this.#socket,
+      commands: this.#liveness,
+      onStuck: (error) => this.#disconnect(error),
     });
   }
 
@@ -56,11 +65,11 @@ export class DirectSession implements Session {
   }
 
   send(args: readonly Argument[], caller?: Caller): Promise<Reply> {
-    return new Promise((resolve, reject) => this.#write(args, { resolve, reject }, caller?.timeout));
+    return new Promise((resolve, reject) => this.#send(args, { resolve, reject }, caller));
   }
 
   sendFor(receiver: Receiver, args: readonly Argument[]): void {
-    this.#write(args, receiver, receiver.timeout);
+    this.#send(args, receiver, receiver);
   }
 
   async close(grace: Milliseconds, error: Error): Promise<void> {
@@ -75,15 +84,25 @@ export class DirectSession implements Session {
     this.#disconnect(error);
   }
 
-  #write(args: readonly Argument[], pending: Pending, timeout?: Milliseconds): void {
+  #send(args: readonly Argument[], pending: Pending, caller: Caller | undefined): void {
     if (this.#end !== undefined) {
       pending.reject(asError(this.#end));
       return;
     }
+    const size = sizeOf(args);
+    if (!caller || this.#outgoing.hasRoom(size)) this.#write(args, pending, caller, size);
+    else {
+      const write = (): void => this.#write(args, pending, caller, size);
+      this.#outgoing.wait(size, caller, write, (error) => pending.reject(error));
+    }
+  }
+
+  #write(args: readonly Argument[], pending: Pending, caller: Caller | undefined, size: number): void {
     if (this.#out === '') setImmediate(this.#flush);
     this.#encode(args);
-    this.#liveness.sent(timeout);
+    this.#liveness.onSent(caller?.timeout);
     this.#pending.push(pending);
+    if (caller) this.#outgoing.handed(size, caller);
   }
 
   /** Text is collected and written at the end of the tick. Bytes go to the corked socket uncopied, after the text so far. */
@@ -148,7 +167,7 @@ export class DirectSession implements Session {
         return undefined;
       }
       const pending = this.#pending[this.#answered++];
-      this.#liveness.settled();
+      this.#liveness.onSettled();
       if (this.#answered === this.#pending.length) this.#clearPending();
       return pending;
     };
@@ -164,6 +183,11 @@ export class DirectSession implements Session {
     };
   }
 
+  #progress(): number {
+    this.#outgoing.look();
+    return (this.#socket?.bytesRead ?? 0) + this.#outgoing.drained;
+  }
+
   #clearPending(): void {
     this.#pending = [];
     this.#answered = 0;
@@ -175,11 +199,13 @@ export class DirectSession implements Session {
     if (this.#end !== undefined) return;
     this.#end = cause ?? new Error('the server answered what was not asked');
     const unanswered = this.#pending.slice(this.#answered);
+    if (unanswered.length > 0) resetSocket(this.#socket);
     this.#clearPending();
     this.#out = '';
     this.#socket?.destroy();
     this.#liveness.stop();
     if (this.#isReady) this.#listener.onLost(this, this.#end);
+    this.#outgoing.stop(toConnectionError(this.#end));
     for (const pending of unanswered) pending.reject(asError(this.#end));
   }
 }

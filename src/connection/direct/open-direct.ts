@@ -1,8 +1,8 @@
-import type { Milliseconds } from '../../ttl.js';
 import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import type { OnError } from '../connection.js';
 import { handshakeTimeoutOf } from '../handshake.js';
 import { ReconnectingConnection } from '../reconnecting.js';
+import type { SessionBounds } from '../session.js';
 import { DirectSession } from './direct-session.js';
 import type { ParserClass } from './parser.js';
 
@@ -10,14 +10,14 @@ import type { ParserClass } from './parser.js';
 export function openDirect(
   options: ClientOptions,
   parser: ParserClass | 'auto',
-  livenessTimeout: Milliseconds,
+  bounds: SessionBounds,
   onError: OnError,
 ): ReconnectingConnection {
   const socket = (options.socket ?? {}) as SocketOptions;
-  const handshakeTimeout = handshakeTimeoutOf(options, livenessTimeout);
-  return new ReconnectingConnection((listener) => new DirectSession(options, parser, livenessTimeout, listener), {
+  const handshakeTimeout = handshakeTimeoutOf(options, bounds.livenessTimeout);
+  return new ReconnectingConnection((listener) => new DirectSession(options, parser, bounds, listener), {
     socket,
-    livenessTimeout,
+    livenessTimeout: bounds.livenessTimeout,
     handshakeTimeout,
     onError,
     kind: 'lean',

@@ -7,17 +7,16 @@ import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import { openClient } from '../client/open-client.js';
 import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
 import { toConnectionError } from '../reply-errors.js';
+import type { SessionBounds } from '../session.js';
 import { type ClusterPlan, placedAt } from '../target.js';
 import { NodesTracking, type View } from '../tracking/nodes-tracking.js';
 
 /** Maximum delay between two discoveries while some node answers: it can be asked where the others have gone. */
 const maxDelayIfPartlyUp: Milliseconds = 500;
 
-export interface TopologyOptions {
+export interface TopologyOptions extends SessionBounds {
   /** How long a node that was left behind may take to answer commands in flight, in milliseconds. */
   readonly timeout: Milliseconds;
-  /** How long a node may show no sign of life, in milliseconds. */
-  readonly livenessTimeout: Milliseconds;
   readonly onError: OnError;
 }
 
@@ -142,7 +141,7 @@ export class TopologyConnection implements Connection {
 
   openNode(address: string, further?: ClientOptions): Connection {
     const options = { ...placedAt(this.#plan.addresses(address), this.#plan.node), ...further };
-    const connection = openClient(options, this.#options.livenessTimeout, this.#onNodeError, this.#tracking !== undefined);
+    const connection = openClient(options, this.#options, this.#onNodeError, this.#tracking !== undefined);
     this.#tracking?.add(connection);
     return connection;
   }
@@ -214,7 +213,7 @@ export class TopologyConnection implements Connection {
 /** Asks a node over a connection that is opened for this and closed again. Rejects with a TimeoutError after `time`. */
 export async function askOnce<T>(options: ClientOptions, time: Milliseconds, ask: (connection: Connection) => Promise<T>): Promise<T> {
   const socket = { ...options.socket, reconnectStrategy: false } as NonNullable<ClientOptions['socket']>;
-  const connection = openClient({ ...options, socket }, time, () => {});
+  const connection = openClient({ ...options, socket }, { livenessTimeout: time }, () => {});
   try {
     return await firstAnswer([ask(connection)], time);
   } finally {
