@@ -8,7 +8,7 @@ import type { Argument, Caller } from './connection.js';
 export interface OutgoingOptions {
   /** How many bytes may wait in this process. Left out: no bound. */
   readonly maxPendingBytes?: number | undefined;
-  /** The socket that the session writes to, if it is known. If not, what is answered has been taken. */
+  /** The socket that the session writes to, if it is known. */
   readonly socket: () => Socket | undefined;
   /** How many commands have been sent, and how many have been answered. */
   readonly commands: { readonly sent: number; readonly settled: number };
@@ -26,37 +26,37 @@ interface WaitingCommand {
   readonly refuse: (error: ConnectionError) => void;
 }
 
-/** At most this many bytes are with the socket, unless one command has more. What waits here can still be withdrawn. */
-const maxWindow = 256 * 1024;
-const minWindow = 16 * 1024;
-/** The same for bytes that are not answered, where the socket is not known: they may be with the network or with the server as well. */
-const unansweredWindow = 4 * 1024 * 1024;
+/** At most this many bytes are written in one turn of the event loop: what is with the socket cannot be withdrawn. */
+const maxBatch = 256 * 1024;
 /** A smaller batch is looked at by the next check only. */
 const smallBatch = 16 * 1024;
-/** A batch that the network takes later than this was too large. */
-const slowBatch: Milliseconds = 100;
-/** Commands that may be without a reply. Their callers may have given up: what is kept for them is bounded here. */
+/** At most this many bytes may be without an answer. They may wait in the kernel, in the network or with the server. */
+const window = { first: 2 ** 20, min: 2 ** 16, max: 2 ** 24 };
+/** What is answered later than this was too much at a time. */
+const slow: Milliseconds = 250;
+/** Commands that may be without an answer. Their callers may have given up: what is kept for them is bounded here. */
 const maxUnanswered = 100_000;
 
 /**
- * Holds back what the network does not take. Commands are handed to the socket in batches; while it still has one to write, further ones
- * wait here, and leave only if their callers still wait. One that has waited for half of its deadline is refused: later it could not be
- * answered in time.
+ * Holds back what the network does not take, or the server does not answer soon: further commands wait here, and leave only if their callers
+ * still wait. One that has waited for half of its deadline is refused: later it could not be answered in time. One command may always be sent
+ * alone, however large it is.
  */
 export class Outgoing {
   readonly #options: OutgoingOptions;
   #waiting: WaitingCommand[] = [];
   #waitingBytes = 0;
-  /** The commands handed to the socket since it was last known to be empty. */
-  #handedBytes = 0;
+  /** The commands that were sent since the socket was last known to be empty. */
+  #batchBytes = 0;
   #callers: Caller[] = [];
-  #window = maxWindow;
-  /** Where the socket is not known: when so many commands are answered, so many bytes have been taken. */
-  #mark: { readonly settled: number; readonly bytes: number } | undefined;
-  #isLooking = false;
-  /** Since when the socket is known to hold a batch. */
-  #heldSince: Milliseconds | undefined;
+  /** The network has not taken the batch. */
+  #isHeld = false;
   #drained = 0;
+  /** Bytes without an answer, as far as is known: when so many commands are answered, so many bytes are. */
+  #unanswered = 0;
+  #mark: { readonly settled: number; readonly bytes: number; readonly at: Milliseconds } | undefined;
+  #window = window.first;
+  #isLooking = false;
   #checks = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -64,29 +64,36 @@ export class Outgoing {
     this.#options = options;
   }
 
-  /** How many batches were taken that the network first did not take: a sign of life. */
+  /** How many batches the network has taken after it first did not: a sign of life. */
   get drained(): number {
     return this.#drained;
   }
 
   /** Whether a command of this size may be sent now. */
   hasRoom(size: number): boolean {
-    if (this.#heldSince !== undefined || this.#waiting.length > 0) return false;
+    if (this.#isHeld || this.#waiting.length > 0) return false;
+    if (this.#unanswered > 0 && (this.#unanswered + size > this.#window || this.#batchBytes + size > maxBatch)) return false;
     const { sent, settled } = this.#options.commands;
-    return (this.#handedBytes === 0 || this.#handedBytes + size <= this.#window) && sent - settled < maxUnanswered;
+    return sent - settled < maxUnanswered;
   }
 
   /** A command was sent. */
   handed(size: number, caller: Caller): void {
-    this.#handedBytes += size;
+    this.#batchBytes += size;
+    this.#unanswered += size;
     this.#callers.push(caller);
-    if (this.#handedBytes > smallBatch) this.look();
+    if (this.#batchBytes > smallBatch) this.look();
+  }
+
+  /** A command was answered. */
+  answered(): void {
+    if (this.#waiting.length > 0) this.look();
   }
 
   /** Sends the command when there is room; refuses it if that takes too long, or if too much waits already. */
   wait(size: number, caller: Caller, send: () => void, refuse: (error: ConnectionError) => void): void {
     const { maxPendingBytes = Number.POSITIVE_INFINITY } = this.#options;
-    if (this.#handedBytes + this.#waitingBytes + size > maxPendingBytes) {
+    if (this.#waitingBytes + size > maxPendingBytes) {
       refuse(new BackpressureError(`${maxPendingBytes} bytes wait already, the limit that \`maxPendingBytes\` sets`));
       return;
     }
@@ -97,9 +104,9 @@ export class Outgoing {
     this.look();
   }
 
-  /** Looks, after the writes of this turn, whether the network has taken what was handed to the socket. */
+  /** Looks, after the writes of this turn, what was taken and answered. */
   look(): void {
-    if (this.#isLooking || this.#heldSince !== undefined || (this.#handedBytes === 0 && this.#waiting.length === 0)) return;
+    if (this.#isLooking || this.#isHeld || (this.#unanswered === 0 && this.#waiting.length === 0)) return;
     this.#isLooking = true;
     setImmediate(this.#look);
   }
@@ -109,61 +116,54 @@ export class Outgoing {
     clearInterval(this.#timer);
     this.#timer = undefined;
     const waiting = this.#waiting;
-    this.#forget();
     this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#waitingBytes = this.#batchBytes = this.#unanswered = 0;
+    this.#callers = [];
     for (const { refuse } of waiting) refuse(error);
   }
 
   readonly #look = (): void => {
     this.#isLooking = false;
     const socket = this.#options.socket();
-    if (!socket) this.#takeAnswered();
-    else if (socket.writableLength > 0 && socket.writable) this.#hold(socket);
-    else {
-      this.#window = Math.min(maxWindow, this.#window * 2);
-      this.#taken();
-    }
+    if (socket?.writable && socket.writableLength > 0) this.#hold(socket);
+    else this.#taken();
   };
-
-  #takeAnswered(): void {
-    const { sent, settled } = this.#options.commands;
-    this.#window = unansweredWindow;
-    this.#callers = [];
-    if (this.#mark && settled >= this.#mark.settled) {
-      this.#handedBytes -= this.#mark.bytes;
-      this.#mark = undefined;
-    }
-    this.#mark ??= { settled: sent, bytes: this.#handedBytes };
-    this.#release();
-  }
 
   /** The network does not take all of the batch: Node tells when it has. */
   #hold(socket: Socket): void {
-    const since = performance.now();
-    this.#heldSince = since;
     const callers = this.#callers;
     const onOver = (): void => {
       if (this.#callers === callers) this.#options.onStuck(new BackpressureError('a call has ended whose bytes the network did not take'));
     };
+    this.#isHeld = true;
     for (const caller of callers) caller.onOver = onOver;
     socket.write('', () => {
       if (this.#callers !== callers) return;
       this.#drained++;
-      if (performance.now() - since > slowBatch) this.#window = Math.max(minWindow, this.#window / 2);
       this.#taken();
     });
   }
 
   #taken(): void {
-    this.#forget();
+    this.#isHeld = false;
+    this.#batchBytes = 0;
+    this.#callers = [];
+    this.#countAnswered();
     this.#release();
   }
 
-  #forget(): void {
-    this.#heldSince = undefined;
-    this.#handedBytes = 0;
-    this.#callers = [];
+  /** The window adapts to how soon what was sent is answered. */
+  #countAnswered(): void {
+    const { sent, settled } = this.#options.commands;
+    const now = performance.now();
+    if (this.#mark && settled >= this.#mark.settled) {
+      const time = now - this.#mark.at;
+      if (time > slow) this.#window = Math.max(window.min, this.#window / 2);
+      else if (time < slow / 2 && this.#waiting.length > 0) this.#window = Math.min(window.max, this.#window * 2);
+      this.#unanswered -= this.#mark.bytes;
+      this.#mark = undefined;
+    }
+    if (this.#unanswered > 0) this.#mark ??= { settled: sent, bytes: this.#unanswered, at: now };
   }
 
   #release(): void {
@@ -177,8 +177,8 @@ export class Outgoing {
     }
     // What a listener sent meanwhile waits behind the others.
     this.#waiting = i === 0 ? waiting : waiting.slice(i).concat(this.#waiting);
-    // If nothing is with the socket they wait for answers.
-    if (this.#waiting.length > 0 && this.#options.socket() && this.#handedBytes > 0) this.look();
+    // Without a new batch they wait for answers.
+    if (this.#waiting.length > 0 && this.#batchBytes > 0) this.look();
   }
 
   readonly #check = (): void => {

@@ -124,11 +124,13 @@ export class ClientSession implements Session {
 
   readonly #onReply = (reply: Reply): Reply => {
     this.#liveness.onSettled();
+    this.#outgoing.answered();
     return reply;
   };
 
   readonly #onFailure = (error: unknown): never => {
     this.#liveness.onSettled();
+    this.#outgoing.answered();
     if (!isReplyError(error)) throw this.#end ?? toSendError(error, this.client);
     const refused = toReplyError(error as Error);
     if (refused instanceof ReadOnlyError) this.#listener.onDemoted(this);

@@ -168,6 +168,7 @@ export class DirectSession implements Session {
       }
       const pending = this.#pending[this.#answered++];
       this.#liveness.onSettled();
+      this.#outgoing.answered();
       if (this.#answered === this.#pending.length) this.#clearPending();
       return pending;
     };
