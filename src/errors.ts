@@ -88,8 +88,8 @@ export class BreakerOpenError extends ConnectionError {
 }
 
 /**
- * The network does not take more: it took nothing of the command for half of `timeout`, or `maxPendingBytes` wait already. The command was
- * not sent.
+ * The network takes less than is written, or Redis answers too late: the command waited for half of `timeout`, or `maxPendingBytes` wait
+ * already. It was not sent.
  */
 export class BackpressureError extends ConnectionError {
   override readonly code: ErrorCode = 'ERR_BACKPRESSURE';
@@ -99,7 +99,7 @@ export class BackpressureError extends ConnectionError {
     reason: string,
     readonly waited = false,
   ) {
-    super(`the network takes no more: ${reason}`);
+    super(`Redis takes less than is written: ${reason}`);
   }
 }
 

@@ -133,7 +133,7 @@ export class Outgoing {
   #hold(socket: Socket): void {
     const callers = this.#callers;
     const onOver = (): void => {
-      if (this.#callers === callers) this.#options.onStuck(new BackpressureError('a call has ended whose bytes the network did not take'));
+      if (this.#callers === callers) this.#options.onStuck(new BackpressureError('a call has ended whose bytes the network has not taken'));
     };
     this.#isHeld = true;
     for (const caller of callers) caller.onOver = onOver;
@@ -187,7 +187,7 @@ export class Outgoing {
     const over = this.#waiting.filter(isOver);
     if (over.length > 0) this.#waiting = this.#waiting.filter((command) => !isOver(command));
     for (const { size } of over) this.#waitingBytes -= size;
-    for (const { refuse } of over) refuse(new BackpressureError('the network did not take the command in half of its time', true));
+    for (const { refuse } of over) refuse(new BackpressureError('the command waited for half of its time', true));
     this.look();
     if (this.#waiting.length > 0) return;
     clearInterval(this.#timer);
