@@ -155,7 +155,9 @@ for (const [kind, { options, tls, withdraws }] of Object.entries(kinds)) {
       await sleep(20);
       const refused = store.errors.filter(({ code }) => code === 'ERR_BACKPRESSURE');
       expect(refused.length).to.be.above(100);
-      expect(refused[0]?.message).to.equal('Redis takes less than is written: 1000000 bytes wait already, the limit that `maxPendingBytes` sets');
+      expect(refused[0]?.message).to.equal(
+        'Redis takes less than is written: 1000000 bytes wait already, the limit that `maxPendingBytes` sets',
+      );
       expect(store.breaker).to.equal('closed');
     });
 
