@@ -19,7 +19,7 @@ export interface OutgoingOptions {
 /** A command that waits until the network takes more. */
 interface WaitingCommand {
   readonly size: number;
-  readonly caller: Caller;
+  readonly caller: Caller | undefined;
   /** It is refused at this check. */
   readonly until: number;
   readonly send: () => void;
@@ -44,7 +44,7 @@ const maxUnanswered = 100_000;
  */
 export class Outgoing {
   readonly #options: OutgoingOptions;
-  #waiting: WaitingCommand[] = [];
+  readonly #waiting = new Set<WaitingCommand>();
   #waitingBytes = 0;
   /** The commands that were sent since the socket was last known to be empty. */
   #batchBytes = 0;
@@ -71,34 +71,38 @@ export class Outgoing {
 
   /** Whether a command of this size may be sent now. */
   hasRoom(size: number): boolean {
-    if (this.#isHeld || this.#waiting.length > 0) return false;
+    return this.#waiting.size === 0 && this.#fits(size);
+  }
+
+  #fits(size: number): boolean {
+    if (this.#isHeld) return false;
     if (this.#unanswered > 0 && (this.#unanswered + size > this.#window || this.#batchBytes + size > maxBatch)) return false;
     const { sent, settled } = this.#options.commands;
     return sent - settled < maxUnanswered;
   }
 
   /** A command was sent. */
-  handed(size: number, caller: Caller): void {
+  handed(size: number, caller: Caller | undefined): void {
     this.#batchBytes += size;
     this.#unanswered += size;
-    this.#callers.push(caller);
+    if (caller) this.#callers.push(caller);
     if (this.#batchBytes > smallBatch) this.look();
   }
 
   /** A command was answered. */
   answered(): void {
-    if (this.#waiting.length > 0) this.look();
+    if (this.#waiting.size > 0) this.look();
   }
 
   /** Sends the command when there is room; refuses it if that takes too long, or if too much waits already. */
-  wait(size: number, caller: Caller, send: () => void, refuse: (error: ConnectionError) => void): void {
+  wait(size: number, caller: Caller | undefined, send: () => void, refuse: (error: ConnectionError) => void): void {
     const { maxPendingBytes = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#waitingBytes + size > maxPendingBytes) {
       refuse(new BackpressureError(`${maxPendingBytes} bytes wait already, the limit that \`maxPendingBytes\` sets`));
       return;
     }
-    const until = this.#checks + Math.ceil(caller.timeout / 2 / tick);
-    this.#waiting.push({ size, caller, until, send, refuse });
+    const until = caller ? this.#checks + Math.ceil(caller.timeout / 2 / tick) : Number.POSITIVE_INFINITY;
+    this.#waiting.add({ size, caller, until, send, refuse });
     this.#waitingBytes += size;
     this.#timer ??= setInterval(this.#check, tick);
     this.look();
@@ -106,7 +110,7 @@ export class Outgoing {
 
   /** Looks, after the writes of this turn, what was taken and answered. */
   look(): void {
-    if (this.#isLooking || this.#isHeld || (this.#unanswered === 0 && this.#waiting.length === 0)) return;
+    if (this.#isLooking || this.#isHeld || (this.#unanswered === 0 && this.#waiting.size === 0)) return;
     this.#isLooking = true;
     setImmediate(this.#look);
   }
@@ -115,11 +119,11 @@ export class Outgoing {
   stop(error: ConnectionError): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    const waiting = this.#waiting;
-    this.#waiting = [];
     this.#waitingBytes = this.#batchBytes = this.#unanswered = 0;
     this.#callers = [];
-    for (const { refuse } of waiting) refuse(error);
+    const refused = [...this.#waiting];
+    this.#waiting.clear();
+    for (const { refuse } of refused) refuse(error);
   }
 
   readonly #look = (): void => {
@@ -159,7 +163,7 @@ export class Outgoing {
     if (this.#mark && settled >= this.#mark.settled) {
       const time = now - this.#mark.at;
       if (time > slow) this.#window = Math.max(window.min, this.#window / 2);
-      else if (time < slow / 2 && this.#waiting.length > 0) this.#window = Math.min(window.max, this.#window * 2);
+      else if (time < slow / 2 && this.#waiting.size > 0) this.#window = Math.min(window.max, this.#window * 2);
       this.#unanswered -= this.#mark.bytes;
       this.#mark = undefined;
     }
@@ -167,29 +171,30 @@ export class Outgoing {
   }
 
   #release(): void {
-    const waiting = this.#waiting;
-    let i = 0;
-    this.#waiting = [];
-    for (let next = waiting[0]; next && this.hasRoom(next.size); next = waiting[++i]) {
-      this.#waitingBytes -= next.size;
-      if (next.caller.waiting) next.send();
+    for (const next of this.#waiting) {
+      if (!this.#fits(next.size)) break;
+      this.#remove(next);
+      if (next.caller?.waiting ?? true) next.send();
       else next.refuse(new BackpressureError('its caller no longer waits'));
     }
-    // What a listener sent meanwhile waits behind the others.
-    this.#waiting = i === 0 ? waiting : waiting.slice(i).concat(this.#waiting);
     // Without a new batch they wait for answers.
-    if (this.#waiting.length > 0 && this.#batchBytes > 0) this.look();
+    if (this.#waiting.size > 0 && this.#batchBytes > 0) this.look();
+  }
+
+  #remove(command: WaitingCommand): void {
+    this.#waiting.delete(command);
+    this.#waitingBytes -= command.size;
   }
 
   readonly #check = (): void => {
     this.#checks++;
-    const isOver = ({ caller, until }: WaitingCommand): boolean => until < this.#checks || !caller.waiting;
-    const over = this.#waiting.filter(isOver);
-    if (over.length > 0) this.#waiting = this.#waiting.filter((command) => !isOver(command));
-    for (const { size } of over) this.#waitingBytes -= size;
-    for (const { refuse } of over) refuse(new BackpressureError('the command waited for half of its time', true));
+    for (const command of this.#waiting) {
+      if (command.until >= this.#checks && (command.caller?.waiting ?? true)) continue;
+      this.#remove(command);
+      command.refuse(new BackpressureError('the command waited for half of its time', true));
+    }
     this.look();
-    if (this.#waiting.length > 0) return;
+    if (this.#waiting.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   };

@@ -66,7 +66,6 @@ export class ClientSession implements Session {
   }
 
   send(args: readonly Argument[], caller?: Caller): Promise<Reply> {
-    if (!caller) return this.#send(args);
     const size = sizeOf(args);
     if (this.#outgoing.hasRoom(size)) return this.#send(args, caller, size);
     return new Promise((resolve, reject) => {
@@ -105,10 +104,10 @@ export class ClientSession implements Session {
     return connecting;
   }
 
-  #send(args: readonly Argument[], caller?: Caller, size = 0): Promise<Reply> {
+  #send(args: readonly Argument[], caller: Caller | undefined, size: number): Promise<Reply> {
     this.#liveness.onSent(caller?.timeout);
     const reply = this.#sender.sendCommand(args).then(this.#onReply, this.#onFailure);
-    if (caller) this.#outgoing.handed(size, caller);
+    this.#outgoing.handed(size, caller);
     return reply;
   }
 

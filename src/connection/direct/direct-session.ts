@@ -90,7 +90,7 @@ export class DirectSession implements Session {
       return;
     }
     const size = sizeOf(args);
-    if (!caller || this.#outgoing.hasRoom(size)) this.#write(args, pending, caller, size);
+    if (this.#outgoing.hasRoom(size)) this.#write(args, pending, caller, size);
     else {
       const write = (): void => this.#write(args, pending, caller, size);
       this.#outgoing.wait(size, caller, write, (error) => pending.reject(error));
@@ -102,7 +102,7 @@ export class DirectSession implements Session {
     this.#encode(args);
     this.#liveness.onSent(caller?.timeout);
     this.#pending.push(pending);
-    if (caller) this.#outgoing.handed(size, caller);
+    this.#outgoing.handed(size, caller);
   }
 
   /** Text is collected and written at the end of the tick. Bytes go to the corked socket uncopied, after the text so far. */

@@ -132,7 +132,7 @@ class ClusterNodes implements Nodes {
     const write = (): Promise<Reply> => {
       if (isOver(call)) throw new ConnectionError('its caller no longer waits for the answer');
       // ASKING applies to the next command on this connection. If it fails, so does the command.
-      if (asking) connection.send(['ASKING']).catch(() => {});
+      if (asking) connection.send(['ASKING'], {}, call.caller).catch(() => {});
       return connection.send(call.args, call.route, call.caller);
     };
     const sent = connection.status === 'ready' ? write() : connection.ready().then(write);
