@@ -173,7 +173,7 @@ export class Outgoing {
   #release(): void {
     for (const next of this.#waiting) {
       if (!this.#fits(next.size)) break;
-      this.#remove(next);
+      this.#take(next);
       if (next.caller?.waiting ?? true) next.send();
       else next.refuse(new BackpressureError('its caller no longer waits'));
     }
@@ -181,7 +181,7 @@ export class Outgoing {
     if (this.#waiting.size > 0 && this.#batchBytes > 0) this.look();
   }
 
-  #remove(command: WaitingCommand): void {
+  #take(command: WaitingCommand): void {
     this.#waiting.delete(command);
     this.#waitingBytes -= command.size;
   }
@@ -190,7 +190,7 @@ export class Outgoing {
     this.#checks++;
     for (const command of this.#waiting) {
       if (command.until >= this.#checks && (command.caller?.waiting ?? true)) continue;
-      this.#remove(command);
+      this.#take(command);
       command.refuse(new BackpressureError('the command waited for half of its time', true));
     }
     this.look();
