@@ -31,7 +31,7 @@ const floors = [
   ['commands'],
   ['connection'],
   ['codec', 'keys', 'time', 'telemetry'],
-  ['errors', 'ttl', 'checks', 'messages', 'unawaited'],
+  ['errors', 'error-codes', 'ttl', 'checks', 'messages', 'unawaited'],
 ];
 
 /** The folder of a file in `src/`, or the name of a file at its root. */

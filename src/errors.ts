@@ -1,37 +1,7 @@
+import type { ConnectionPhase, ErrorCode } from './error-codes.js';
 import { printable, shownCause, shownMessage } from './messages.js';
 
-/** The stable codes of the errors that redis-tier creates. Match on these, never on message text. */
-export type ErrorCode =
-  | 'ERR_OPTION'
-  | 'ERR_ARGUMENT'
-  | 'ERR_TIMEOUT'
-  | 'ERR_ABORTED'
-  | 'ERR_CONNECTION'
-  | 'ERR_AUTH'
-  | 'ERR_MAX_CLIENTS'
-  | 'ERR_BREAKER_OPEN'
-  | 'ERR_BACKPRESSURE'
-  | 'ERR_OVERLOADED'
-  | 'ERR_CLOSED'
-  | 'ERR_POOL_TIMEOUT'
-  | 'ERR_CODEC'
-  | 'ERR_TAMPERED'
-  | 'ERR_LIMIT'
-  | 'ERR_COMMAND'
-  | 'ERR_UNAVAILABLE'
-  | 'ERR_READONLY'
-  | 'ERR_OUT_OF_MEMORY'
-  | 'ERR_WRITE_REFUSED'
-  | 'ERR_PERMISSION'
-  | 'ERR_REDIRECT'
-  | 'ERR_TOO_LARGE'
-  | 'ERR_MISSING_KEY'
-  | 'ERR_UNSUPPORTED'
-  | 'ERR_FACTORY_TIMEOUT'
-  | 'ERR_REFRESH'
-  | 'ERR_LOCK_HELD'
-  | 'ERR_LOCK_LOST'
-  | 'ERR_LOCK_FENCE';
+export type { ConnectionPhase, ErrorCode };
 
 /** `cause`: the error that caused this one. */
 type Details = { readonly cause?: unknown };
@@ -53,18 +23,35 @@ export class CacheError extends Error {
 
 /** The operation did not settle within `timeout` milliseconds. A late answer of Redis is ignored. */
 export class TimeoutError extends CacheError {
+  /** How far the connection was, if the operation waited for one. */
+  declare readonly phase?: ConnectionPhase;
+
   constructor(
     readonly timeout: number,
     what = 'no answer from Redis',
+    { hint, phase }: { readonly hint?: string | undefined; readonly phase?: ConnectionPhase | undefined } = {},
   ) {
-    super('ERR_TIMEOUT', `${what} within ${timeout} ms`);
+    super('ERR_TIMEOUT', `${what} within ${timeout} ms${hint === undefined ? '' : `. ${hint}`}`);
+    if (phase !== undefined) this.phase = phase;
   }
 }
 
+/** `where`: of which connection it tells. */
+type ConnectionDetails = Details & {
+  readonly where?: { readonly address?: string | undefined; readonly phase?: ConnectionPhase | undefined } | undefined;
+};
+
 /** No connection to Redis is usable: refused, lost, not authenticated. ERR_UNSUPPORTED if Redis refuses a command that begins a session. */
 export class ConnectionError extends CacheError {
-  constructor(message: string, details?: Details, code: ErrorCode = 'ERR_CONNECTION') {
+  /** How far the connection was, if that is known. */
+  declare readonly phase?: ConnectionPhase;
+  /** `host:port` or the path of a socket, if one server is meant. Left out if it is not a plain one, which may hold a secret. */
+  declare readonly address?: string;
+
+  constructor(message: string, { where, ...details }: ConnectionDetails = {}, code: ErrorCode = 'ERR_CONNECTION') {
     super(code, message, shownCause(details));
+    if (where?.phase !== undefined) this.phase = where.phase;
+    if (where?.address !== undefined) this.address = where.address;
   }
 }
 

@@ -43,6 +43,15 @@ export function named(name: string, where = ''): string {
   return /^[\w$.-]{1,40}$/.test(name) ? `\`${where}${name}\`` : `\`${where}(a name of ${name.length} characters)\``;
 }
 
+/** An address as a message names it. Only what can be nothing but a host and a port, or a path, is shown: a password may stand anywhere. */
+export function shownAddress(socket: { readonly host?: unknown; readonly port?: unknown; readonly path?: unknown }): string | undefined {
+  const { host = 'localhost', port = 6379, path } = socket;
+  if (path !== undefined) return typeof path === 'string' && /^\/[\w./-]{1,107}$/.test(path) && !path.startsWith('//') ? path : undefined;
+  if (!/^\d{1,5}$/.test(`${port}`)) return undefined;
+  if (/^[a-z0-9._-]{1,74}$/i.test(`${host}`)) return `${host}:${port}`;
+  return /^[0-9a-f:.]{2,45}$/i.test(`${host}`) ? `[${host}]:${port}` : undefined;
+}
+
 /** ``expected `pool.max` to be an integer ≥ 1, got `0` `` */
 export function expected(name: string, what: string, got: unknown): string {
   return `expected \`${name}\` to be ${what}, got \`${shown(got, what.startsWith("'"))}\``;

@@ -21,8 +21,8 @@ export function certificates(): Promise<Certificates> {
   return made;
 }
 
-/** The same, of an authority that no client trusts. */
-export async function otherCertificates(): Promise<Certificates> {
+/** The same, of an authority that no client trusts. `notAfterDate`: when the certificates that it signs expire. */
+export async function otherCertificates(notAfterDate?: Date): Promise<Certificates> {
   const name = (value: string) => [{ name: 'commonName', value }];
   const authority = await generate(name('redis-tier spec CA'), {
     algorithm: 'sha256',
@@ -40,6 +40,7 @@ export async function otherCertificates(): Promise<Certificates> {
     const { cert, private: key } = await generate(name(commonName), {
       algorithm: 'sha256',
       ca,
+      ...(notAfterDate && { notBeforeDate: new Date(notAfterDate.getTime() - 86_400_000), notAfterDate }),
       extensions: [
         { name: 'basicConstraints', cA: false },
         { name: 'subjectAltName', altNames: altNames as never },

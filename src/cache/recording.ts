@@ -1,6 +1,7 @@
 import type { ReadEntry, Stored } from '../codec/entry.js';
 import { type Commands, type OrderedCommands, wrapEach } from '../commands/commands.js';
 import type { DeleteQueue, OnQueued } from '../commands/delete-queue.js';
+import { explained } from '../connection/place.js';
 import { type CacheError, ConnectionError } from '../errors.js';
 import { type KeyNames, keyName } from '../keys/keyspace.js';
 import { type BreakerState, isTraced, type Source, trace } from '../telemetry/events.js';
@@ -82,7 +83,7 @@ export function recordedCommands(commands: OrderedCommands, names: KeyNames, { c
 
 /** Emits the events of connections and of outages, and counts how often the circuit breaker opens from being closed. */
 export function connectionListeners({ counters, events }: Recorders, source: Source) {
-  const outages = new Outages(events, counters, source);
+  const outages = new Outages(events, counters, source, explained);
   let before: BreakerState = 'closed';
   return {
     onError(error: CacheError): void {

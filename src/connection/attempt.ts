@@ -1,4 +1,5 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
+import type { ConnectionPhase } from '../errors.js';
 import { clearTimeout, eventLoopUtilization, setTimeout } from '../time/clock.js';
 import { after } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
@@ -13,7 +14,10 @@ export interface AttemptTimes {
 
 type Step = keyof AttemptTimes;
 
-type OnTimeout = (session: Session, error: Error) => void;
+type OnTimeout = (attempt: Attempt, error: Error) => void;
+
+/** The error of a server that says nothing. */
+export const timedOut = (message: string): Error => Object.assign(new Error(message), { code: 'ETIMEDOUT' });
 
 /** One attempt to connect. Time in which the process was busy does not count: what has arrived is read first. */
 export class Attempt {
@@ -36,11 +40,16 @@ export class Attempt {
     this.#begun[step] = eventLoopUtilization();
     const time = this.#times[step];
     if (time <= 0) return;
-    const error = new Error(`no ${step} within ${time} ms`);
+    const error = timedOut(`no ${step} within ${time} ms`);
     this.#cancel = after(time, () => {
       this.#cancel = after(maxAge, () => this.session.end(error));
-      this.#onTimeout(this.session, error);
+      this.#onTimeout(this, error);
     });
+  }
+
+  /** How far it is. Before its socket opens, the application may be asked for credentials, which are part of the handshake. */
+  get phase(): ConnectionPhase {
+    return this.#begun.connection && !this.#begun.handshake ? 'connecting' : 'handshake';
   }
 
   /** It is over, however it ended. */
@@ -76,8 +85,8 @@ export class Attempts {
     return this.#underWay.size;
   }
 
-  get newest(): Session | undefined {
-    return [...this.#underWay.keys()].at(-1);
+  get newest(): Attempt | undefined {
+    return [...this.#underWay.values()].at(-1);
   }
 
   add(session: Session): Attempt {

@@ -2,6 +2,8 @@ import { AbortedError, TimeoutError } from '../errors.js';
 import { Deadline, type Expiring } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Argument, Caller, Connection, Receiver, Reply, Route, Status } from './connection.js';
+import { hintOf } from './hints.js';
+import { redisAt, type Whereabouts } from './place.js';
 
 export interface Bounds {
   /** The deadline in milliseconds. */
@@ -33,6 +35,8 @@ export class Call implements Receiver, Expiring {
   #rejectReply: ((error: unknown) => void) | undefined;
   #hasReply = false;
   #rejectCall: ((error: unknown) => void) | undefined;
+  /** The connection that it waited for at first. */
+  connection: Connection | undefined;
 
   constructor(recorder: CallRecorder, bounds: Bounds, begunAt: number, isTrial: boolean) {
     this.#recorder = recorder;
@@ -102,11 +106,17 @@ export class Call implements Receiver, Expiring {
   }
 
   expire(): void {
-    const error = new TimeoutError(this.timeout);
+    const where = this.connection?.status === 'connecting' ? this.connection.whereabouts : undefined;
+    const error = where ? connectTimeout(this.timeout, where) : new TimeoutError(this.timeout);
     this.#recorder.expired(this, error);
     this.#rejectCall?.(error);
     this.onOver?.();
   }
+}
+
+function connectTimeout(time: Milliseconds, where: Whereabouts): TimeoutError {
+  const hint = hintOf({ ...where, code: 'ETIMEDOUT' });
+  return new TimeoutError(time, `no connection to ${redisAt(where)}`, { hint, phase: where.phase });
 }
 
 /** A connection for one call. Once the call has ended, it sends nothing more: a write reported as failed is not sent later. */
@@ -145,7 +155,12 @@ export class BorrowedConnection implements Connection, Caller {
     return this.#connection.primaries?.bind(this.#connection);
   }
 
+  get whereabouts(): Connection['whereabouts'] {
+    return this.#connection.whereabouts;
+  }
+
   ready(): Promise<void> {
+    this.#call.connection = this.#connection;
     return this.#connection.ready();
   }
 
@@ -155,7 +170,7 @@ export class BorrowedConnection implements Connection, Caller {
     const { status } = this.#connection;
     if (status === 'ready') return this.#call.sendFirst(this.#connection, args) ?? this.#connection.send(args, route, this);
     if (status !== 'idle' && status !== 'connecting') return this.#connection.send(args, route, this);
-    return this.#connection.ready().then(() => {
+    return this.ready().then(() => {
       if (!this.waiting) throw this.#call.overError;
       return this.#connection.send(args, route, this);
     });

@@ -1,4 +1,5 @@
 import type { ConnectionError } from '../errors.js';
+import type { Whereabouts } from './place.js';
 
 /** One argument of a Redis command. */
 export type Argument = string | Buffer;
@@ -71,6 +72,8 @@ export interface Connection {
   readonly status: Status;
   /** The node-redis client behind it, if there is one. */
   readonly client?: unknown;
+  /** Where it goes and how far it is, while it connects. Missing if it goes to several servers. */
+  readonly whereabouts?: Whereabouts | undefined;
   /** Resolves once connected, at once if it is already. Rejects with a ConnectionError if it is known to be down. */
   ready(): Promise<void>;
   /** Sends one command. Commands sent in one tick leave in one write and are answered in order. */

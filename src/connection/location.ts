@@ -44,7 +44,10 @@ export function parseUrl(name: string, url: string): ClientOptions {
   } catch {
     // The error of node-redis quotes the URL.
   }
-  throw name === 'location' ? unclear(url) : new OptionError(`expected \`${name}\` to be a redis:// or rediss:// URL`);
+  const hint = 'characters such as `/`, `:`, `@` and `%` of a password are percent-encoded, as encodeURIComponent(password) does';
+  throw name === 'location'
+    ? unclear(url, hint)
+    : new OptionError(`expected \`${name}\` to be a redis:// or rediss:// URL: in one, ${hint}`);
 }
 
 /** An error of the connection quotes the path, so it must not be a misspelt URL: `//:password@host`, `/0?password=…`. */
@@ -60,10 +63,11 @@ function hostAndPortOf(location: string): { host: string; port: number } {
   return { host: (match[1] ?? match[2]) as string, port };
 }
 
-function unclear(location: unknown): OptionError {
+function unclear(location: unknown, hint?: string): OptionError {
   // Only what can be nothing but a host and a port is shown: a password may stand anywhere, in any form.
   const isHost = typeof location === 'string' && location.length <= 80 && /^[a-z0-9.-]+:\d+$/i.test(location);
-  return new OptionError(`expected \`location\` to be ${forms}, got \`${isHost ? location : shown(location)}\``);
+  const got = isHost ? location : shown(location);
+  return new OptionError(`expected \`location\` to be ${forms}${hint === undefined ? '' : ` (${hint})`}, got \`${got}\``);
 }
 
 const connectionStringNames = ['password', 'user', 'ssl', 'defaultdatabase', 'abortconnect'];

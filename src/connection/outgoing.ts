@@ -23,7 +23,7 @@ interface WaitingCommand {
   /** It is refused at this check. */
   readonly until: number;
   readonly send: () => void;
-  readonly refuse: (error: ConnectionError) => void;
+  readonly refuse: (error: Error) => void;
 }
 
 /** At most this many bytes are written in one turn of the event loop: what is with the socket cannot be withdrawn. */
@@ -95,7 +95,7 @@ export class Outgoing {
   }
 
   /** Sends the command when there is room; refuses it if that takes too long, or if too much waits already. */
-  wait(size: number, caller: Caller | undefined, send: () => void, refuse: (error: ConnectionError) => void): void {
+  wait(size: number, caller: Caller | undefined, send: () => void, refuse: (error: Error) => void): void {
     const { maxPendingBytes = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#waitingBytes + size > maxPendingBytes) {
       refuse(new BackpressureError(`${maxPendingBytes} bytes wait already, the limit that \`maxPendingBytes\` sets`));
@@ -116,7 +116,7 @@ export class Outgoing {
   }
 
   /** The connection is gone. */
-  stop(error: ConnectionError): void {
+  stop(error: Error): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#waitingBytes = this.#batchBytes = this.#unanswered = 0;

@@ -1,12 +1,14 @@
-import { ClosedError, type ConnectionError } from '../errors.js';
+import { ClosedError, type ConnectionError, type ConnectionPhase } from '../errors.js';
 import { performance } from '../time/clock.js';
 import { type Deferred, deferred } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import { type Attempt, Attempts } from './attempt.js';
+import { type Attempt, Attempts, timedOut } from './attempt.js';
 import { retryIn } from './backoff.js';
 import type { SocketOptions } from './client/client-options.js';
 import type { Argument, Caller, Connection, OnError, Receiver, Reply, Route, Status, Tracking, TrackingListener } from './connection.js';
 import { maxGap, Pacing, replacementInterval, steadyTime } from './pacing.js';
+import { type Place, placeOf, type Whereabouts } from './place.js';
+import { ReplacedSessions } from './replaced.js';
 import { toConnectionError } from './reply-errors.js';
 import type { Session, SessionListener } from './session.js';
 import type { ExternalClient } from './target.js';
@@ -31,6 +33,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
   readonly track: Connection['track'];
   readonly #open: (listener: SessionListener) => Session;
   readonly #options: ReconnectingOptions;
+  readonly #place: Place;
   /** The application says when attempts end, or when the next begins. */
   readonly #hasOwnPacing: boolean;
   readonly #pacing: Pacing;
@@ -40,12 +43,11 @@ export class ReconnectingConnection implements Connection, SessionListener {
   #readyAt = 0;
   #prepared: Session | undefined;
   readonly #attempts: Attempts;
-  /** Replaced, and still answering commands in flight. */
-  readonly #retiring = new Set<Session>();
+  readonly #replaced: ReplacedSessions;
   #retries = 0;
   #lateAttempts = 0;
   #connecting: Deferred | undefined;
-  #lastError: unknown;
+  #lastFailure: { readonly cause: unknown; readonly phase?: ConnectionPhase } | undefined;
   #demotedAt = Number.NEGATIVE_INFINITY;
   #tracking: ClientTracking | undefined;
 
@@ -53,6 +55,8 @@ export class ReconnectingConnection implements Connection, SessionListener {
     const { socket, livenessTimeout, handshakeTimeout, kind } = options;
     this.#open = open;
     this.#options = options;
+    this.#place = placeOf(options);
+    this.#replaced = new ReplacedSessions(this.#place);
     const connection = socket.connectTimeout ?? livenessTimeout;
     this.#attempts = new Attempts({ connection, handshake: handshakeTimeout }, this.#onTimeout);
     this.#hasOwnPacing = socket.connectTimeout !== undefined || socket.reconnectStrategy !== undefined;
@@ -66,10 +70,14 @@ export class ReconnectingConnection implements Connection, SessionListener {
     return this.#status;
   }
 
+  get whereabouts(): Whereabouts {
+    return { ...this.#place, phase: this.#attempts.newest?.phase };
+  }
+
   /** The client in use, or else the one that will be. */
   get client(): unknown {
     if (!this.#session && this.#attempts.size === 0 && this.#status !== 'closed') this.#prepared ??= this.#open(this);
-    return (this.#session ?? this.#attempts.newest ?? this.#prepared)?.client;
+    return (this.#session ?? this.#attempts.newest?.session ?? this.#prepared)?.client;
   }
 
   ready(): Promise<void> {
@@ -95,7 +103,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#stop('closed');
     this.#connecting?.reject(this.#down());
     this.#prepared?.end(this.#down());
-    for (const session of this.#retiring) session.end(this.#down());
+    this.#replaced.end(this.#down());
     await this.#session?.close(wasReady ? grace : 0, this.#down());
   }
 
@@ -107,7 +115,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
     if (session !== this.#session || this.#status === 'closed') return;
     this.#session = undefined;
     this.#tracking?.detach();
-    this.#isDown(error);
+    this.#isDown(error, 'use');
     this.#retry(error, performance.now() - this.#readyAt > steadyTime);
   }
 
@@ -115,18 +123,18 @@ export class ReconnectingConnection implements Connection, SessionListener {
     if (session !== this.#session || this.#status === 'closed') return;
     this.#session = undefined;
     this.#tracking?.detach();
-    this.#lastError = new Error('the application closed the client');
+    this.#lastFailure = { cause: new Error('the application closed the client') };
     this.#stop('idle');
   }
 
   onError(session: Session, error: unknown): void {
-    if (session === this.#session && this.#status !== 'closed') this.#options.onError(toConnectionError(error));
+    if (session === this.#session && this.#status !== 'closed') this.#options.onError(toConnectionError(error, this.#place));
   }
 
   onSilent(session: Session): void {
     if (session !== this.#session || this.#status !== 'ready') return;
     this.#tracking?.detach();
-    this.#isDown(new Error(`no sign of life for ${this.#options.livenessTimeout} ms`));
+    this.#isDown(timedOut(`no sign of life for ${this.#options.livenessTimeout} ms`), 'use');
     this.#next(this.#pacing.untilRival());
   }
 
@@ -173,11 +181,11 @@ export class ReconnectingConnection implements Connection, SessionListener {
     if (this.#status !== 'ready' && !this.#hasOwnPacing) this.#next(this.#pacing.untilNext(this.#lateAttempts));
   }
 
-  readonly #onTimeout = (session: Session, error: Error): void => {
+  readonly #onTimeout = ({ session, phase }: Attempt, error: Error): void => {
     if (this.#status === 'ready' || this.#hasOwnPacing) session.end(error);
     else {
       this.#lateAttempts++;
-      this.#isDown(error);
+      this.#isDown(error, phase);
     }
   };
 
@@ -193,30 +201,21 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#session = session;
     this.#retries = this.#lateAttempts = 0;
     this.#readyAt = performance.now();
-    if (old && old !== session) this.#retire(old, wasReady ? this.#options.livenessTimeout : 0);
-    this.#lastError = undefined;
+    if (old && old !== session) this.#replaced.add(old, wasReady ? this.#options.livenessTimeout : 0, this.#lastFailure && this.#down());
+    this.#lastFailure = undefined;
     this.#tracking?.detach();
     if (session.client) this.#tracking?.attach(session.client as ExternalClient);
     this.#connecting?.resolve();
   }
 
-  #retire(session: Session, grace: Milliseconds): void {
-    this.#retiring.add(session);
-    const error = toConnectionError(this.#lastError ?? new Error('the connection was replaced'));
-    session.close(grace, error).then(
-      () => this.#retiring.delete(session),
-      () => this.#retiring.delete(session),
-    );
-  }
-
   #failed(attempt: Attempt, error: unknown): void {
     if (!this.#attempts.ended(attempt) || this.#status === 'ready') return;
-    this.#isDown(error);
+    this.#isDown(error, attempt.phase);
     this.#retry(error);
   }
 
-  #isDown(error: unknown): void {
-    this.#lastError = error;
+  #isDown(cause: unknown, phase: ConnectionPhase): void {
+    this.#lastFailure = { cause, phase };
     this.#status = 'reconnecting';
     this.#connecting?.reject(this.#down());
     this.#options.onError(this.#down());
@@ -245,6 +244,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
   }
 
   #down(): ConnectionError | ClosedError {
-    return this.#status === 'closed' ? new ClosedError() : toConnectionError(this.#lastError);
+    const { cause, phase } = this.#lastFailure ?? {};
+    return this.#status === 'closed' ? new ClosedError() : toConnectionError(cause, this.#place, phase);
   }
 }

@@ -3,6 +3,7 @@ import {
   type CacheError,
   CommandError,
   ConnectionError,
+  type ConnectionPhase,
   OutOfMemoryError,
   OverloadedError,
   PermissionError,
@@ -13,9 +14,11 @@ import {
   UnavailableError,
   WriteRefusedError,
 } from '../errors.js';
+import { sessionCommands } from './hints.js';
+import { codeOf, described, type Place, phaseOf, redisAt, type Whereabouts } from './place.js';
 import type { ExternalClient } from './target.js';
 
-type ReplyErrorClass = new (message: string, details: { cause: unknown }) => CacheError;
+type ReplyErrorClass = new (message: string, details: { cause: unknown; where?: Whereabouts | undefined }) => CacheError;
 
 /** Error classes by the first word of an error reply. */
 const byWord: Readonly<Record<string, ReplyErrorClass>> = {
@@ -36,19 +39,23 @@ const byWord: Readonly<Record<string, ReplyErrorClass>> = {
   WRONGPASS: AuthenticationError,
 };
 
-/** Error classes of replies that have no word of their own. */
-const byText: readonly (readonly [RegExp, ReplyErrorClass])[] = [
-  [/^ERR max number of clients reached/, TooManyClientsError],
+/** Error classes of replies that have no word of their own, and the codes of their hints. */
+const byText: readonly (readonly [RegExp, ReplyErrorClass, string?])[] = [
+  [/^ERR max number of clients reached/, TooManyClientsError, 'ERR_MAX_CLIENTS'],
   [/^ERR Protocol error: invalid bulk length|^ERR string exceeds maximum allowed size/, TooLargeError],
-  [/^ERR (invalid password|AUTH |Client sent AUTH)/, AuthenticationError],
+  [/^ERR (invalid password|AUTH |Client sent AUTH)/, AuthenticationError, 'ERR_AUTH'],
 ];
 
-/** Converts an error reply of Redis into one of our errors, with the reply as its cause. */
-export function toReplyError(error: Error): CacheError {
+/** Converts an error reply of Redis into one of our errors, with the reply as its cause. `where`: of the connection that it came over. */
+export function toReplyError(error: Error, where?: Whereabouts): CacheError {
   const { message } = error;
   const word = /^[A-Z]+/.exec(message)?.[0] ?? '';
-  const Known = byWord[word] ?? byText.find(([text]) => text.test(message))?.[1] ?? CommandError;
-  return new Known(`Redis answered: ${message}`, { cause: error });
+  const [, byItsText, code = word] = word in byWord ? [] : (byText.find(([text]) => text.test(message)) ?? []);
+  const Known = byWord[word] ?? byItsText ?? CommandError;
+  // Other errors are of the command, whatever the connection.
+  const isOfConnection = Known.prototype instanceof ConnectionError;
+  const text = `${isOfConnection ? redisAt(where) : 'Redis'} answered: ${message}`;
+  return new Known(described(text, code, where), isOfConnection ? { cause: error, where } : { cause: error });
 }
 
 /** Replies that refuse a command as such, with the name of the command if they quote it. */
@@ -80,23 +87,24 @@ function refusedName(error: unknown): string | undefined {
   return reply.startsWith('NOPROTO') ? 'HELLO' : undefined;
 }
 
-/** The commands that begin a session, and how to do without each. */
-const sessionCommands = {
-  HELLO: 'set `RESP: 2`',
-  SELECT: 'leave out `database`, and keep stores apart by `prefix`',
-  CLIENT: 'leave out `name`',
-} as const;
+const nowhere: Place = { address: undefined, isTls: false };
 
-/** Converts the reason why there is no connection, such as a socket error or a refused handshake, into a ConnectionError. */
-export function toConnectionError(cause: unknown): ConnectionError {
+/**
+ * Converts the reason why there is no connection, such as a socket error or a refused handshake, into a ConnectionError that says where it
+ * was to go, how far it was, and what to do. `step`: how far it was at least.
+ */
+export function toConnectionError(cause: unknown, place = nowhere, step?: ConnectionPhase): ConnectionError {
   if (cause instanceof ConnectionError) return cause;
-  const error = isReplyError(cause) ? toReplyError(cause as Error) : cause;
+  const where: Whereabouts = { ...place, phase: phaseOf(cause, { ...place, phase: step }) };
+  const error = isReplyError(cause) ? toReplyError(cause as Error, where) : cause;
   if (error instanceof ConnectionError) return error;
   const refused = refusedName(error);
   const advice = sessionCommands[refused as keyof typeof sessionCommands];
-  if (advice) return new ConnectionError(`Redis refuses ${refused}: ${advice}`, { cause }, 'ERR_UNSUPPORTED');
-  const reason = cause instanceof Error && cause.message !== '' ? cause.message : ((cause as { code?: string })?.code ?? 'connection lost');
-  return new ConnectionError(`not connected to Redis: ${reason}`, { cause });
+  if (advice) return new ConnectionError(`${redisAt(where)} refuses ${refused}: ${advice}`, { cause, where }, 'ERR_UNSUPPORTED');
+  // A refused command of the handshake: its reply says why.
+  const reply = error instanceof CommandError && error.cause instanceof Error ? error.cause : cause;
+  const reason = reply instanceof Error && reply.message !== '' ? reply.message : codeOf(cause) || 'connection lost';
+  return new ConnectionError(described(`not connected to ${redisAt(where)}: ${reason}`, codeOf(cause), where), { cause, where });
 }
 
 const isQueueFull = (error: unknown): boolean => (error as Error | undefined)?.message === 'The queue is full';
@@ -107,12 +115,12 @@ export function isUnsent(error: unknown): boolean {
 }
 
 /** Converts the reason why a command was not sent. `client`: the client of node-redis that says so. */
-export function toSendError(cause: unknown, { options }: Pick<ExternalClient, 'options'>): CacheError {
+export function toSendError(cause: unknown, { options }: Pick<ExternalClient, 'options'>, place?: Place): CacheError {
   const max = options?.commandsQueueMaxLength;
   if (max !== undefined && isQueueFull(cause)) {
     return new OverloadedError(max, 'commandsQueueMaxLength');
   }
-  return toConnectionError(cause);
+  return toConnectionError(cause, place, 'use');
 }
 
 /** Whether node-redis made the error from an error reply. By class name: an external client may come from another copy of node-redis. */

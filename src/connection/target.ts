@@ -19,7 +19,11 @@ export interface ExternalClient
   extends Pick<EventEmitter, 'on' | 'off' | 'eventNames' | 'listenerCount' | 'getMaxListeners' | 'setMaxListeners'> {
   readonly isOpen: boolean;
   readonly options?:
-    | { readonly emitInvalidate?: boolean | undefined; readonly commandsQueueMaxLength?: number | undefined; readonly keyPrefix?: unknown }
+    | (Pick<ClientOptions, 'socket'> & {
+        readonly emitInvalidate?: boolean | undefined;
+        readonly commandsQueueMaxLength?: number | undefined;
+        readonly keyPrefix?: unknown;
+      })
     | undefined;
   /** Its option `keyPrefix`, where it does not show its options. */
   readonly _keyPrefix?: unknown;

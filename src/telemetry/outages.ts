@@ -1,5 +1,5 @@
 import { debuglog } from 'node:util';
-import { printable, warn } from '../messages.js';
+import { printable, shownAddress, warn } from '../messages.js';
 import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
 import type { BreakerState, Events, Source } from './events.js';
@@ -28,13 +28,16 @@ export class Outages {
   readonly #events: Events;
   readonly #counters: Counters;
   readonly #source: Source;
+  readonly #explained: (cause: unknown) => string;
   #current: Current | undefined;
   #warnedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(events: Events, counters: Counters, source: Source) {
+  /** `explained`: why Redis does not serve and what to do, from the failure. */
+  constructor(events: Events, counters: Counters, source: Source, explained: (cause: unknown) => string) {
     this.#events = events;
     this.#counters = counters;
     this.#source = source;
+    this.#explained = explained;
   }
 
   /** The breaker has changed. `cause`: the failure that opened it. */
@@ -46,8 +49,8 @@ export class Outages {
 
   get #place(): string {
     const { address, port } = this.#source;
-    if (address === undefined) return 'Redis';
-    return port === undefined ? `Redis at ${address}` : `Redis at ${address}:${port}`;
+    const shown = address === undefined ? undefined : shownAddress(port === undefined ? { path: address } : { host: address, port });
+    return shown === undefined ? 'Redis' : `Redis at ${shown}`;
   }
 
   #begin(cause: unknown): void {
@@ -59,9 +62,8 @@ export class Outages {
     this.#events.emit('outage', { phase: 'begin', cause, duration: 0, failures: 0 });
     if (!isWarned) return;
     this.#warnedAt = at;
-    const { message = 'no answer', code = '' } = (cause ?? {}) as { message?: string; code?: string };
     warn(
-      `${this.#place} does not serve: ${message} (${code}). Reads that need it are misses and nothing is stored until it is back. ` +
+      `${this.#place} does not serve: ${this.#explained(cause)}. Reads that need it are misses and nothing is stored until it is back. ` +
         'Listen to the events `error` or `outage` to be told instead of this warning',
       'REDIS_TIER_OUTAGE',
     );

@@ -7,6 +7,7 @@ import type { Milliseconds } from '../../ttl.js';
 import type { Argument, Caller, Reply } from '../connection.js';
 import { LivenessMonitor } from '../liveness.js';
 import { Outgoing, sizeOf } from '../outgoing.js';
+import type { Place } from '../place.js';
 import { isReplyError, isUnsent, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
 import type { Session, SessionBounds, SessionListener } from '../session.js';
 import type { ExternalClient } from '../target.js';
@@ -18,12 +19,14 @@ export interface ClientSessionOptions extends SessionBounds {
   readonly make: (signal: AbortSignal) => ExternalClient;
   /** node-redis's own timeout of commands; 0 for none. */
   readonly commandTimeout: Milliseconds;
+  readonly place: Place;
 }
 
 /** A session over a node-redis client. */
 export class ClientSession implements Session {
   readonly client: ExternalClient;
   readonly #listener: SessionListener;
+  readonly #place: Place;
   readonly #liveness: LivenessMonitor;
   readonly #outgoing: Outgoing;
   readonly #sender: { sendCommand(args: readonly Argument[]): Promise<Reply> };
@@ -34,9 +37,10 @@ export class ClientSession implements Session {
   #end: Error | undefined;
   readonly #ending = new AbortController();
 
-  constructor({ make, commandTimeout, livenessTimeout, maxPendingBytes }: ClientSessionOptions, listener: SessionListener) {
+  constructor({ make, commandTimeout, livenessTimeout, maxPendingBytes, place }: ClientSessionOptions, listener: SessionListener) {
     this.client = make(this.#ending.signal);
     this.#listener = listener;
+    this.#place = place;
     this.#liveness = new LivenessMonitor(livenessTimeout, {
       onSilent: () => listener.onSilent(this),
       onAlive: () => listener.onAlive(this),
@@ -58,7 +62,7 @@ export class ClientSession implements Session {
     try {
       await this.#connect();
     } catch (error) {
-      this.end(toConnectionError(error));
+      this.end(toConnectionError(error, this.#place, 'handshake'));
       throw error;
     }
     if (this.#end) throw this.#end;
@@ -86,7 +90,7 @@ export class ClientSession implements Session {
     this.#end = error;
     if (this.#liveness.settled < this.#liveness.sent) resetSocket(this.#socket);
     this.#liveness.stop();
-    this.#outgoing.stop(toConnectionError(error));
+    this.#outgoing.stop(error);
     this.client.destroy();
     // node-redis does not reach a socket that is still connecting.
     this.#ending.abort();
@@ -117,7 +121,7 @@ export class ClientSession implements Session {
   }
 
   #lost(error: unknown): void {
-    this.end(toConnectionError(error));
+    this.end(toConnectionError(error, this.#place, 'use'));
     this.#listener.onLost(this, error);
   }
 
@@ -130,8 +134,8 @@ export class ClientSession implements Session {
   readonly #onFailure = (error: unknown): never => {
     this.#liveness.onSettled();
     this.#outgoing.answered();
-    if (!isReplyError(error)) throw this.#end ?? toSendError(error, this.client);
-    const refused = toReplyError(error as Error);
+    if (!isReplyError(error)) throw this.#end ?? toSendError(error, this.client, this.#place);
+    const refused = toReplyError(error as Error, { ...this.#place, phase: 'use' });
     if (refused instanceof ReadOnlyError) this.#listener.onDemoted(this);
     throw refused;
   };

@@ -1,6 +1,7 @@
 import { RESP_TYPES } from '@redis/client';
-import { ClosedError, ConnectionError } from '../../errors.js';
+import { ClosedError, ConnectionError, type ConnectionPhase } from '../../errors.js';
 import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
+import { type Place, placeOf } from '../place.js';
 import { isReplyError, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
 import type { ExternalClient } from '../target.js';
 import { ClientTracking } from '../tracking/tracking.js';
@@ -19,18 +20,23 @@ export class ExternalClientConnection implements Connection {
   #connecting: Promise<void> | undefined;
   #settleConnecting: { resolve(): void; reject(error: Error): void } | undefined;
   #lastError: unknown;
+  #lastPhase: ConnectionPhase | undefined;
   /** The application has closed its client. */
   #isLeft = false;
   /** It has lost a reply: until it reconnects, its replies may be those of other commands. */
   #isDesynced = false;
   #tracking: ClientTracking | undefined;
+  readonly #place: Place;
+  /** How far it is, by the events of the client. */
+  #phase: ConnectionPhase = 'connecting';
 
   constructor(client: ExternalClient, onError: OnError) {
     this.client = client;
     this.#onError = onError;
+    this.#place = placeOf(client.options);
     this.#sender = client.withCommandOptions({ timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
     addListeners(client, this.#listeners);
-    if (client.isReady) this.#status = 'ready';
+    if (client.isReady) this.#onReady();
   }
 
   get status(): Status {
@@ -45,7 +51,7 @@ export class ExternalClientConnection implements Connection {
   ready(): Promise<void> {
     if (this.#status === 'closed') return Promise.reject(new ClosedError());
     if (this.#status === 'ready' && this.client.isReady) return Promise.resolve();
-    if (this.#status === 'ready' || this.#status === 'reconnecting') return Promise.reject(toConnectionError(this.#lastError));
+    if (this.#status === 'ready' || this.#status === 'reconnecting') return Promise.reject(this.#down());
     this.#connecting ??= this.#connect();
     return this.#connecting;
   }
@@ -69,14 +75,16 @@ export class ExternalClientConnection implements Connection {
   }
 
   readonly #onReply = (reply: Reply): Reply => {
-    if (this.#isDesynced) throw toConnectionError(this.#lastError);
+    if (this.#isDesynced) throw this.#down();
     return reply;
   };
 
   readonly #onFailure = (error: unknown): never => {
     if (this.#status === 'closed') throw new ClosedError();
-    if (this.#isDesynced) throw toConnectionError(this.#lastError);
-    throw isReplyError(error) ? toReplyError(error as Error) : toSendError(error, this.client);
+    if (this.#isDesynced) throw this.#down();
+    throw isReplyError(error)
+      ? toReplyError(error as Error, { ...this.#place, phase: 'use' })
+      : toSendError(error, this.client, this.#place);
   };
 
   /** Resolves with the first `ready`, rejects with the first error: node-redis's own promise is pending while it retries. */
@@ -94,6 +102,7 @@ export class ExternalClientConnection implements Connection {
 
   readonly #onReady = (): void => {
     this.#status = 'ready';
+    this.#phase = 'use';
     this.#isLeft = false;
     if (this.#isDesynced) this.#tracking?.attach(this.client);
     this.#isDesynced = false;
@@ -116,8 +125,10 @@ export class ExternalClientConnection implements Connection {
       });
       this.#lastError = cause;
     }
-    this.#settleConnecting?.reject(toConnectionError(cause));
-    this.#onError(toConnectionError(cause));
+    const lost = toConnectionError(cause, this.#place, this.#phase);
+    if (this.#status !== 'ready') this.#lastPhase = this.#phase;
+    this.#settleConnecting?.reject(lost);
+    this.#onError(lost);
   };
 
   /** The reconnect strategy gave up. The next call tries again. */
@@ -125,7 +136,8 @@ export class ExternalClientConnection implements Connection {
     if (this.#status === 'closed' || this.client.isOpen || this.#isLeft) return;
     this.#status = 'idle';
     this.#lastError = error;
-    this.#settleConnecting?.reject(toConnectionError(error));
+    this.#lastPhase = this.#phase;
+    this.#settleConnecting?.reject(this.#down());
   };
 
   /** The application closed the client: it may connect it again itself. */
@@ -133,7 +145,23 @@ export class ExternalClientConnection implements Connection {
     this.#isLeft = true;
     this.#status = 'reconnecting';
     this.#lastError = new Error('the application closed the client');
+    this.#lastPhase = undefined;
   };
 
-  readonly #listeners = { ready: this.#onReady, error: this.#onClientError, terminated: this.#onTerminated, end: this.#onEnd };
+  readonly #onStep = (phase: ConnectionPhase) => (): void => {
+    this.#phase = phase;
+  };
+
+  #down(): ConnectionError {
+    return toConnectionError(this.#lastError, this.#place, this.#lastPhase);
+  }
+
+  readonly #listeners = {
+    connect: this.#onStep('handshake'),
+    reconnecting: this.#onStep('connecting'),
+    ready: this.#onReady,
+    error: this.#onClientError,
+    terminated: this.#onTerminated,
+    end: this.#onEnd,
+  };
 }

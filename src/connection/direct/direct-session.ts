@@ -1,6 +1,6 @@
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls';
-import { ClosedError, ReadOnlyError } from '../../errors.js';
+import { ClosedError, type ConnectionPhase, ReadOnlyError } from '../../errors.js';
 import { setImmediate } from '../../time/clock.js';
 import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
@@ -10,6 +10,7 @@ import type { Argument, Caller, Receiver, Reply } from '../connection.js';
 import { greet, handshakeCommands } from '../handshake.js';
 import { LivenessMonitor } from '../liveness.js';
 import { Outgoing, sizeOf } from '../outgoing.js';
+import { type Place, placeOf } from '../place.js';
 import { toConnectionError, toReplyError } from '../reply-errors.js';
 import type { Session, SessionBounds, SessionListener } from '../session.js';
 import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
@@ -20,11 +21,13 @@ type Pending = Pick<Receiver, 'resolve' | 'reject'>;
 /** A lean session of our own to one server, in RESP 2. Commands of one tick leave in one write. */
 export class DirectSession implements Session {
   readonly #options: ClientOptions;
+  readonly #place: Place;
   readonly #Parser: ParserClass;
   readonly #listener: SessionListener;
   readonly #liveness: LivenessMonitor;
   readonly #outgoing: Outgoing;
   #isReady = false;
+  #wasReady = false;
   /** Why it was ended. */
   #end: unknown;
   #socket: Socket | undefined;
@@ -37,6 +40,7 @@ export class DirectSession implements Session {
 
   constructor(options: ClientOptions, parser: ParserClass | 'auto', bounds: SessionBounds, listener: SessionListener) {
     this.#options = options;
+    this.#place = placeOf(options);
     this.#Parser = parser === 'auto' ? ReplyParser : parser;
     this.#listener = listener;
     this.#liveness = new LivenessMonitor(bounds.livenessTimeout, {
@@ -61,7 +65,7 @@ export class DirectSession implements Session {
       this.#disconnect(error);
     }
     if (this.#end !== undefined) throw this.#end;
-    this.#isReady = true;
+    this.#isReady = this.#wasReady = true;
   }
 
   send(args: readonly Argument[], caller?: Caller): Promise<Reply> {
@@ -86,7 +90,7 @@ export class DirectSession implements Session {
 
   #send(args: readonly Argument[], pending: Pending, caller: Caller | undefined): void {
     if (this.#end !== undefined) {
-      pending.reject(asError(this.#end));
+      pending.reject(this.#endError());
       return;
     }
     const size = sizeOf(args);
@@ -140,7 +144,8 @@ export class DirectSession implements Session {
       const parser = new this.#Parser(handlers);
       socket.on('error', (error) => this.#disconnect(error));
       socket.on('close', () => {
-        this.#disconnect(new Error(this.#isReady ? 'connection lost' : 'closed while connecting'));
+        const error = new Error(this.#isReady ? 'connection lost' : 'closed while connecting');
+        this.#disconnect(Object.assign(error, { code: 'ECONNRESET' }));
         reject(this.#end);
       });
       socket.on('data', (chunk: Buffer) => {
@@ -155,6 +160,14 @@ export class DirectSession implements Session {
         resolve();
       });
     });
+  }
+
+  get #phase(): ConnectionPhase {
+    return this.#wasReady ? 'use' : 'handshake';
+  }
+
+  #endError(): Error {
+    return this.#end instanceof ClosedError ? this.#end : toConnectionError(this.#end, this.#place, this.#phase);
   }
 
   #replyHandlers(socket: Socket): ParserOptions {
@@ -176,7 +189,7 @@ export class DirectSession implements Session {
       returnBuffers: true,
       returnReply: (reply) => next()?.resolve(reply),
       returnError: (error) => {
-        const refused = toReplyError(error);
+        const refused = toReplyError(error, { ...this.#place, phase: this.#phase });
         next(refused)?.reject(refused);
         if (refused instanceof ReadOnlyError) this.#listener.onDemoted(this);
       },
@@ -206,9 +219,7 @@ export class DirectSession implements Session {
     this.#socket?.destroy();
     this.#liveness.stop();
     if (this.#isReady) this.#listener.onLost(this, this.#end);
-    this.#outgoing.stop(toConnectionError(this.#end));
-    for (const pending of unanswered) pending.reject(asError(this.#end));
+    this.#outgoing.stop(this.#endError());
+    for (const pending of unanswered) pending.reject(this.#endError());
   }
 }
-
-const asError = (cause: unknown): Error => (cause instanceof ClosedError ? cause : toConnectionError(cause));

@@ -118,7 +118,8 @@ export class ReplyParser implements Parser {
 
   /** What stands there may be a part of a value: only its first byte is shown. */
   #fatal(data: Buffer, at: number): void {
-    this.#options.returnFatalError(new Error(`protocol error: the byte ${data[at]} begins no reply`));
+    const error = new Error(`protocol error: the byte ${data[at]} begins no reply`);
+    this.#options.returnFatalError(Object.assign(error, { code: 'ERR_PROTOCOL' }));
   }
 }
 
