@@ -56,4 +56,55 @@ describe('an outage', () => {
     expect(log).to.match(/REDIS-TIER \d+: connection: ERR_CONNECTION/);
     expect(log).to.not.contain('s3cret');
   });
+
+  it('can be followed with NODE_DEBUG: so can the replacement of connections, tracking and leases, without keys, values and tokens', async () => {
+    // With a password, the server has no users of the specs: the program may make it a replica.
+    const server = await RedisServer.start(['--requirepass', 's3cret']);
+    const script = `
+      const { redisStore } = require('${compiled('src/index.ts')}');
+      const store = redisStore({ location: 'redis://:s3cret@${server.location}', near: {}, prefix: 'p' });
+      const other = redisStore({ location: 'redis://:s3cret@${server.location}', prefix: 'p' });
+      const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
+      (async () => {
+        await store.ready();
+        await sleep(300);
+        const made = store.getOrSet('the-key', async () => (await sleep(300), 'the-value'), { ttl: 9000 });
+        await sleep(100);
+        await other.getOrSet('the-key', () => 'another-value', { ttl: 9000 });
+        await made;
+        await store.getOrSet('other-key', async () => { throw new Error('x'); }, { ttl: 9000 }).catch(() => {});
+        const deleted = store.getOrSet('other-key', async () => (await sleep(700), 'the-value'), { ttl: 9000, lease: 600 });
+        await sleep(50);
+        await other.del('other-key');
+        await deleted;
+        await store.client.sendCommand(['REPLICAOF', '127.0.0.1', '1']);
+        await store.set('the-key', 'the-value');
+        await sleep(500);
+        await store.disconnect();
+        await other.disconnect();
+      })();`;
+    const { stderr } = await promisify(execFile)(process.execPath, ['-e', script], {
+      env: { ...process.env, NODE_DEBUG: 'redis-tier' },
+    });
+    const at = server.location.replaceAll('.', '\\.');
+    for (const line of [
+      `connection: connects to Redis at ${at}, beside 0 other attempts`,
+      `connection: ready, Redis at ${at}`,
+      `connection: ready, Redis at ${at}, in place of another one`,
+      `tracking: on, Redis at ${at}`,
+      `tracking: off, Redis at ${at}`,
+      'lease 1: claimed for \\d+ ms',
+      'lease: another process has it',
+      'lease 1: ended, with a value',
+      'lease 2: claimed for \\d+ ms',
+      'lease 2: released',
+      'lease 3: lost: it expired or was deleted',
+      'lease 3: ended, and nothing was stored: .*',
+    ])
+      expect(stderr, line).to.match(new RegExp(`REDIS-TIER \\d+: ${line}$`, 'm'));
+    expect(stderr).to.not.match(/s3cret|the-value|another-value|the-key|other-key/);
+    // A token is 16 characters of base64url.
+    expect(stderr).to.not.match(/(?<![\w-])[\w-]{16}(?![\w-])/);
+    await server.stop();
+  });
 });

@@ -1,9 +1,11 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import type { ConnectionPhase } from '../errors.js';
+import { debug } from '../telemetry/outages.js';
 import { clearTimeout, eventLoopUtilization, setTimeout } from '../time/clock.js';
 import { after } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
 import { maxAge, maxAttempts } from './pacing.js';
+import { type Place, redisAt } from './place.js';
 import type { Session } from './session.js';
 
 /** How long the steps of an attempt may take until `onTimeout` is called; 0 for ever. */
@@ -73,12 +75,14 @@ export class Attempt {
 export class Attempts {
   readonly #times: AttemptTimes;
   readonly #onTimeout: OnTimeout;
+  readonly #place: Place;
   readonly #underWay = new Map<Session, Attempt>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(times: AttemptTimes, onTimeout: OnTimeout) {
+  constructor(times: AttemptTimes, onTimeout: OnTimeout, place: Place) {
     this.#times = times;
     this.#onTimeout = onTimeout;
+    this.#place = place;
   }
 
   get size(): number {
@@ -91,6 +95,7 @@ export class Attempts {
 
   add(session: Session): Attempt {
     const attempt = new Attempt(session, this.#times, this.#onTimeout);
+    debug(() => `connection: connects to ${redisAt(this.#place)}, beside ${this.#underWay.size} other attempts`);
     this.#underWay.set(session, attempt);
     return attempt;
   }

@@ -58,7 +58,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#place = placeOf(options);
     this.#replaced = new ReplacedSessions(this.#place);
     const connection = socket.connectTimeout ?? livenessTimeout;
-    this.#attempts = new Attempts({ connection, handshake: handshakeTimeout }, this.#onTimeout);
+    this.#attempts = new Attempts({ connection, handshake: handshakeTimeout }, this.#onTimeout, this.#place);
     this.#hasOwnPacing = socket.connectTimeout !== undefined || socket.reconnectStrategy !== undefined;
     this.#pacing = new Pacing(livenessTimeout / 2, socket.tls ? Math.max(maxGap, handshakeTimeout) : handshakeTimeout);
     this.sendFor = kind === 'lean' ? this.#sendFor : undefined;
@@ -201,7 +201,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#session = session;
     this.#retries = this.#lateAttempts = 0;
     this.#readyAt = performance.now();
-    if (old && old !== session) this.#replaced.add(old, wasReady ? this.#options.livenessTimeout : 0, this.#lastFailure && this.#down());
+    this.#replaced.replace(old, session, wasReady ? this.#options.livenessTimeout : 0, this.#lastFailure && this.#down());
     this.#lastFailure = undefined;
     this.#tracking?.detach();
     if (session.client) this.#tracking?.attach(session.client as ExternalClient);

@@ -4,7 +4,7 @@ import { type Place, redisAt } from './place.js';
 import { toConnectionError } from './reply-errors.js';
 import type { Session } from './session.js';
 
-/** Sessions that another one has replaced, and that still answer commands in flight. */
+/** Replaces a session by another one. What is replaced still answers commands in flight. */
 export class ReplacedSessions {
   readonly #sessions = new Set<Session>();
 
@@ -14,13 +14,15 @@ export class ReplacedSessions {
     this.#place = place;
   }
 
-  /** Closes it after `grace` milliseconds. `reason`: the failure because of which it was replaced, if there was one. */
-  add(session: Session, grace: Milliseconds, reason?: Error): void {
-    debug(() => `connection: another one to ${redisAt(this.#place)} takes its place`);
+  /** Closes the old session after `grace` milliseconds, unless it is the new one. `reason`: the failure because of which it is replaced. */
+  replace(old: Session | undefined, session: Session, grace: Milliseconds, reason?: Error): void {
+    const isReplaced = old !== undefined && old !== session;
+    debug(() => `connection: ready, ${redisAt(this.#place)}${isReplaced ? ', in place of another one' : ''}`);
+    if (!isReplaced) return;
     const error = reason ?? toConnectionError(new Error('the connection was replaced'), this.#place);
-    this.#sessions.add(session);
-    const done = (): void => void this.#sessions.delete(session);
-    session.close(grace, error).then(done, done);
+    this.#sessions.add(old);
+    const done = (): void => void this.#sessions.delete(old);
+    old.close(grace, error).then(done, done);
   }
 
   end(error: Error): void {

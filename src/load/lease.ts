@@ -4,6 +4,7 @@ import { type LeaseClaim, type LeaseMark, markStart, type OrderedCommands } from
 import type { Held } from '../commands/release-queue.js';
 import { CommandError, UnsupportedError } from '../errors.js';
 import { warn } from '../messages.js';
+import { debug } from '../telemetry/outages.js';
 import { clearInterval, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
 
@@ -18,18 +19,24 @@ type LeaseContext = Pick<CacheContext, 'commands' | 'background' | 'releases'>;
 export class Lease {
   readonly #context: LeaseContext;
   readonly #held: Held;
+  readonly #number = ++claimed;
   readonly #timer: NodeJS.Timeout;
 
   private constructor(context: LeaseContext, held: Held) {
     const { key, token, time } = held;
     this.#context = context;
     this.#held = held;
+    this.#say(`claimed for ${time} ms`);
     let count = 0;
     this.#timer = setInterval(() => {
       if (++count > renewals * maxTerms) clearInterval(this.#timer);
       else
         context.commands.renew(key, token, time).then(
-          (isOurs) => isOurs || clearInterval(this.#timer),
+          (isOurs) => {
+            if (isOurs) return;
+            clearInterval(this.#timer);
+            this.#say('lost: it expired or was deleted');
+          },
           () => {},
         );
     }, time / renewals).unref();
@@ -50,9 +57,11 @@ export class Lease {
       // Redis refuses scripts, as another warning says.
       if (error instanceof UnsupportedError) return undefined;
       if (error instanceof CommandError && permanentRefusals.has(error.code)) return withoutLease(error.message);
+      debug(() => `lease: not claimed, ${(error as { code?: string }).code}`);
       if (wasReachable) context.background.add(context.releases.addLost({ key, token, time }, error));
       throw error;
     }
+    if (holder) debug(() => 'lease: another process has it');
     if (holder === '') return withoutLease('a key that is no lease, because it never expires or is too long, is in its place');
     return holder ?? new Lease(context, { key, token, time });
   }
@@ -60,7 +69,9 @@ export class Lease {
   /** Stores the value, if the lease still holds, and ends the lease. @returns whether it was stored */
   async set(entry: Parameters<OrderedCommands['setUnderLease']>[0], basis: Pick<LeaseClaim, 'digest' | 'mayBeGone'>): Promise<boolean> {
     try {
-      return await this.#context.commands.setUnderLease(entry, { lease: this.#held.key, token: this.#held.token, ...basis });
+      const wasStored = await this.#context.commands.setUnderLease(entry, { lease: this.#held.key, token: this.#held.token, ...basis });
+      this.#say(wasStored ? 'ended, with a value' : 'ended, and nothing was stored: it was lost, or the entry was changed');
+      return wasStored;
     } finally {
       clearInterval(this.#timer);
     }
@@ -69,7 +80,13 @@ export class Lease {
   /** Deletes the entry, if it is unchanged and the lease still holds, and ends the lease. @returns whether it was deleted */
   async unlink(key: string, digest: string, mark: LeaseMark): Promise<boolean> {
     try {
-      return await this.#context.commands.unlinkUnderLease(key, { lease: this.#held.key, token: this.#held.token, digest }, mark);
+      const wasDeleted = await this.#context.commands.unlinkUnderLease(
+        key,
+        { lease: this.#held.key, token: this.#held.token, digest },
+        mark,
+      );
+      this.#say('ended, without a value');
+      return wasDeleted;
     } finally {
       clearInterval(this.#timer);
     }
@@ -78,9 +95,18 @@ export class Lease {
   /** Releases the lease. A `mark` tells waiting callers how the load ended. Never rejects. */
   end(mark?: LeaseMark): Promise<void> {
     clearInterval(this.#timer);
+    this.#say('released');
     return this.#context.releases.add(this.#held, mark);
   }
+
+  /** Neither key nor token is shown: a number tells the leases of this process apart. */
+  #say(what: string): void {
+    debug(() => `lease ${this.#number}: ${what}`);
+  }
 }
+
+/** How many leases this process has claimed. */
+let claimed = 0;
 
 /** How Redis answers if it does not run the script, or finds a key of another type. The next claim gets the same answer. */
 const permanentRefusals: ReadonlySet<string> = new Set(['ERR_COMMAND', 'ERR_PERMISSION']);

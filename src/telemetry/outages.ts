@@ -7,7 +7,7 @@ import type { Counters } from './stats.js';
 
 const log = debuglog('redis-tier');
 
-/** Tells `NODE_DEBUG=redis-tier` what happens to connections. Never a value, a key or a password. */
+/** Tells `NODE_DEBUG=redis-tier` what happens to connections, tracking and leases. Never a value, a key, a token or a password. */
 export function debug(message: () => string): void {
   if (log.enabled) log('%s', printable(message()));
 }

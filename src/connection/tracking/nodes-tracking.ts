@@ -1,4 +1,5 @@
 import { CommandError, ConnectionError, UnavailableError, UnsupportedError } from '../../errors.js';
+import { debug } from '../../telemetry/outages.js';
 import { clearTimeout, setTimeout } from '../../time/clock.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { Connection, Tracking, TrackingListener } from '../connection.js';
@@ -112,6 +113,7 @@ export class NodesTracking implements Tracking {
     this.#timer = undefined;
     if (!this.#live) return;
     this.#live = false;
+    debug(() => 'tracking: off, of all nodes: one was lost, or keys move');
     this.#listener.stopped();
   }
 
@@ -129,6 +131,7 @@ export class NodesTracking implements Tracking {
       if (session === this.#session && view !== undefined) {
         this.#trackedView = view;
         this.#live = true;
+        debug(() => `tracking: on, of all ${this.#serving.length} nodes`);
         this.#listener.started();
       }
     } catch (error) {

@@ -1,9 +1,11 @@
 import { CommandError, UnavailableError, UnsupportedError } from '../../errors.js';
+import { debug } from '../../telemetry/outages.js';
 import { setTimeout } from '../../time/clock.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { ClientOptions } from '../client/client-options.js';
 import { addListeners, removeListeners } from '../client/listeners.js';
 import type { Argument, Reply, Tracking, TrackingListener } from '../connection.js';
+import { type Place, placeOf, redisAt } from '../place.js';
 import type { ExternalClient } from '../target.js';
 
 /** Delay before asking a server again that could not answer at the moment. */
@@ -35,6 +37,7 @@ export class ClientTracking implements Tracking {
   readonly #listener: TrackingListener;
   readonly #send: (args: readonly Argument[]) => Promise<Reply>;
   #client: ExternalClient | undefined;
+  #place: Place | undefined;
   #session = 0;
 
   constructor(listener: TrackingListener, send: (args: readonly Argument[]) => Promise<Reply>) {
@@ -49,6 +52,7 @@ export class ClientTracking implements Tracking {
       return;
     }
     this.#client = client;
+    this.#place = placeOf(client.options);
     addListeners(client, this.#listeners);
     if (client.isReady) this.#onReady();
   }
@@ -60,6 +64,7 @@ export class ClientTracking implements Tracking {
     this.#client = undefined;
     this.#session++;
     removeListeners(client, this.#listeners);
+    this.#say('off');
     this.#listener.stopped();
   }
 
@@ -81,12 +86,17 @@ export class ClientTracking implements Tracking {
     // node-redis emits `error` for more than a lost connection.
     if (this.#client === undefined || this.#client.isReady) return;
     this.#session++;
+    this.#say('off');
     this.#listener.stopped();
   };
 
   readonly #onInvalidate = (key: Buffer | string | null): void => {
     if (this.#client !== undefined) this.#listener.invalidated(key === null ? null : String(key));
   };
+
+  #say(what: string): void {
+    debug(() => `tracking: ${what}, ${redisAt(this.#place)}`);
+  }
 
   readonly #listeners = {
     invalidate: this.#onInvalidate,
@@ -100,10 +110,13 @@ export class ClientTracking implements Tracking {
   async #start(session: number): Promise<void> {
     try {
       await Promise.all([this.#send(['CLIENT', 'TRACKING', 'ON']), this.confirm()]);
-      if (session === this.#session) this.#listener.started();
+      if (session !== this.#session) return;
+      this.#say('on');
+      this.#listener.started();
     } catch (error) {
       if (session !== this.#session) return;
       // A lost connection comes back by itself. A refusal is final, unless the server was only busy.
+      this.#say(`not on, ${(error as Error).message}`);
       if (error instanceof UnavailableError) setTimeout(() => session === this.#session && void this.#start(session), retryDelay).unref();
       else if (error instanceof CommandError || error instanceof UnsupportedError) this.#listener.refused(error);
     }
