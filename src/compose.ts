@@ -114,7 +114,7 @@ function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, 
   const batched = (of: Pool): Commands =>
     batch === false
       ? redisCommands(of, refused)
-      : batching(redisCommands(of, refused), batch, hasSeveralNodes(target) ? bySlot : undefined);
+      : batching(redisCommands(of, refused), batch, hasSeveralNodes(target) ? (keys) => bySlot(keys, (key) => key) : undefined);
   const base = batched(pool);
   const waits = (invalidations ?? (room.source.face === 'keyv' && settings.onFailure === 'miss' ? 'queue' : 'reject')) === 'queue';
   // What is served here in place of an entry in Redis must not be followed by that entry.

@@ -13,6 +13,8 @@ export class CacheError extends Error {
   operation?: string;
   /** The caller's key, if the operation has exactly one. */
   key?: string;
+  /** Of a deletion of several keys: those of the caller's that it did not reach, or perhaps not. The others were deleted. */
+  declare keys?: readonly string[];
 
   constructor(code: ErrorCode, message: string, details?: Details) {
     super(shownMessage(message), details);

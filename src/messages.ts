@@ -89,3 +89,8 @@ export function withMessage(error: Error, message: string): Error {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' ? Object.assign(copy, { code }) : copy;
 }
+
+/** The same error as an object of its own, for it to name an operation: several calls may share one. */
+export function copyOf<E extends Error>(error: E): E {
+  return Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error));
+}

@@ -1,4 +1,5 @@
 import { AbortedError, ArgumentError, BreakerOpenError, CacheError, CommandError } from '../errors.js';
+import { copyOf } from '../messages.js';
 import { attempt, unawaited } from '../time/waiting.js';
 import type { CacheContext } from './context.js';
 
@@ -97,8 +98,4 @@ export class FailurePolicy {
     this.#context.events.emit('error', error);
     return error;
   }
-}
-
-function copyOf(error: CacheError): CacheError {
-  return Object.assign(Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error)), {});
 }

@@ -1,7 +1,8 @@
 import { type Aging, entryHeader, type Stored, type TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import type { NewEntry } from '../commands/commands.js';
-import { ArgumentError, CodecError } from '../errors.js';
+import { unreachedBy } from '../commands/unlinking.js';
+import { ArgumentError, CacheError, CodecError } from '../errors.js';
 import { unawaited } from '../time/waiting.js';
 import type { Ttl } from '../ttl.js';
 import { allTags, parseWriteOptions, type WriteOptions } from './call-options.js';
@@ -135,14 +136,17 @@ export class Writer {
 
   #unlink(keys: readonly string[], counted: boolean): Promise<number> {
     const { redisKeys, leases } = targetsOf(this.#cache.context, keys);
-    return keys.length === 0 ? Promise.resolve(0) : this.#cache.context.commands.unlink(redisKeys, { leases, counted });
+    if (keys.length === 0) return Promise.resolve(0);
+    const unlinked = this.#cache.context.commands.unlink(redisKeys, { leases, counted });
+    return keys.length === 1 ? unlinked : unlinked.catch((error: unknown) => failUnreached(error, keys, redisKeys));
   }
 
   /** @returns whether each key existed */
   unlinkEach(keys: readonly string[], operation = 'deleteMany'): Promise<boolean[]> {
     return this.#cache.policy.failLoud({ name: operation }, () => {
       const { redisKeys, leases } = targetsOf(this.#cache.context, keys);
-      return this.#cache.context.commands.unlinkEach(redisKeys, leases);
+      const unlinked = this.#cache.context.commands.unlinkEach(redisKeys, leases);
+      return unlinked.catch((error: unknown) => failUnreached(error, keys, redisKeys));
     });
   }
 
@@ -178,4 +182,11 @@ export class Writer {
     }
     return Promise.all([payload, generations]).then(([bytes, read]) => codec.seal(bytes, redisKey, entryHeader(aging, read)));
   }
+}
+
+/** Throws the error of a deletion, which then names the keys that were not reached. */
+function failUnreached(error: unknown, keys: readonly string[], redisKeys: readonly string[]): never {
+  const missed = unreachedBy(error);
+  if (missed && error instanceof CacheError) error.keys = keys.filter((_, i) => missed.has(redisKeys[i] as string));
+  throw error;
 }

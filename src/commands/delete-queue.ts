@@ -2,6 +2,7 @@ import { clearTimeout, performance, setTimeout } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
 import { type Call, type Commands, type Leases, wrapEach } from './commands.js';
 import { type Clear, isRetryable, PendingClears, PendingDeletions } from './pending-deletions.js';
+import { unreachedBy } from './unlinking.js';
 
 /** How often Redis is tried while something waits for it. */
 const retryInterval: Milliseconds = 100;
@@ -94,8 +95,10 @@ export class DeleteQueue {
 
   /** Lets a deletion that failed with this error wait. @returns the answer, or throws the error if it cannot wait */
   #keep<T>(error: unknown, keys: Keys, leases: Leases | undefined, answer: T): T {
-    const theirs = leases?.filter((lease) => lease !== undefined) ?? [];
-    const names = keys.map(String);
+    const missed = unreachedBy(error);
+    const isMissed = (_: unknown, i: number): boolean => missed === undefined || missed.has(String(keys[i]));
+    const theirs = leases?.filter(isMissed).filter((lease) => lease !== undefined) ?? [];
+    const names = keys.filter(isMissed).map(String);
     const canWait = this.#keepsDeletions && isRetryable(error) && !this.#stopped;
     if (!canWait || !this.#deletions.hasRoomFor([...theirs, ...names])) throw error;
     for (const lease of theirs) this.#deletions.add(lease, true);

@@ -4,11 +4,12 @@ import type { Pool } from '../connection/pools.js';
 import { isReplyOf } from '../connection/reply-errors.js';
 import { LockError, UnsupportedError } from '../errors.js';
 import type { RedisTtl } from '../ttl.js';
-import { batchSize, type Commands, type Leases, missing, type NewEntry, never } from './commands.js';
+import { batchSize, type Commands, missing, type NewEntry, never } from './commands.js';
 import { RefusedCommands } from './refused.js';
 import { scan } from './scan.js';
 import * as scripts from './scripts.js';
 import { ensureGenerationOn, expireOn, getManyOn, prefixOn, takeOn, timeLeftOn, unlinkOn } from './substitutes.js';
+import { Unlinking } from './unlinking.js';
 
 type Send = (args: readonly Argument[], route?: Route) => Promise<Reply>;
 
@@ -55,33 +56,10 @@ export function redisCommands(pool: Pool, refused = new RefusedCommands()): Comm
   const pipelined = <T>(keys: readonly string[], ask: (connection: Connection, key: string) => Promise<T>): Promise<T[]> =>
     inBatches(keys, (connection, part) => Promise.all(part.map((key) => ask(connection, key))));
 
-  const unlink = async (connection: Connection, keys: readonly (string | Buffer)[]): Promise<number[]> => [
-    await unlinkOn(connection, refused, keys),
-  ];
+  const unlinking = new Unlinking(pool, refused);
 
   const has = async (connection: Connection, key: string): Promise<boolean> =>
     isOne(await connection.send(['EXISTS', key], { key, readonly: true }));
-
-  /**
-   * Deletes keys after their leases, so that no load under way is stored after the deletion. Both travel over one connection, which
-   * keeps that order.
-   */
-  function unlinkAfter<K, R>(
-    keys: readonly K[],
-    leases: Leases,
-    deletion: (connection: Connection, keys: readonly K[], leases: readonly string[]) => Promise<readonly R[]>,
-  ): Promise<R[]> {
-    return inBatches(keys, (connection, part, from) => {
-      const theirs = leases.slice(from, from + part.length).filter((lease) => lease !== undefined);
-      return deletion(connection, part, theirs);
-    });
-  }
-
-  async function afterLeases<R>(connection: Connection, leases: readonly string[], deletion: () => Promise<R>): Promise<R> {
-    if (leases.length === 0) return deletion();
-    const [, result] = await Promise.all([unlink(connection, leases), deletion()]);
-    return result;
-  }
 
   return {
     get: (key) => (send(['GET', key], { key, readonly: true }) as Promise<Buffer | null>).then(readEntry),
@@ -114,17 +92,9 @@ export function redisCommands(pool: Pool, refused = new RefusedCommands()): Comm
         const both = leases[0] === undefined ? keys : [leases[0], keys[0] as string];
         return pool.use((connection) => unlinkOn(connection, refused, both));
       }
-      const counts = unlinkAfter(keys, leases, (connection, part, theirs) =>
-        counted ? afterLeases(connection, theirs, () => unlink(connection, part)) : unlink(connection, [...theirs, ...part]),
-      );
-      return counts.then(sum);
+      return unlinking.count(keys, leases, counted);
     },
-    async unlinkEach(keys, leases = []) {
-      const counts = await unlinkAfter(keys, leases, (connection, part, theirs) =>
-        afterLeases(connection, theirs, () => Promise.all(part.map((key) => unlinkOn(connection, refused, [key])))),
-      );
-      return counts.map(Boolean);
-    },
+    unlinkEach: (keys, leases = []) => unlinking.each(keys, leases),
     async unlinkUnchanged(entries) {
       const counts = await inBatches(entries, (connection, part) =>
         Promise.all(part.map(({ key, prefix }) => runOn(connection, scripts.unlinkIfUnchanged, key, [prefix]))),
@@ -133,7 +103,7 @@ export function redisCommands(pool: Pool, refused = new RefusedCommands()): Comm
     },
     getAndDelete: (key, lease) =>
       pool.use(async (connection) => {
-        const ending = lease === undefined ? undefined : unlink(connection, [lease]);
+        const ending = lease === undefined ? undefined : unlinkOn(connection, refused, [lease]);
         ending?.catch(() => {});
         const taking = refused.either(
           connection,

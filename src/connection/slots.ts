@@ -32,7 +32,8 @@ function grouped<T>(items: Iterable<T>, groupOf: (item: T) => number): T[][] {
   return [...groups.values()];
 }
 
-export const bySlot = (keys: readonly string[]): readonly (readonly string[])[] => grouped(keys, slotOf);
+export const bySlot = <T>(items: readonly T[], keyOf: (item: T) => Argument): readonly (readonly T[])[] =>
+  grouped(items, (item) => slotOf(keyOf(item)));
 
 /** A range of slots and the nodes that serve it, as `host:port`. */
 export interface SlotRange {

@@ -45,7 +45,7 @@ export interface StoreMethods {
    */
   del(key: string): Promise<void>;
 
-  /** Deletes many entries. Redis: UNLINK. Fails loud. */
+  /** Deletes many entries. Redis: UNLINK. Fails loud: the `keys` of the error are those that were not reached, on whatever node. */
   mdel(...keys: string[]): Promise<void>;
 
   /** Deletes the entries of this store and nothing else: `clear()`. */

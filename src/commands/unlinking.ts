@@ -1,0 +1,156 @@
+import type { Connection } from '../connection/connection.js';
+import type { Pool } from '../connection/pools.js';
+import { bySlot } from '../connection/slots.js';
+import { CacheError } from '../errors.js';
+import { copyOf } from '../messages.js';
+import { batchSize, type Leases } from './commands.js';
+import { isRetryable } from './pending-deletions.js';
+import type { RefusedCommands } from './refused.js';
+import { unlinkOn } from './substitutes.js';
+
+type Key = string | Buffer;
+
+/** Deletes keys of one part, after their leases. @returns what it answers for each key, or for all of them */
+type Deletion<R> = (connection: Connection, keys: readonly Key[], leases: readonly string[]) => Promise<readonly R[]>;
+
+/** Keys of one command, with their positions in the call. */
+interface Part {
+  readonly positions: readonly number[];
+  readonly keys: readonly Key[];
+  readonly leases: readonly string[];
+}
+
+/** The keys in Redis that deletions have not reached, by their errors. */
+const unreached = new WeakMap<object, ReadonlySet<string>>();
+
+/** The keys in Redis that a deletion of several has not reached, or perhaps not; `undefined` if that is unknown: none of them is sure. */
+export function unreachedBy(error: unknown): ReadonlySet<string> | undefined {
+  return unreached.get(Object(error));
+}
+
+/**
+ * Deletes many keys: a batch at a time, each in one pipeline with a deadline of its own. In a cluster the keys of each slot are a part. A part
+ * that fails keeps no other from being tried, and the error of the whole tells which keys were not reached.
+ */
+export class Unlinking {
+  readonly #pool: Pool;
+  readonly #refused: RefusedCommands;
+
+  constructor(pool: Pool, refused: RefusedCommands) {
+    this.#pool = pool;
+    this.#refused = refused;
+  }
+
+  /** @returns how many of the keys existed, with their leases if that is not asked for (`isCounted`) */
+  async count(keys: readonly Key[], leases: Leases, isCounted: boolean): Promise<number> {
+    const together: Deletion<number> = async (connection, part, theirs) => [await this.#unlink(connection, [...theirs, ...part])];
+    const counts = await this.#all<number>(
+      keys,
+      leases,
+      isCounted
+        ? (connection, part, theirs) => this.#afterLeases(connection, theirs, async () => [await this.#unlink(connection, part)])
+        : together,
+    );
+    return counts.reduce<number>((total, count) => total + (count ?? 0), 0);
+  }
+
+  /** @returns whether each of the keys existed */
+  async each(keys: readonly string[], leases: Leases): Promise<boolean[]> {
+    const existed = await this.#all<boolean>(keys, leases, (connection, part, theirs) =>
+      this.#afterLeases(connection, theirs, () => Promise.all(part.map(async (key) => Boolean(await this.#unlink(connection, [key]))))),
+    );
+    return keys.map((_, i) => existed[i] === true);
+  }
+
+  #unlink(connection: Connection, keys: readonly Key[]): Promise<number> {
+    return unlinkOn(connection, this.#refused, keys);
+  }
+
+  /** Both travel over one connection, which keeps their order: no load under way is stored after the deletion. */
+  async #afterLeases<R>(connection: Connection, leases: readonly string[], deletion: () => Promise<R>): Promise<R> {
+    if (leases.length === 0) return deletion();
+    const [, result] = await Promise.all([this.#unlink(connection, leases), deletion()]);
+    return result;
+  }
+
+  /** @returns the answers, by the position of the key, or of the first one of a part */
+  async #all<R>(keys: readonly Key[], leases: Leases, deletion: Deletion<R>): Promise<(R | undefined)[]> {
+    const call = new UnlinkCall<R>(keys, leases, deletion);
+    for (let from = 0; from < keys.length; from += batchSize) {
+      await call.send(this.#pool, from);
+      if (call.failures.length === 0) continue;
+      // Other nodes may be well. The rest goes to them together, so that it takes one deadline, however much it is.
+      const rest: Promise<void>[] = [];
+      if (call.isSpread) for (let next = from + batchSize; next < keys.length; next += batchSize) rest.push(call.send(this.#pool, next));
+      await Promise.all(rest);
+      throw call.error();
+    }
+    return call.answers;
+  }
+}
+
+/** One call under way. */
+class UnlinkCall<R> {
+  readonly answers: (R | undefined)[] = [];
+  readonly failures: unknown[] = [];
+  /** Whether the keys are on several nodes. */
+  isSpread = false;
+  readonly #keys: readonly Key[];
+  readonly #leases: Leases;
+  readonly #deletion: Deletion<R>;
+  readonly #missed: Set<number>;
+
+  constructor(keys: readonly Key[], leases: Leases, deletion: Deletion<R>) {
+    this.#keys = keys;
+    this.#leases = leases;
+    this.#deletion = deletion;
+    this.#missed = new Set(keys.keys());
+  }
+
+  /** Sends the batch that begins at this position. Never rejects. */
+  async send(pool: Pool, from: number): Promise<void> {
+    try {
+      await pool.use(async (connection) => {
+        this.isSpread = connection.primaries !== undefined;
+        const outcomes = await Promise.allSettled(this.#partsFrom(from).map((part) => this.#sendPart(connection, part)));
+        const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+        if (failures.length > 0) throw mainOf(failures);
+      });
+    } catch (error) {
+      this.failures.push(error);
+    }
+  }
+
+  error(): unknown {
+    const error = mainOf(this.failures);
+    if (!(error instanceof CacheError)) return error;
+    // Other calls may share it.
+    const own = copyOf(error);
+    unreached.set(own, new Set([...this.#missed].map((position) => String(this.#keys[position]))));
+    return own;
+  }
+
+  async #sendPart(connection: Connection, { positions, keys, leases }: Part): Promise<void> {
+    const answers = await this.#deletion(connection, keys, leases);
+    for (const [i, position] of positions.entries()) {
+      this.#missed.delete(position);
+      this.answers[position] = answers[i];
+    }
+  }
+
+  #partsFrom(from: number): readonly Part[] {
+    const positions = Array.from({ length: Math.min(batchSize, this.#keys.length - from) }, (_, i) => from + i);
+    const keyAt = (position: number): Key => this.#keys[position] as Key;
+    const groups = this.isSpread ? bySlot(positions, keyAt) : [positions];
+    return groups.map((group) => ({
+      positions: group,
+      keys: group.map(keyAt),
+      leases: group.map((position) => this.#leases[position]).filter((lease) => lease !== undefined),
+    }));
+  }
+}
+
+/** The first that another attempt would meet again, or the first. */
+function mainOf(errors: readonly unknown[]): unknown {
+  return errors.find((error) => !isRetryable(error)) ?? errors[0];
+}
