@@ -35,8 +35,12 @@ describe('commands that may be refused', () => {
   const lost = new ConnectionError('lost');
   const denied = (command: string) => new CommandError('', { cause: new Error(`ERR unknown command '${command}'`) });
 
-  async function loseThrice(command: Substituted, after?: Connection['status']): Promise<void> {
-    for (let i = 0; i < 3; i++) await call(command, lost, after);
+  /** The connection is lost under the command so often, each time after what stands in for it was answered. */
+  async function lose(command: Substituted, times: number): Promise<void> {
+    for (let i = 0; i < times; i++) {
+      expect(await call(command, lost)).to.equal(lost);
+      if (i < times - 1) await call(command);
+    }
   }
 
   it('are not sent again once they were, and scripts and SCAN are after a minute', async () => {
@@ -48,47 +52,96 @@ describe('commands that may be refused', () => {
     }
   });
 
-  it('are guessed after three connections that were lost, for a minute', async () => {
+  it('are guessed after three connections that were lost, for a minute, and again if another one is', async () => {
+    for (let i = 0; i < 2; i++) {
+      expect(await call('MGET', lost)).to.equal(lost);
+      // Whether it is the network shows what stands in for it.
+      expect(await call('MGET')).to.equal('substitute');
+    }
     await call('MGET', lost);
-    await call('MGET', lost);
+    for (let i = 0; i < 59; i++) expect(await call('MGET')).to.equal('substitute');
+    time += second;
     expect(await call('MGET', lost)).to.equal(lost);
-    expect(await call('MGET')).to.equal('substitute');
-    time += 60 * second;
-    // One loss proves nothing, then as at first.
-    expect(await call('MGET', lost)).to.equal(lost);
+    for (let i = 0; i < 59; i++) expect(await call('MGET')).to.equal('substitute');
+    time += second;
     expect(await call('MGET')).to.equal('command');
-    await loseThrice('MGET');
+    // It was answered.
+    for (let i = 0; i < 5; i++) await call('MGET', lost);
     expect(await call('MGET')).to.equal('command');
   });
+
+  for (let losses = 1; losses < 10; losses++) {
+    it(`are not guessed after ${losses} losses of an outage: once Redis is well, they are sent`, async () => {
+      for (let i = 0; i < losses; i++) expect(await call('MGET', lost)).to.equal(lost);
+      // Redis is back: what stands in for it is answered at most once.
+      if ((await call('MGET')) === 'substitute') expect(await call('MGET')).to.equal('command');
+      for (let i = 0; i < 9; i++) await call('MGET', lost);
+      expect(await call('MGET')).to.equal('command');
+    });
+  }
 
   it('are not guessed if what stands in for them is lost too: Redis is unwell', async () => {
-    await loseThrice('MGET');
+    await lose('MGET', 3);
     expect(await call('MGET', lost)).to.equal(lost);
     expect(await call('MGET')).to.equal('command');
   });
 
-  it('are not guessed if the losses are far apart', async () => {
+  it('are not guessed if the losses are far apart: a connection that is idle may be lost as such', async () => {
     for (let i = 0; i < 5; i++) {
       await call('UNLINK', lost);
+      expect(await call('UNLINK')).to.equal('substitute');
       time += 10 * second;
     }
     expect(await call('UNLINK')).to.equal('command');
   });
 
+  it('are suspected once, however many calls were lost with the connection', async () => {
+    const connection = { status: 'ready' } as { status: Connection['status'] };
+    const losing: (() => void)[] = [];
+    const send = (): Promise<string> => new Promise((_, reject) => losing.push(() => reject(lost)));
+    const instead = async (): Promise<string> => 'substitute';
+    const calls = Array.from({ length: 5 }, () => refused.either(connection as Connection, 'MGET', send, instead).catch(() => {}));
+    connection.status = 'reconnecting';
+    for (const [i, lose] of losing.entries()) {
+      lose();
+      await calls[i];
+      // However long the calls before it took to go on.
+      time += second;
+      if (i === 2) await call('MGET');
+    }
+    expect(await call('MGET')).to.equal('command');
+  });
+
+  it('are not cleared by the loss of what stands in for them, if it was lost with them', async () => {
+    await lose('MGET', 3);
+    for (let i = 0; i < 59; i++) await call('MGET');
+    const connection = { status: 'ready' } as { status: Connection['status'] };
+    const losing: (() => void)[] = [];
+    const send = (): Promise<string> => new Promise((_, reject) => losing.push(() => reject(lost)));
+    const before = refused.either(connection as Connection, 'MGET', send, send).catch(() => {});
+    time += second;
+    const after = refused.either(connection as Connection, 'MGET', send, send).catch(() => {});
+    connection.status = 'reconnecting';
+    for (const lose of losing) lose();
+    await Promise.all([before, after]);
+    expect(await call('MGET')).to.equal('substitute');
+    expect(await call('MGET')).to.equal('substitute');
+  });
+
   it('are not guessed if the connection is still up: a node of a cluster is away, or the call came too late', async () => {
-    await loseThrice('MGET', 'ready');
+    for (let i = 0; i < 3; i++) await call('MGET', lost, 'ready');
     expect(await call('MGET')).to.equal('command');
   });
 
   it('are not guessed once the command was answered, with an error too', async () => {
     await call('PTTL', new UnavailableError('LOADING', { cause: new Error('LOADING') }));
-    await loseThrice('PTTL');
+    for (let i = 0; i < 3; i++) await call('PTTL', lost);
     expect(await call('PTTL')).to.equal('command');
   });
 
   it('are not guessed if nothing stands in for them', async () => {
     for (const command of ['EVAL', 'SCAN'] as const) {
-      await loseThrice(command);
+      for (let i = 0; i < 3; i++) await call(command, lost);
       expect(await call(command)).to.equal('command');
     }
     expect(() => refused.learn('EVAL', new UnsupportedError('x'))).to.throw(UnsupportedError);
@@ -98,7 +151,7 @@ describe('commands that may be refused', () => {
     const warnings: string[] = [];
     const listener = ({ message }: Error): void => void warnings.push(message);
     process.on('warning', listener);
-    await loseThrice('GETDEL');
+    await lose('GETDEL', 3);
     await call('GETDEL');
     await new Promise((resolve) => setImmediate(resolve));
     process.off('warning', listener);

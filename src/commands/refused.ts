@@ -4,6 +4,7 @@ import { CommandError, ConnectionError } from '../errors.js';
 import { warn } from '../messages.js';
 import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
+import { type Ending, Suspicion, Trials } from './suspicion.js';
 
 /** Commands that a server, its ACL or a proxy may refuse, and what is done instead, as a warning says it. */
 const substitutes = {
@@ -21,33 +22,20 @@ const substitutes = {
 
 export type Substituted = keyof typeof substitutes;
 
-/** How long the store does without a feature before it tries again, and how long a guess holds. */
+/** How long the store does without a feature before it tries again. */
 const memory: Milliseconds = 60_000;
-/** Commands that nothing stands in for. They are tried again, and never guessed: without them features are missing. */
+/** Commands that nothing stands in for. They are tried again, and never suspected: without them features are missing. */
 const features: ReadonlySet<Substituted> = new Set(['EVAL', 'EVALSHA', 'SCAN']);
-
-/** So many connections lost under a command that was never answered, each soon after the one before: a proxy may close them over it. */
-const maxLosses = 3;
-const soon: Milliseconds = 10_000;
-/** Calls that fail within this time failed with the same connection. */
-const sameLoss: Milliseconds = 20;
-
-interface Knowledge {
-  /** Until when it counts as refused, on the monotonic clock. */
-  refusedUntil: Milliseconds;
-  /** Whether no reply has said so. */
-  isGuess: boolean;
-  isAnswered: boolean;
-  losses: number;
-  lostAt: Milliseconds;
-}
 
 /** Each warning comes once in a process. */
 const warnedInProcess = new Set<string>();
 
 /** What replies say about the commands that may be refused, so that later calls do not try them first. One for each store. */
 export class RefusedCommands {
-  readonly #known = new Map<Substituted, Knowledge>();
+  /** Until when a command counts as refused, on the monotonic clock. */
+  readonly #refusedUntil = new Map<Substituted, Milliseconds>();
+  readonly #suspicions = new Map<Substituted, Suspicion>();
+  readonly #trials = new Trials();
   readonly #warned: Set<string>;
 
   /** `warned`: the warnings so far. */
@@ -56,22 +44,24 @@ export class RefusedCommands {
   }
 
   has(command: Substituted): boolean {
-    const known = this.#known.get(command);
-    return known !== undefined && known.refusedUntil > 0 && performance.now() < known.refusedUntil;
+    const until = this.#refusedUntil.get(command);
+    return until !== undefined && performance.now() < until;
   }
 
-  /** Sends the command, or what stands in for it if it is refused, now or earlier. */
+  /** Sends the command, or what stands in for it if it is refused, now or earlier, or may be. */
   either<T>(connection: Connection, command: Substituted, send: () => Promise<T>, instead: () => Promise<T>): Promise<T> {
-    if (this.has(command)) return this.#about(command).isGuess ? this.#checkGuess(connection, command, instead) : instead();
+    if (this.has(command)) return instead();
+    const suspicion = this.#suspicionOf(command);
+    if (suspicion?.wantsSubstitute) return this.#compare(connection, command, suspicion, instead);
     const wasReady = connection.status === 'ready';
+    const ended = suspicion?.begin();
     return send().then(
       (reply) => {
-        this.#about(command).isAnswered = true;
+        ended?.('answered');
         return reply;
       },
       (error: unknown) => {
-        if (error instanceof CommandError) this.#about(command).isAnswered = true;
-        else if (wasReady && isLost(connection, error)) this.#lost(command);
+        ended?.(endingOf(connection, wasReady, error));
         this.learn(command, error);
         return instead();
       },
@@ -81,52 +71,41 @@ export class RefusedCommands {
   /** Remembers that the command is refused. Throws the error if it is not. */
   learn(command: Substituted, error: unknown): void {
     if (!refusesCommand(error, command)) throw error;
-    const known = this.#about(command);
-    known.refusedUntil = features.has(command) ? performance.now() + memory : Number.POSITIVE_INFINITY;
-    known.isGuess = false;
+    this.#refusedUntil.set(command, features.has(command) ? performance.now() + memory : Number.POSITIVE_INFINITY);
     warnOnce(this.#warned, `Redis refuses ${command}: ${substitutes[command]}`);
   }
 
-  /** A connection was lost under the command. */
-  #lost(command: Substituted): void {
-    const known = this.#about(command);
-    const now = performance.now();
-    if (features.has(command) || known.isAnswered || now - known.lostAt < sameLoss) return;
-    known.losses = now - known.lostAt > soon ? 1 : known.losses + 1;
-    known.lostAt = now;
-    if (known.losses < maxLosses) return;
-    known.losses = 0;
-    known.isGuess = true;
-    known.refusedUntil = now + memory;
-  }
-
-  /** A guess is wrong if the connection is lost under what stands in for the command, too: then Redis is unwell. */
-  #checkGuess<T>(connection: Connection, command: Substituted, instead: () => Promise<T>): Promise<T> {
+  /** Sends what stands in for the command, to see whether the connection is lost under that too. */
+  #compare<T>(connection: Connection, command: Substituted, suspicion: Suspicion, instead: () => Promise<T>): Promise<T> {
+    const wasReady = connection.status === 'ready';
+    const ended = suspicion.compare();
     return instead().then(
       (reply) => {
-        warnOnce(this.#warned, `Redis may refuse ${command}: connections were lost under it. For a minute ${substitutes[command]}`);
+        if (ended('answered'))
+          warnOnce(this.#warned, `Redis may refuse ${command}: connections were lost under it. For a minute ${substitutes[command]}`);
         return reply;
       },
       (error: unknown) => {
-        if (isLost(connection, error)) this.#about(command).refusedUntil = 0;
+        ended(endingOf(connection, wasReady, error));
         throw error;
       },
     );
   }
 
-  #about(command: Substituted): Knowledge {
-    let known = this.#known.get(command);
-    if (known === undefined) {
-      known = { refusedUntil: 0, isGuess: false, isAnswered: false, losses: 0, lostAt: Number.NEGATIVE_INFINITY };
-      this.#known.set(command, known);
+  #suspicionOf(command: Substituted): Suspicion | undefined {
+    let suspicion = this.#suspicions.get(command);
+    if (suspicion === undefined && !features.has(command)) {
+      suspicion = new Suspicion(this.#trials);
+      this.#suspicions.set(command, suspicion);
     }
-    return known;
+    return suspicion;
   }
 }
 
-/** In a cluster the others stay up: a node that is away is no reason for a guess. */
-function isLost({ status }: Connection, error: unknown): boolean {
-  return error instanceof ConnectionError && status !== 'ready';
+/** What an error says about what was sent over a connection. In a cluster the others stay up: a node that is away is no loss. */
+function endingOf(connection: Connection, wasReady: boolean, error: unknown): Ending {
+  if (error instanceof CommandError) return 'answered';
+  return wasReady && error instanceof ConnectionError && connection.status !== 'ready' ? 'lost' : undefined;
 }
 
 function warnOnce(warned: Set<string>, message: string): void {
