@@ -3,7 +3,7 @@ import { cluster } from '../support/chaos/cluster.js';
 import { oneServer } from '../support/chaos/one-server.js';
 import { type Outcome, run } from '../support/chaos/run.js';
 import { sentinels } from '../support/chaos/sentinel.js';
-import type { Topology, TopologyKind } from '../support/chaos/topology.js';
+import { ramp, rampTime, type Topology, type TopologyKind } from '../support/chaos/topology.js';
 import { minutesOr, randomFor, seed } from './options.js';
 
 /** Every topology that the faults are tried on. */
@@ -25,7 +25,8 @@ for (const kind of kinds) {
     for (const fault of kind.faults) {
       it(`keeps every promise while ${fault}`, async () => {
         const random = randomFor(`${kind.title} ${fault}`);
-        check(await run(topology, [{ fault, length: random.integer(1000, 1600) }], random));
+        const length = fault === ramp ? rampTime : random.integer(1000, 1600);
+        check(await run(topology, [{ fault, length }], random));
       });
     }
 
@@ -42,9 +43,11 @@ for (const kind of kinds) {
   });
 }
 
-function check({ violations, calls, failed, hits, slowest, recovered, grown }: Outcome): void {
+const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
+
+function check({ violations, calls, failed, hits, slowest, recovered, held, grown }: Outcome): void {
   console.log(
-    `      ${calls} calls, ${((100 * failed) / calls).toFixed(1)} % failed, ${hits} values read; longest ${Math.round(slowest)} ms, back after ${Math.round(recovered)} ms, heap ${(grown / 2 ** 20).toFixed(1)} MiB more`,
+    `      ${calls} calls, ${((100 * failed) / calls).toFixed(1)} % failed, ${hits} values read; longest ${Math.round(slowest)} ms, back after ${Math.round(recovered)} ms; ${mib(held)} MiB more meanwhile, ${mib(grown)} afterwards`,
   );
   expect(violations).to.deep.equal([]);
   expect(hits).to.be.above(100);

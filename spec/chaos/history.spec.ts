@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { History } from '../support/chaos/history.js';
+import type { Order, Reader, Write } from '../support/chaos/what-happened.js';
 
 describe('the checker of the chaos suite', () => {
   let now = 0;
@@ -98,7 +99,7 @@ describe('the checker of the chaos suite', () => {
   });
 
   it('takes older values from a reader of replicas, and no others', () => {
-    const behind = { title: 'behind', staleness: 0, behind: true };
+    const behind = { title: 'behind', staleness: 0, behind: true, ordered: true };
     const old = history.beginWrite('a');
     history.stored(old);
     history.stored(history.beginWrite('a'));
@@ -122,7 +123,7 @@ describe('the checker of the chaos suite', () => {
   });
 
   it('takes from a near cache what others have overwritten a moment ago, and not what it has itself', () => {
-    const near = { title: 'near', staleness: 1000, behind: false };
+    const near = { title: 'near', staleness: 1000, behind: false, ordered: true };
     const get = (value: unknown): number => {
       history.endRead(history.beginRead('a', near), value, 'get');
       return history.violations.length;
@@ -145,7 +146,7 @@ describe('the checker of the chaos suite', () => {
   });
 
   it('refuses from a store whose deletion waits what others may still read', () => {
-    const queue = { title: 'queue', staleness: 0, behind: false };
+    const queue = { title: 'queue', staleness: 0, behind: false, ordered: true };
     const write = history.beginWrite('a');
     history.stored(write);
     history.erasedFor(queue, 'a', history.beginErasure());
@@ -181,5 +182,33 @@ describe('the checker of the chaos suite', () => {
     now = 1700;
     history.endRead(history.beginRead('a'), history.valueOf(write), 'getOrSet', true);
     expect(history.violations).to.have.length(2);
+  });
+
+  it('refuses a failed write that undoes a later one of the same writer, and of others if the network keeps their order', () => {
+    const [one, two] = ['one', 'two'].map((title) => ({ title, staleness: 0, behind: false, ordered: true })) as [Reader, Reader];
+    const fail = (key: string, order: Order, then: Reader): Write => {
+      const lost = history.beginWrite(key);
+      history.failed(lost, one);
+      history.order = order;
+      history.stored(history.beginWrite(key), then);
+      return lost;
+    };
+    expect(read('a', history.valueOf(fail('a', 'nowhere', one)))).to.have.length(0);
+    expect(read('b', history.valueOf(fail('b', 'per writer', two)))).to.have.length(0);
+    expect(read('c', history.valueOf(fail('c', 'per writer', one)))).to.have.length(1);
+    expect(read('d', history.valueOf(fail('d', 'everywhere', two)))).to.have.length(2);
+  });
+
+  it('takes a write that failed after the next one had begun, or whose writer uses several connections', () => {
+    const several = { title: 'several', staleness: 0, behind: false, ordered: false };
+    const [early, pooled] = [history.beginWrite('a'), history.beginWrite('b')];
+    const next = history.beginWrite('a');
+    history.failed(early);
+    history.stored(next);
+    expect(read('a', history.valueOf(early))).to.deep.equal([]);
+    history.failed(pooled, several);
+    history.order = 'per writer';
+    history.stored(history.beginWrite('b'), several);
+    expect(read('b', history.valueOf(pooled))).to.deep.equal([]);
   });
 });

@@ -31,12 +31,18 @@ describe('the proxy of the chaos suite', () => {
     await proxy.stop();
   });
 
-  async function dial(): Promise<Heard> {
+  function listen(): Heard {
     const socket = connect(Number(proxy.location.split(':')[1]), '127.0.0.1');
     sockets.push(socket);
     const heard: Heard = { socket, bytes: '', end: undefined };
     socket.on('data', (data) => (heard.bytes += data));
     socket.on('error', () => (heard.end = 'reset')).on('close', () => (heard.end ??= 'closed'));
+    return heard;
+  }
+
+  async function dial(): Promise<Heard> {
+    const heard = listen();
+    const { socket } = heard;
     await once(socket, 'connect');
     socket.write('a');
     await until(() => heard.bytes === 'a');
@@ -66,6 +72,80 @@ describe('the proxy of the chaos suite', () => {
       await dial();
     });
   }
+
+  it('keeps connections dead that have lost everything, and serves those that are made meanwhile', async () => {
+    const heard = await dial();
+    proxy.present({ kind: 'swallow', way: 'both' });
+    heard.socket.write('b');
+    await dial();
+    expect(heard).to.include({ bytes: 'a', end: undefined });
+  });
+
+  it('takes no more from a sender than fits through a narrow network, which all connections share', async () => {
+    const [one, two] = await Promise.all([dial(), dial()]);
+    proxy.become({ kind: 'narrow', bytesPerSecond: 200_000 });
+    const start = performance.now();
+    one.socket.write('b'.repeat(20_000));
+    two.socket.write('c'.repeat(20_000));
+    await until(() => one.bytes.length + two.bytes.length === 40_002);
+    // 200 ms there, and the last packet back.
+    expect(performance.now() - start).to.be.at.least(200);
+    one.socket.write(Buffer.alloc(32 * 2 ** 20));
+    await sleep(100);
+    expect(one.socket.writableLength).to.be.above(2 ** 20);
+  });
+
+  it('lets latency rise and fall, and nothing overtake', async () => {
+    const [one, two] = await Promise.all([dial(), dial()]);
+    proxy.become({ kind: 'ramp', from: 1, to: 400, over: 400 });
+    await sleep(150);
+    const start = performance.now();
+    one.socket.write('bcd');
+    await sleep(200);
+    two.socket.write('e');
+    await until(() => two.bytes === 'ae');
+    expect(one.bytes).to.equal('abcd');
+    expect(performance.now() - start).to.be.above(200);
+  });
+
+  it('accepts connections and closes them, and cuts those of before', async () => {
+    const before = await dial();
+    const { accepted } = proxy;
+    proxy.become({ kind: 'closing' });
+    const heard = listen();
+    await until(() => before.end !== undefined && heard.end !== undefined);
+    expect(heard).to.include({ bytes: '', end: 'closed' });
+    expect(proxy.accepted).to.equal(accepted + 1);
+  });
+
+  for (const stays of [true, false]) {
+    it(`greets with other bytes, and then ${stays ? 'says no more' : 'closes'}`, async () => {
+      proxy.become({ kind: 'greeting', bytes: Buffer.from('220 mail'), stays });
+      const heard = listen();
+      heard.socket.write('b');
+      await until(() => heard.bytes === '220 mail' && (stays || heard.end === 'closed'));
+      proxy.become({ kind: 'open' });
+      await until(() => heard.end !== undefined);
+      await dial();
+    });
+  }
+
+  it('spends its time on each connection, one after the other, and none while frozen', async () => {
+    proxy.handshakes.cost = 50;
+    const start = performance.now();
+    const { socket } = listen();
+    await once(socket, 'connect');
+    socket.destroy();
+    await Promise.all([dial(), dial()]);
+    expect(performance.now() - start).to.be.at.least(145);
+    proxy.become({ kind: 'frozen' });
+    const heard = listen();
+    heard.socket.write('b');
+    await sleep(100);
+    expect(heard.bytes).to.equal('');
+    proxy.become({ kind: 'open' });
+    await until(() => heard.bytes === 'b');
+  });
 
   it('cuts a connection after so many bytes of replies', async () => {
     const heard = await dial();

@@ -1,8 +1,8 @@
 import { type RedisStore, redisStore, type StoreOptions } from '../../../src/index.js';
 import { createKeyv, type KeyvRedisOptions, type KeyvRedisStore } from '../../../src/keyv.js';
 import { cacheOf } from '../internals.js';
-import type { Reader, Terms, Value } from './history.js';
 import type { StoreUnderLoad } from './topology.js';
+import type { Reader, Terms, Value } from './what-happened.js';
 
 /** What only a store has: entries with tags, and such as are served past their time while a new one is made. */
 export interface Dependent {
@@ -42,18 +42,18 @@ export interface Face extends Reader {
 
 /** Opens it. Every other store throws what fails, the rest answer with misses. */
 export function openFace(
-  { title, face, options, behind = false, staleness = 0 }: StoreUnderLoad,
+  { title, face, options, behind = false, staleness = 0, ordered = true }: StoreUnderLoad,
   own: StoreOptions & { prefix: string },
   throwing: boolean,
 ): Face {
   if (face === 'keyv') return keyvFace(title, { ...options, ...own, namespace: own.prefix });
   const store = redisStore({ ...options, ...own, onFailure: throwing ? 'throw' : 'miss' });
-  return { ...storeFace(store, throwing), title, throwing, keys: keysOf('store', 12), operations: 1, behind, staleness };
+  return { ...storeFace(store, throwing), title, throwing, keys: keysOf('store', 12), operations: 1, behind, staleness, ordered };
 }
 
 const keysOf = (face: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${face}${i}`);
 
-type Own = 'title' | 'keys' | 'throwing' | 'operations' | 'behind' | 'staleness';
+type Own = 'title' | 'keys' | 'throwing' | 'operations' | 'behind' | 'staleness' | 'ordered';
 
 function storeFace(store: RedisStore, throwing: boolean): Omit<Face, Own> {
   return {
@@ -107,6 +107,7 @@ function keyvFace(title: string, options: KeyvRedisOptions): Face {
     operations: 2,
     behind: false,
     staleness: 0,
+    ordered: true,
     get: (key) => keyv.get(key),
     getMany: (keys) => keyv.getMany([...keys]),
     has: (key) => keyv.has(key),

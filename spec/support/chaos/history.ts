@@ -1,55 +1,5 @@
 import { Floor } from './floor.js';
-
-/** What was written, so that it is known afterwards whether a value that was read may be there. */
-export interface Write extends Terms {
-  readonly key: string;
-  readonly seq: number;
-  readonly began: number;
-  /** The latest moment at which it may have taken effect. Never, where nothing is known of its outcome. */
-  latest: number;
-  /** When it has expired for sure, by the clock of `performance.now()`. */
-  gone: number;
-}
-
-/** For how long an entry counts, and on what it depends. */
-export interface Terms {
-  readonly ttl?: number | undefined;
-  /** For so long beyond `ttl` it may be served to readers that accept stale values. */
-  readonly staleFor?: number;
-  readonly tags?: readonly string[];
-}
-
-export interface Erasure {
-  readonly began: number;
-}
-
-/** One reader. */
-export interface Reader {
-  readonly title: string;
-  /** How old an answer may be, in milliseconds: what others have written since need not be known. What he has written himself is. */
-  readonly staleness: number;
-  /** He reads from replicas: whatever was written once may be there. */
-  readonly behind: boolean;
-}
-
-/** What was known when a read began. */
-export interface Read {
-  readonly key: string;
-  readonly reader: Reader;
-  readonly floor: number;
-  readonly tags: ReadonlyMap<string, number>;
-  readonly at: number;
-  readonly mayBeThere: boolean;
-  readonly writes: number;
-  readonly rolledBack: boolean;
-}
-
-/** A value: says by itself where it belongs, and is large now and then, so that a reply spans many packets. */
-export interface Value {
-  readonly key: string;
-  readonly seq: number;
-  readonly pad: string;
-}
+import type { Erasure, Order, Read, Reader, Terms, Value, Write } from './what-happened.js';
 
 interface Key {
   /** The writes that may still be read. Superseded ones leave it at a `settle`, once no reader may be so far behind. */
@@ -70,7 +20,7 @@ const clockSlack = 100;
 /** No reader is further behind than this. */
 const furthest = 2000;
 
-const someone: Reader = { title: 'somebody', staleness: 0, behind: false };
+const someone: Reader = { title: 'somebody', staleness: 0, behind: false, ordered: true };
 
 const padOf = (seq: number): string => (seq % 50 === 0 ? 'x'.repeat(40_000 + seq) : 'x'.repeat(seq % 200));
 
@@ -78,8 +28,9 @@ const padOf = (seq: number): string => (seq % 50 === 0 ? 'x'.repeat(40_000 + seq
  * The checker. A value that was read must have been written under that key, and must not have been superseded before the read
  * began: by a write or deletion that was acknowledged before the read began, and began after the value's own write had taken
  * effect. A write whose outcome is unknown (it failed, it timed out) may take effect at any time until {@link settle}; so may a
- * deletion, which therefore supersedes nothing. An invalidated tag deletes all that was written with it. A miss is always
- * right: it is a cache.
+ * deletion, which therefore supersedes nothing. But once its writer was told that a write failed, a later write or deletion of
+ * the same writer that is acknowledged is not undone by it; nor is one of any other, where the network keeps the order between
+ * connections. An invalidated tag deletes all that was written with it. A miss is always right: it is a cache.
  *
  * Order is that of the events in this process, which is one thread: a counter, not a clock.
  */
@@ -87,6 +38,10 @@ export class History {
   readonly violations: string[] = [];
   readonly #keys = new Map<string, Key>();
   readonly #tags = new Map<string, Floor>();
+  /** Until the next {@link settle}, by which time nothing is on its way any more. */
+  order: Order = 'everywhere';
+  /** What goes on, for the words of a violation. */
+  phase = '';
   #events = 0;
   #unsure = false;
 
@@ -111,8 +66,13 @@ export class History {
   /** The write is in Redis: what was there before is not. */
   stored(write: Write, by: Reader = someone): void {
     this.tookEffect(write);
-    this.#supersede(write.key, write.began);
+    this.#supersede(write.key, write.began, by);
     this.erasedFor(by, write.key, write);
+  }
+
+  /** The writer was told that it failed. It may have taken effect nevertheless, or still do so. */
+  failed(write: Write, by: Reader = someone): void {
+    write.failed = { by: by.ordered ? by.title : '', at: ++this.#events };
   }
 
   /** The write is over, in Redis or not: it supersedes nothing, but can be superseded. */
@@ -123,7 +83,7 @@ export class History {
 
   erased(key: string, { began }: Erasure, by: Reader = someone): void {
     this.#events++;
-    this.#supersede(key, began);
+    this.#supersede(key, began, by);
     this.erasedFor(by, key, { began });
   }
 
@@ -179,6 +139,7 @@ export class History {
   settle(): void {
     const settled = ++this.#events;
     this.#unsure = false;
+    this.order = 'everywhere';
     for (const state of this.#keys.values()) {
       // Whatever came back, the next acknowledged write or deletion supersedes it.
       for (const write of state.writes.values()) {
@@ -192,7 +153,7 @@ export class History {
   }
 
   violation(text: string): void {
-    if (this.violations.length < 50) this.violations.push(text);
+    if (this.violations.length < 50) this.violations.push(this.phase === '' ? text : `${text} (${this.phase})`);
   }
 
   /** What is wrong with a value that was read, in words. */
@@ -203,7 +164,10 @@ export class History {
     if (pad !== padOf(seq)) return `number ${seq} is damaged`;
     if (read.reader.behind || state.rolledBack || read.rolledBack) return undefined;
     const write = state.writes.get(seq);
-    if (!write || write.latest <= read.floor) return `number ${seq} was overwritten or deleted before, the last is ${state.seq - 1}`;
+    if (!write || write.latest <= read.floor) {
+      const how = write?.failed ? `failed, ${write.failed.by}, and was then overwritten or deleted` : 'was overwritten or deleted';
+      return `number ${seq} ${how} before, the last is ${state.seq - 1}`;
+    }
     const invalid = write.tags?.find((tag) => write.latest <= (read.tags.get(tag) ?? 0));
     if (invalid !== undefined) return `number ${seq} has the tag ${invalid}, which was invalidated before`;
     const late = read.at - write.gone - (ageing ? (write.staleFor ?? 0) : 0);
@@ -214,12 +178,23 @@ export class History {
     if (write.ttl !== undefined) write.gone = this.now() + write.ttl + clockSlack;
   }
 
-  #supersede(key: string, began: number): void {
+  #supersede(key: string, began: number, by: Reader): void {
     if (this.#unsure) return;
     const state = this.#of(key);
+    this.#exclude(state, began, by);
     state.floor.raise(began, this.now());
     if (state.rolledBack) state.certain = this.now();
     state.rolledBack = false;
+  }
+
+  /** What had failed before this began took effect before it, if at all. */
+  #exclude({ writes }: Key, began: number, by: Reader): void {
+    if (this.order === 'nowhere') return;
+    for (const write of writes.values()) {
+      const { failed } = write;
+      if (!failed || failed.at > began || write.latest < Number.POSITIVE_INFINITY) continue;
+      if (this.order === 'everywhere' || (by.ordered && failed.by === by.title)) write.latest = failed.at;
+    }
   }
 
   #of(key: string): Key {

@@ -1,42 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Bounds, Calls, type Figures } from './calls.js';
 import type { Dependent, Face } from './faces.js';
-import type { History, Read, Terms, Value, Write } from './history.js';
-import { Lag } from './lag.js';
+import type { History } from './history.js';
 import type { Random } from './random.js';
+import type { Read, Terms, Value, Write } from './what-happened.js';
 
-export interface LoadOptions {
-  /** Deadline of the stores, in milliseconds. */
-  readonly timeout: number;
-  /** How far past it a call may settle. */
-  readonly slack: number;
+export interface LoadOptions extends Bounds {
   /** Loops per store; each has one call under way at a time. */
   readonly loops: number;
   /** A loop rests up to this long between two calls. */
   readonly rest: number;
 }
 
-export interface Figures {
-  calls: number;
-  /** Calls that rejected, or said that they had not written. */
-  failed: number;
-  /** Values that were read. */
-  hits: number;
-  /** The longest that a call took, without the time in which the process did not run. */
-  slowest: number;
-}
-
 type Operation = (face: Face, random: Random) => Promise<void>;
-
-/** What rejects where it fails, whatever `onFailure` says. */
-const loud = ['delete', 'invalidateTags'];
 
 /** Mixed calls on a few hot keys: a constant number of loops over every store, and what the answers say goes to the history. */
 export class Load {
-  readonly figures: Figures = { calls: 0, failed: 0, hits: 0, slowest: 0 };
+  readonly #calls: Calls;
   readonly #history: History;
   readonly #options: LoadOptions;
-  readonly #lag = new Lag();
-  readonly #underWay = new Map<symbol, { name: string; began: number; lag: number }>();
   readonly #flights = new Map<string, { read: Read; waits: number; callers: number }>();
   #running = false;
   #loops: Promise<void>[] = [];
@@ -44,6 +26,11 @@ export class Load {
   constructor(history: History, options: LoadOptions) {
     this.#history = history;
     this.#options = options;
+    this.#calls = new Calls(history, options);
+  }
+
+  get figures(): Figures {
+    return this.#calls.figures;
   }
 
   start(faces: readonly Face[], random: Random): void {
@@ -60,12 +47,11 @@ export class Load {
     const { signal } = patience;
     const over = sleep(2 * (timeout + slack), undefined, { signal }).catch(() => {});
     await Promise.race([Promise.all(this.#loops).finally(() => patience.abort()), over]);
-    for (const { name } of this.#underWay.values()) this.#history.violation(`${name} did not settle at all`);
-    this.#underWay.clear();
+    this.#calls.abandon();
   }
 
   stop(): void {
-    this.#lag.stop();
+    this.#calls.stop();
   }
 
   async #loop(face: Face, random: Random): Promise<void> {
@@ -103,14 +89,14 @@ export class Load {
 
   readonly #has: Operation = async (face, random) => {
     const read = this.#history.beginRead(random.pick(face.keys), face);
-    const there = await this.#call(face, 'has', () => face.has(read.key));
+    const there = await this.#calls.run(face, 'has', () => face.has(read.key));
     this.#history.endHas(read, there, `has, ${face.title}`);
   };
 
   readonly #set: Operation = async (face, random) => {
     const ttl = this.#ttl(random);
     const write = this.#history.beginWrite(random.pick(face.keys), { ttl });
-    const stored = await this.#call(face, 'set', () => face.set(write.key, this.#history.valueOf(write), ttl));
+    const stored = await this.#calls.run(face, 'set', () => face.set(write.key, this.#history.valueOf(write), ttl));
     this.#endWrite(face, write, stored);
   };
 
@@ -118,8 +104,11 @@ export class Load {
     const ttl = this.#ttl(random);
     const writes = random.some(face.keys, random.integer(2, 5)).map((key) => this.#history.beginWrite(key, { ttl }));
     const entries = writes.map((write) => [write.key, this.#history.valueOf(write)] as const);
-    const stored = await this.#call(face, 'setMany', () => face.setMany(entries, ttl));
-    for (const [i, write] of writes.entries()) if (stored?.[i] === true) this.#history.stored(write, face);
+    const stored = await this.#calls.run(face, 'setMany', () => face.setMany(entries, ttl));
+    for (const [i, write] of writes.entries()) {
+      if (stored?.[i] === true) this.#history.stored(write, face);
+      else this.#history.failed(write, face);
+    }
     if (stored?.includes(false)) this.figures.failed++;
   };
 
@@ -142,7 +131,7 @@ export class Load {
     return async (face, random) => {
       const terms = { ttl: this.#ttl(random), tags: random.some(tags, random.integer(0, 2)) };
       const write = this.#history.beginWrite(random.pick(keys), terms);
-      const stored = await this.#call(face, 'set with tags', () => set(write.key, this.#history.valueOf(write), terms));
+      const stored = await this.#calls.run(face, 'set with tags', () => set(write.key, this.#history.valueOf(write), terms));
       this.#endWrite(face, write, stored);
     };
   }
@@ -161,20 +150,20 @@ export class Load {
       const erasure = this.#history.beginErasure();
       const tag = random.pick(tags);
       const before = face.failures('invalidateTags');
-      const done = await this.#call(face, 'invalidateTags', () => invalidate([tag]).then(() => true));
+      const done = await this.#calls.run(face, 'invalidateTags', () => invalidate([tag]).then(() => true));
       if (done && face.failures('invalidateTags') === before) this.#history.invalidated([tag], erasure);
     };
   }
 
   async #readOne(face: Face, operation: string, key: string): Promise<void> {
     const read = this.#history.beginRead(key, face);
-    const value = await this.#call(face, operation, () => face.get(key));
+    const value = await this.#calls.run(face, operation, () => face.get(key));
     this.#endRead(face, read, value, operation);
   }
 
   async #readMany(face: Face, operation: string, keys: readonly string[]): Promise<void> {
     const reads = keys.map((key) => this.#history.beginRead(key, face));
-    const values = await this.#call(face, operation, () => face.getMany(keys));
+    const values = await this.#calls.run(face, operation, () => face.getMany(keys));
     if (values && values.length !== reads.length)
       this.#history.violation(`${operation}, ${face.title}: ${values.length} of ${reads.length} values`);
     for (const [i, read] of reads.entries()) this.#endRead(face, read, values?.[i], operation);
@@ -183,7 +172,7 @@ export class Load {
   async #erase(face: Face, key: string): Promise<void> {
     const erasure = this.#history.beginErasure();
     const before = face.failures('del', key);
-    const done = await this.#call(face, 'delete', async () => {
+    const done = await this.#calls.run(face, 'delete', async () => {
       await face.delete(key);
       return true;
     });
@@ -213,7 +202,7 @@ export class Load {
     };
     let rejected = true;
     const began = performance.now();
-    const value = (await this.#call(
+    const value = (await this.#calls.run(
       face,
       operation,
       async () => {
@@ -233,8 +222,12 @@ export class Load {
   }
 
   #endWrite(face: Face, write: Write, stored: boolean | undefined): void {
-    if (stored === true) this.#history.stored(write, face);
-    else this.figures.failed += stored === false ? 1 : 0;
+    if (stored === true) {
+      this.#history.stored(write, face);
+      return;
+    }
+    this.#history.failed(write, face);
+    this.figures.failed += stored === false ? 1 : 0;
   }
 
   #endRead(face: Face, read: Read, value: unknown, operation: string, ageing = false): void {
@@ -244,35 +237,5 @@ export class Load {
 
   #ttl(random: Random): number | undefined {
     return random.next() < 0.5 ? undefined : random.integer(50, 3000);
-  }
-
-  /** One call, timed. Gives `undefined` where it rejects. `waits`: how often the store had waited for another when a load began. */
-  async #call<T>(face: Face, operation: string, call: () => Promise<T>, waits?: number): Promise<T | undefined> {
-    const name = `${operation}, ${face.title}`;
-    const id = Symbol(name);
-    const began = performance.now();
-    const lag = this.#lag.total;
-    this.#underWay.set(id, { name, began, lag });
-    this.figures.calls++;
-    try {
-      return await call();
-    } catch (error) {
-      this.figures.failed++;
-      const { code } = error as { code?: unknown };
-      if (!face.throwing && !loud.includes(operation)) this.#history.violation(`${name} rejected: ${String(error)}`);
-      if (typeof code !== 'string' || !code.startsWith('ERR_'))
-        this.#history.violation(`${name} rejected with no error of ours: ${String(error)}`);
-      return undefined;
-    } finally {
-      this.#underWay.delete(id);
-      const took = performance.now() - began - (this.#lag.total - lag);
-      this.figures.slowest = Math.max(this.figures.slowest, took);
-      const { timeout, slack } = this.#options;
-      const waited = waits !== undefined && face.leaseWaits() !== waits;
-      if (took > timeout * face.operations + slack)
-        this.#history.violation(
-          `${name} took ${Math.round(took)} ms, with a timeout of ${timeout} ms${waited ? ', waiting for another' : ''}`,
-        );
-    }
   }
 }

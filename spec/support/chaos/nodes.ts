@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisServer } from '../redis.js';
 import { type RawClient, rawClient } from '../wire.js';
-import { type Condition, FaultProxy } from './proxy.js';
+import { type Condition, garbage } from './condition.js';
+import { FaultProxy } from './proxy.js';
 import type { Random } from './random.js';
-import { type Topology, timeout } from './topology.js';
+import { drip, ramp, rampTime, type Topology, timeout } from './topology.js';
+import type { Order } from './what-happened.js';
 
 /** Ends a fault: resolves when the servers are there again, or a replica has been promoted. */
 export type End = () => Promise<unknown>;
@@ -41,6 +43,10 @@ export abstract class Nodes<T> implements Topology {
 
   get proxies(): readonly FaultProxy[] {
     return [...this.#proxies.values()];
+  }
+
+  order(fault: string): Order {
+    return fault === drip ? 'nowhere' : 'per writer';
   }
 
   async inject(fault: string, random: Random): Promise<void> {
@@ -98,17 +104,17 @@ export function badNetworks<T extends Nodes<T> & { primaryServer(random: Random)
 ): Record<string, Fault<T>> {
   const before = async (it: T, random: Random): Promise<FaultProxy> => it.proxyOf((await it.primaryServer(random)).port);
   const one =
-    (condition: Condition): Fault<T> =>
+    (condition: (random: Random) => Condition): Fault<T> =>
     async (it, random) =>
-      network([await before(it, random)], condition);
+      network([await before(it, random)], condition(random));
   const every =
     (condition: (random: Random) => Condition): Fault<T> =>
     async (it, random) =>
       network(it.proxies, condition(random));
   return {
-    [`the network to ${primary} is frozen`]: one({ kind: 'frozen' }),
-    [`the network to ${primary} loses requests`]: one({ kind: 'swallow', way: 'requests' }),
-    [`the network to ${primary} loses replies`]: one({ kind: 'swallow', way: 'replies' }),
+    [`the network to ${primary} is frozen`]: one(() => ({ kind: 'frozen' })),
+    [`the network to ${primary} loses requests`]: one(() => ({ kind: 'swallow', way: 'requests' })),
+    [`the network to ${primary} loses replies`]: one(() => ({ kind: 'swallow', way: 'replies' })),
     async [`connections to ${primary} are refused`](it, random) {
       const proxy = await before(it, random);
       await proxy.refuse();
@@ -118,8 +124,17 @@ export function badNetworks<T extends Nodes<T> & { primaryServer(random: Random)
     'the whole network loses requests': every(() => ({ kind: 'swallow', way: 'requests' })),
     'connections are cut in the middle of replies': every((random) => ({ kind: 'cut', from: 1, to: random.pick([500, 5000]) })),
     'the network is late': every((random) => ({ kind: 'late', by: random.integer(20, 150), jitter: random.integer(50, 200) })),
+    'the whole network is narrow, both ways': every((random) => ({ kind: 'narrow', bytesPerSecond: 1000 * random.integer(10, 60) })),
+    [ramp]: every(() => ({ kind: 'ramp', from: 1, to: 1500, over: rampTime })),
+    async [`connections to ${primary} are half-open`](it, random) {
+      const proxy = await before(it, random);
+      proxy.present({ kind: 'swallow', way: 'both' });
+      return async () => proxy.become({ kind: 'open' });
+    },
+    [`connections to ${primary} are accepted and closed`]: one(() => ({ kind: 'closing' })),
+    [`the port of ${primary} greets with garbage`]: one(garbage),
     'the network is almost too late': every(() => ({ kind: 'late', by: 0.39 * timeout, jitter: 0.05 * timeout })),
-    'bytes drip': every((random) => ({ kind: 'drip', bytes: random.integer(1, 64), every: random.integer(1, 10) })),
+    [drip]: every((random) => ({ kind: 'drip', bytes: random.integer(1, 64), every: random.integer(1, 10) })),
     async 'connections are reset again and again'(it, random) {
       return repeated(random.integer(10, 150), () => {
         for (const proxy of it.proxies) if (random.next() < 0.4) proxy.reset();

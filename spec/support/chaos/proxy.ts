@@ -1,29 +1,26 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { Condition } from './condition.js';
+import { Handshakes } from './handshakes.js';
+import { Lane } from './lane.js';
+import { Pipe } from './pipe.js';
 import type { Random } from './random.js';
 
-/**
- * - `open`: everything passes.
- * - `frozen`: nothing passes, connections stay open; what came meanwhile passes afterwards, as after a pause of the network.
- * - `swallow`: what goes this way is lost. TCP loses nothing in the middle of a stream, so a connection that has lost a byte
- *   stays dead for good, like one whose NAT entry is gone, and only new ones work afterwards.
- * - `cut`: each connection ends after so many bytes of replies, in the middle of one where it falls so.
- * - `late`: everything comes so much later, in order. - `drip`: a few bytes at a time.
- */
-export type Condition =
-  | { readonly kind: 'open' | 'frozen' }
-  | { readonly kind: 'swallow'; readonly way: Way }
-  | { readonly kind: 'cut'; readonly from: number; readonly to: number }
-  | { readonly kind: 'late'; readonly by: number; readonly jitter: number }
-  | { readonly kind: 'drip'; readonly bytes: number; readonly every: number };
-
-export type Way = 'requests' | 'replies';
+export type { Condition, Way } from './condition.js';
 
 /** A TCP proxy before a real server, whose network can be made as bad as one likes. */
 export class FaultProxy {
+  /** Connections that were accepted so far. */
+  accepted = 0;
+  /** What a connection costs the server: nothing, unless told otherwise. */
+  readonly handshakes = new Handshakes(() => this.#condition.kind === 'frozen');
   readonly #upstream: number;
   readonly #random: Random;
   readonly #links = new Set<Lifecycle>();
+  /** Connections without another end: those that wait for their handshake, and those that were greeted by something else. */
+  readonly #waiting = new Set<Socket>();
+  readonly #greeted = new Set<Socket>();
+  readonly #pipes = [new Pipe(), new Pipe()] as const;
   #server: Server | undefined;
   #port = 0;
   #condition: Condition = { kind: 'open' };
@@ -46,7 +43,10 @@ export class FaultProxy {
   /** Changes the network, for the connections there are and for those to come. */
   become(condition: Condition): void {
     this.#condition = condition;
-    this.present(condition);
+    for (const pipe of this.#pipes) pipe.begin();
+    for (const client of this.#greeted) client.destroy();
+    if (condition.kind === 'closing' || condition.kind === 'greeting') this.reset();
+    else this.present(condition);
   }
 
   /** The same for the connections there are; those to come have the network as it was. */
@@ -62,6 +62,7 @@ export class FaultProxy {
   /** Ends every connection by RST. */
   reset(): void {
     for (const link of this.#links) link.reset();
+    for (const client of [...this.#waiting, ...this.#greeted]) client.resetAndDestroy();
   }
 
   /** Refuses connections, and ends those there are. */
@@ -78,10 +79,13 @@ export class FaultProxy {
   async accept(): Promise<void> {
     if (this.#server) return;
     const server = createServer({ noDelay: true }, (client) => {
-      const link = new Lifecycle(client, connect({ port: this.#upstream, host: '127.0.0.1', noDelay: true }), this.#random);
-      this.#links.add(link);
-      void link.ended.then(() => this.#links.delete(link));
-      link.become(this.#condition);
+      this.accepted++;
+      client.on('error', () => {});
+      if (this.handshakes.cost === 0) this.#receive(client);
+      else {
+        keep(client, this.#waiting);
+        void this.handshakes.turn().then(() => this.#waiting.delete(client) && this.#receive(client));
+      }
     });
     server.listen(this.#port, '127.0.0.1');
     await once(server, 'listening');
@@ -90,8 +94,29 @@ export class FaultProxy {
   }
 
   async stop(): Promise<void> {
+    this.handshakes.cost = 0;
     await this.refuse();
   }
+
+  #receive(client: Socket): void {
+    const condition = this.#condition;
+    if (condition.kind === 'closing') client.destroy();
+    else if (condition.kind === 'greeting') {
+      keep(client, this.#greeted);
+      client.resume().write(condition.bytes);
+      if (!condition.stays) client.end();
+    } else {
+      const link = new Lifecycle(client, connect({ port: this.#upstream, host: '127.0.0.1', noDelay: true }), this.#pipes, this.#random);
+      this.#links.add(link);
+      void link.ended.then(() => this.#links.delete(link));
+      link.become(condition);
+    }
+  }
+}
+
+function keep(client: Socket, among: Set<Socket>): void {
+  among.add(client);
+  client.once('close', () => among.delete(client));
 }
 
 /** One connection through the proxy. */
@@ -100,9 +125,9 @@ class Lifecycle {
   readonly #lanes: readonly [Lane, Lane];
   readonly ended: Promise<unknown>;
 
-  constructor(client: Socket, server: Socket, random: Random) {
+  constructor(client: Socket, server: Socket, [there, back]: readonly [Pipe, Pipe], random: Random) {
     this.#ends = [client, server];
-    this.#lanes = [new Lane('requests', client, server, random), new Lane('replies', server, client, random)];
+    this.#lanes = [new Lane('requests', client, server, there, random), new Lane('replies', server, client, back, random)];
     for (const end of this.#ends) end.on('error', () => {});
     this.ended = Promise.all(this.#ends.map((end) => new Promise<void>((resolve) => end.once('close', () => resolve()))));
   }
@@ -115,98 +140,5 @@ class Lifecycle {
     // One that is still connecting would keep its handle for good: Node waits for the connection, which is then destroyed. So would one that
     // is being ended: libuv does not reset what it shuts down, and Node does not close what was not reset.
     for (const end of this.#ends) end.connecting || end.writableEnded ? end.destroy() : end.resetAndDestroy();
-  }
-}
-
-/** The end of a stream, after the bytes before it. */
-const end = Symbol('end');
-
-/** One direction of a connection: bytes wait here until the network lets them through. */
-class Lane {
-  readonly #waiting: { bytes: Buffer | typeof end; due: number }[] = [];
-  #condition: Condition = { kind: 'open' };
-  #timer: NodeJS.Timeout | undefined;
-  #lost = false;
-  #over = false;
-  #budget = Number.POSITIVE_INFINITY;
-
-  constructor(
-    readonly way: Way,
-    readonly from: Socket,
-    readonly to: Socket,
-    readonly random: Random,
-  ) {
-    from.on('data', (bytes) => this.#take(bytes));
-    from.once('close', () => this.#take(end));
-    to.once('close', () => this.#end());
-  }
-
-  become(condition: Condition): void {
-    this.#condition = condition;
-    this.#budget =
-      condition.kind === 'cut' && this.way === 'replies' ? this.random.integer(condition.from, condition.to) : Number.POSITIVE_INFINITY;
-    // What waits in the kernel's buffers of a frozen network counts as on its way.
-    if (condition.kind === 'frozen') this.from.pause();
-    else this.from.resume();
-    for (const piece of this.#waiting) piece.due = 0;
-    this.#pass();
-  }
-
-  #take(bytes: Buffer | typeof end): void {
-    const condition = this.#condition;
-    if (bytes !== end) {
-      if (condition.kind === 'swallow' && condition.way === this.way) this.#lost = true;
-      if (this.#lost) return;
-    }
-    const delay = condition.kind === 'late' ? condition.by + this.random.next() * condition.jitter : 0;
-    this.#waiting.push({ bytes, due: Math.max(performance.now() + delay, this.#waiting.at(-1)?.due ?? 0) });
-    this.#pass();
-  }
-
-  /** The receiver of the waiting bytes is gone. */
-  #end(): void {
-    this.#over = true;
-    this.#waiting.length = 0;
-    clearTimeout(this.#timer);
-  }
-
-  /** Lets through what may pass now, and comes back for the rest. */
-  #pass(): void {
-    clearTimeout(this.#timer);
-    if (this.#over) return;
-    const { kind } = this.#condition;
-    if (kind === 'frozen') return;
-    for (let first = this.#waiting[0]; first; first = this.#waiting[0]) {
-      const wait = first.due - performance.now();
-      if (wait > 0) {
-        this.#timer = setTimeout(() => this.#pass(), wait);
-        return;
-      }
-      if (first.bytes === end) {
-        // A network that loses everything reports no end of a connection.
-        if (kind === 'swallow') return;
-        this.#waiting.shift();
-        this.to.destroySoon();
-      } else if (this.#condition.kind === 'drip') {
-        const { bytes, every } = this.#condition;
-        this.#write(first.bytes.subarray(0, bytes));
-        first.bytes = first.bytes.subarray(bytes);
-        if (first.bytes.length === 0) this.#waiting.shift();
-        this.#timer = setTimeout(() => this.#pass(), every);
-        return;
-      } else {
-        this.#waiting.shift();
-        this.#write(first.bytes);
-      }
-    }
-  }
-
-  #write(bytes: Buffer): void {
-    if (!this.to.writable) return;
-    this.to.write(bytes.subarray(0, Math.max(0, this.#budget)));
-    this.#budget -= bytes.length;
-    if (this.#budget > 0) return;
-    this.to.destroySoon();
-    this.from.destroy();
   }
 }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Figures } from './calls.js';
 import { type Face, openFace } from './faces.js';
 import { History } from './history.js';
-import { type Figures, Load } from './load.js';
+import { Load } from './load.js';
+import { MemoryWatch } from './memory-watch.js';
 import type { Random } from './random.js';
 import { leftOver, resources, settledResources } from './resources.js';
 import { type Topology, timeout } from './topology.js';
@@ -18,6 +20,8 @@ export interface Outcome extends Figures {
   readonly violations: readonly string[];
   /** The longest that a store took to work again after a fault was over, in milliseconds. */
   readonly recovered: number;
+  /** Bytes that were in use during a fault, beyond those of before. */
+  readonly held: number;
   /** Bytes in use after everything was closed, beyond those of before. */
   readonly grown: number;
 }
@@ -58,11 +62,15 @@ async function underLoad(topology: Topology, steps: readonly Step[], random: Ran
   let recovered = 0;
   load.start(faces, loadRandom);
   await sleep(calm);
+  const memory = new MemoryWatch();
   for (const { fault, length } of steps) {
     await topology.whole?.();
+    history.phase = fault;
     if (topology.rollsBack?.includes(fault)) history.rollBack();
+    history.order = topology.order(fault);
     await topology.inject(fault, faultRandom);
     await sleep(length);
+    for (const growth of memory.check()) history.violation(growth);
     await topology.heal();
     const times = await Promise.all([...faces.map((face) => timeToRecover(face, history)), timeToLeave(topology, history)]);
     recovered = Math.max(recovered, ...times);
@@ -75,8 +83,10 @@ async function underLoad(topology: Topology, steps: readonly Step[], random: Ran
   }
   await load.pause();
   load.stop();
+  memory.stop();
   await closeAll(faces, history);
-  return { ...load.figures, violations: history.violations, recovered };
+  topology.released?.();
+  return { ...load.figures, violations: history.violations, recovered, held: memory.grown };
 }
 
 /** Writes and reads one key after another until that has worked for all in a row; since when, in milliseconds. The calls alone must bring the store back. */

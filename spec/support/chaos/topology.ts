@@ -1,8 +1,14 @@
 import type { StoreOptions } from '../../../src/index.js';
 import type { Random } from './random.js';
+import type { Order } from './what-happened.js';
 
 /** Deadline of the stores under load, in milliseconds. */
 export const timeout = 500;
+
+/** Faults that more than one topology has, and that are known by their name. */
+export const drip = 'bytes drip';
+export const ramp = 'latency rises to 1.5 s and falls again';
+export const rampTime = 2500;
 
 /** How old a near cache may be, by docs/near-cache.md: as long as it takes to find that a connection is dead. The timer is at most so late. */
 export const nearStaleness = timeout + Math.min(1000, timeout) + 100;
@@ -17,7 +23,7 @@ export interface TopologyKind {
 
 /** One that is running. Its processes, proxies and timers are the specs' own. */
 export interface Topology {
-  /** The stores that are put under load, all at once in one process. `face` is `'store'` unless told otherwise. */
+  /** The stores that are put under load, all at once in one process, anew for each run. `face` is `'store'` unless told otherwise. */
   readonly stores: readonly StoreUnderLoad[];
   /** Begins a fault, drawing what is open about it. */
   inject(fault: string, random: Random): Promise<void>;
@@ -27,12 +33,16 @@ export interface Topology {
   whole?(): Promise<void>;
   /** Resolves when no store is connected any more to a node that was left behind and would still take writes, to lose them. */
   left?(): Promise<void>;
+  /** The stores are disconnected. */
+  released?(): void;
   stop(): Promise<void>;
   /**
    * Faults after which what Redis had acknowledged may be undone, so that an older value comes back: failover to a replica
    * that was behind. Losing everything is no such fault, for then there is nothing older. Default: none.
    */
   readonly rollsBack?: readonly string[];
+  /** What a fault does to the order of requests. */
+  order(fault: string): Order;
 }
 
 export interface StoreUnderLoad {
@@ -42,6 +52,8 @@ export interface StoreUnderLoad {
   readonly behind?: boolean;
   /** How old an answer may be that it gives without asking Redis, in milliseconds. Default: 0. */
   readonly staleness?: number;
+  /** Its calls reach Redis in their order, for they use one connection at a time. Default: true. */
+  readonly ordered?: boolean;
   /** Where it is and how it connects; prefix, timeout and failure policy are the runner's. */
   readonly options: StoreOptions;
 }
