@@ -45,6 +45,10 @@ export abstract class Nodes<T> implements Topology {
     return [...this.#proxies.values()];
   }
 
+  get accepted(): number {
+    return this.proxies.reduce((sum, { accepted }) => sum + accepted, 0);
+  }
+
   order(fault: string): Order {
     return fault === drip ? 'nowhere' : 'per writer';
   }

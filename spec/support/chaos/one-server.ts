@@ -1,21 +1,21 @@
-import { BlockingPool, RoundRobinPool } from '../../../src/index.js';
 import { RedisServer } from '../redis.js';
 import { type RawClient, rawClient } from '../wire.js';
 import { type ClientOfApplication, clientOfApplication } from './client-of-application.js';
 import { FaultProxy } from './proxy.js';
 import type { Random } from './random.js';
 import { faults, orderDuring } from './server-faults.js';
-import { nearStaleness, type Topology, type TopologyKind } from './topology.js';
+import { storesAt } from './stores.js';
+import type { Topology, TopologyKind } from './topology.js';
 
 /** One real server behind a proxy. */
-export const oneServer: TopologyKind = {
+export const oneServer = {
   title: 'one server',
   faults: Object.keys(faults),
-  async start(random) {
+  async start(random: Random): Promise<OneServer> {
     const server = await RedisServer.start();
     return new OneServer(server, await FaultProxy.start(server.port, random));
   },
-};
+} satisfies TopologyKind;
 
 export class OneServer implements Topology {
   readonly order = orderDuring;
@@ -33,25 +33,18 @@ export class OneServer implements Topology {
   }
 
   get stores(): Topology['stores'] {
-    const { location } = this.proxy;
-    this.#clientOfApplication = clientOfApplication(location);
-    return [
-      { title: 'shared connection', options: { location } },
-      { title: 'our own parser', options: { location, parser: 'auto' } },
-      { title: 'round-robin pool', options: { location, pool: { class: RoundRobinPool, size: 2 }, batch: false }, ordered: false },
-      { title: 'blocking pool', options: { location, pool: { class: BlockingPool, max: 3, timeout: 200 } }, ordered: false },
-      { title: 'RESP 2', options: { location, RESP: 2 } },
-      { title: 'near cache', options: { location, near: {} }, staleness: nearStaleness },
-      { title: 'deletions that wait', options: { location, invalidations: 'queue' } },
-      { title: 'a client of the application', options: { client: this.#clientOfApplication } },
-      { title: 'Keyv', face: 'keyv', options: { location } },
-    ];
+    this.#clientOfApplication = clientOfApplication(this.proxy.location);
+    return storesAt(this.proxy.location, this.#clientOfApplication);
   }
 
   inject(fault: string, random: Random): Promise<void> {
     const inject = faults[fault];
     if (!inject) throw new Error(`one server knows no fault \`${fault}\``);
     return inject(this, random);
+  }
+
+  get accepted(): number {
+    return this.proxy.accepted;
   }
 
   released(): void {

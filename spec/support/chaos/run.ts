@@ -27,7 +27,7 @@ export interface Outcome extends Figures {
 }
 
 /** How far past it a call may settle. */
-const slack = 250;
+export const slack = 250;
 /** How long a store may take to work again. */
 const recovery = 2000;
 /** Keys that have to be written and read in a row, for a store to count as working. */
@@ -35,7 +35,7 @@ const probes = 16;
 /** Load before the first fault and after each, without any. */
 const calm = 300;
 /** After a fault: what is still in the kernel's and the proxy's buffers arrives within this. */
-const quiet = 300;
+export const quiet = 300;
 
 /**
  * Puts the topology's stores under load, lets the faults happen one after another, and checks what must hold. Opens the stores,
@@ -68,8 +68,11 @@ async function underLoad(topology: Topology, steps: readonly Step[], random: Ran
     history.phase = fault;
     if (topology.rollsBack?.includes(fault)) history.rollBack();
     history.order = topology.order(fault);
+    const { accepted = 0 } = topology;
     await topology.inject(fault, faultRandom);
     await sleep(length);
+    const dialled = (topology.accepted ?? 0) - accepted;
+    if (dialled > 100 + length / 2) history.violation(`${dialled} connections within ${length} ms`);
     for (const growth of memory.check()) history.violation(growth);
     await topology.heal();
     const times = await Promise.all([...faces.map((face) => timeToRecover(face, history)), timeToLeave(topology, history)]);
@@ -90,7 +93,7 @@ async function underLoad(topology: Topology, steps: readonly Step[], random: Ran
 }
 
 /** Writes and reads one key after another until that has worked for all in a row; since when, in milliseconds. The calls alone must bring the store back. */
-async function timeToRecover(face: Face, history: History): Promise<number> {
+export async function timeToRecover(face: Face, history: History, within = recovery): Promise<number> {
   const start = performance.now();
   const since = (): number => performance.now() - start;
   let worksSince: number | undefined;
@@ -101,14 +104,14 @@ async function timeToRecover(face: Face, history: History): Promise<number> {
     if (works) worksSince ??= asked;
     else worksSince = undefined;
     streak = works ? streak + 1 : 0;
-    if (since() > recovery + timeout + slack && !works) {
+    if (since() > within + timeout + slack && !works) {
       history.violation(`${face.title} is ${face.status()} and does not work ${Math.round(since())} ms after the fault was over`);
       return since();
     }
     await sleep(5);
   }
   const time = worksSince ?? since();
-  if (time > recovery) history.violation(`${face.title} worked again only ${Math.round(time)} ms after the fault was over`);
+  if (time > within) history.violation(`${face.title} worked again only ${Math.round(time)} ms after the fault was over`);
   return time;
 }
 

@@ -33,6 +33,8 @@ export interface Topology {
   whole?(): Promise<void>;
   /** Resolves when no store is connected any more to a node that was left behind and would still take writes, to lose them. */
   left?(): Promise<void>;
+  /** Connections that were accepted so far. */
+  readonly accepted?: number;
   /** The stores are disconnected. */
   released?(): void;
   stop(): Promise<void>;
