@@ -91,6 +91,6 @@ export function withMessage(error: Error, message: string): Error {
 }
 
 /** The same error as an object of its own, for it to name an operation: several calls may share one. */
-export function copyOf<E extends Error>(error: E): E {
+export function copyOf<E extends object>(error: E): E {
   return Object.create(Object.getPrototypeOf(error), Object.getOwnPropertyDescriptors(error));
 }

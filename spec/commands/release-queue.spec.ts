@@ -14,6 +14,8 @@ import { until } from '../support/until.js';
 import { commandStats, rawClient } from '../support/wire.js';
 
 const timeout = 300;
+/** What is sent stays on its way, also when the connection is given up. */
+const stuck = { kind: 'late', by: 60_000, jitter: 0 } as const;
 /** For how long what nobody gives back is held, and far less: what somebody may wait for it. */
 const [held, soon] = [3_000, 1_800];
 
@@ -32,8 +34,11 @@ describe('a claim whose answer was lost', () => {
         // The look before it is answered; the network freezes as the claim is about to be written.
         const freeze = (message: unknown): void => {
           const { source, command } = message as CommandTrace;
-          if (source === store.source && command === 'EVALSHA') proxy.present({ kind: 'frozen' });
+          if (source !== store.source || command !== 'EVALSHA' || isStuck) return;
+          isStuck = true;
+          proxy.present(stuck);
         };
+        let isStuck = false;
         const { start } = tracingChannel(commandChannel);
         start.subscribe(freeze);
         try {
@@ -47,7 +52,7 @@ describe('a claim whose answer was lost', () => {
     },
     'a lock': {
       async claim(store, proxy) {
-        proxy.present({ kind: 'frozen' });
+        proxy.present(stuck);
         expect((await rejection(store.lock('k', { ttl: held }))).code).to.equal('ERR_TIMEOUT');
       },
       again: (other) => other.lock('k', { ttl: held, wait: held }),
