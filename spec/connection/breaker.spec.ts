@@ -13,6 +13,7 @@ import {
 } from '../../src/index.js';
 import { createKeyv } from '../../src/keyv.js';
 import type { BreakerState } from '../../src/telemetry/events.js';
+import { densestMinute, simulateBreaker } from '../support/breaker-simulation.js';
 import { FaultProxy } from '../support/chaos/proxy.js';
 import { Random } from '../support/chaos/random.js';
 import { cacheOf } from '../support/internals.js';
@@ -120,7 +121,7 @@ describe('breaker', () => {
     expect(breaker.check()).to.equal(undefined);
   });
 
-  it('asks for more trials each time it opens for timeouts again soon, and for one after a calm time', () => {
+  it('asks for more trials if it opens for timeouts again soon, and for one after a calm time', () => {
     const { state, fail, recover } = byHand();
     const asked: number[] = [];
     for (let i = 0; i < 6; i++) {
@@ -129,11 +130,51 @@ describe('breaker', () => {
       asked.push(recover());
       state.now += 1000;
     }
-    expect(asked).to.deep.equal([1, 2, 4, 8, 16, 16]);
-    state.now += 10_000;
+    expect(asked).to.deep.equal([1, 2, 16, 16, 16, 16]);
+    state.now += 60_000;
     fail(3);
     state.now += 300;
     expect(recover()).to.equal(1);
+  });
+
+  it('closes for fast trials alone once it has opened for timeouts three times in a minute', () => {
+    const { breaker, state, fail, recover } = byHand();
+    for (let i = 0; i < 3; i++) {
+      fail(3);
+      state.now += 300;
+      if (i < 2) recover(900);
+    }
+    // Each in time, and the last as good as the first.
+    for (let trial = 0; trial < 50; trial++) {
+      expect(breaker.check()).to.equal(undefined);
+      state.now += 600;
+      breaker.answered(true);
+      expect(breaker.state).to.equal('half-open');
+    }
+    expect(recover(400)).to.equal(16);
+  });
+
+  const borders: Record<string, (time: number, random: () => number) => number> = {};
+  for (const [from, to] of [
+    [1, 1050],
+    [300, 1100],
+    [500, 1100],
+    [700, 1300],
+    [800, 1200],
+    [900, 1100],
+    [950, 1010],
+    [980, 1020],
+  ] as const)
+    borders[`at random from ${from} to ${to} ms`] = (_, random) => from + (to - from) * random();
+  for (const by of [100, 200, 400, 600])
+    for (const period of [0.5, 1, 2, 4, 6, 8, 10, 15, 20, 30, 60])
+      borders[`1000 ± ${by} ms in waves of ${period} s`] = (time) => 1000 + by * Math.sin((2 * Math.PI * time) / (period * 1000));
+
+  it('changes state at most six times a minute however the latency oscillates around the deadline, with few calls or many', () => {
+    for (const [border, latency] of Object.entries(borders))
+      for (const rate of [2, 5, 20, 50])
+        for (const seed of [1, 2, 3])
+          expect(densestMinute(simulateBreaker({ latency, rate, seconds: 180, seed })), `${border}, ${rate} calls/s`).to.be.below(7);
   });
 
   it('tries once before the cooldown is over if Redis answers late', () => {

@@ -15,9 +15,15 @@ export interface BreakerOptions {
   readonly maxCooldown?: Milliseconds | undefined;
 }
 
-/** A breaker that opens for timeouts this soon after it closed asks for twice as many trials in time, up to `maxTrials`. */
+/** A breaker that opens for timeouts this soon after it closed asks for twice as many trials in time. */
 const relapse: Milliseconds = 10_000;
-const maxTrials = 16;
+/**
+ * After so many openings for timeouts in so long a time Redis answers in about the time of a deadline. Then only trials that take no more
+ * than half of it count, so many in a row: at the border, the breaker would open and close without end.
+ */
+const maxOpenings = 3;
+const flapping: Milliseconds = 60_000;
+const fastTrials = 16;
 
 /**
  * A circuit breaker: during an outage calls fail at once instead of each waiting for its deadline. It opens after `threshold` failures
@@ -30,14 +36,18 @@ export class Breaker {
   readonly #onChange: (state: BreakerState, cause: unknown) => void;
   readonly #now: () => Milliseconds;
   readonly #timeouts: RecentCount;
+  readonly #slowAfter: Milliseconds;
   #state: BreakerState = 'closed';
   #inARow = 0;
   /** The cooldown of the next opening. */
   #nextCooldown: Milliseconds;
   #openUntil = 0;
+  /** When it opened for timeouts: the last times. */
+  #openings: readonly Milliseconds[] = [];
   #closedAt = Number.NEGATIVE_INFINITY;
-  /** Whether a trial is under way. */
+  /** Whether a trial is under way, and since when. */
   #isTrying = false;
+  #triedAt = 0;
   /** Replies to trials that close it, and those that are missing yet. */
   #trials = 1;
   #trialsLeft = 1;
@@ -61,6 +71,7 @@ export class Breaker {
     this.#onChange = onChange;
     this.#now = now;
     this.#timeouts = new RecentCount(timeout, now);
+    this.#slowAfter = timeout / 2;
   }
 
   get state(): BreakerState {
@@ -73,6 +84,7 @@ export class Breaker {
     if (this.#state === 'open' && this.#isDue()) this.#become('half-open');
     if (this.#state === 'open' || this.#isTrying) return this.#error;
     this.#isTrying = true;
+    this.#triedAt = this.#now();
     return undefined;
   }
 
@@ -88,10 +100,17 @@ export class Breaker {
     this.#inARow = 0;
     if (this.#state === 'closed' || !isTrial) return;
     this.#isTrying = false;
-    if (--this.#trialsLeft > 0) return;
-    this.#closedAt = this.#now();
+    const now = this.#now();
+    const isSlow = now - this.#triedAt > this.#slowAfter;
+    this.#trialsLeft = isSlow && this.#isFlapping(now) ? this.#trials : this.#trialsLeft - 1;
+    if (this.#trialsLeft > 0) return;
+    this.#closedAt = now;
     this.#nextCooldown = this.#options.cooldown;
     this.#become('closed');
+  }
+
+  #isFlapping(now: Milliseconds): boolean {
+    return this.#openings.length === maxOpenings && now - (this.#openings[0] as number) < flapping;
   }
 
   /** Records a reply after the deadline: Redis is there, however slow it is. */
@@ -128,8 +147,10 @@ export class Breaker {
     if (this.#state === 'open') return;
     const now = this.#now();
     if (this.#state === 'closed') {
-      const isRelapse = tookTime(cause) && now - this.#closedAt < relapse;
-      this.#trials = isRelapse ? Math.min(maxTrials, this.#trials * 2) : 1;
+      const isTimeout = tookTime(cause);
+      if (isTimeout) this.#openings = [...this.#openings.slice(1 - maxOpenings), now];
+      const isRelapse = isTimeout && now - this.#closedAt < relapse;
+      this.#trials = this.#isFlapping(now) ? fastTrials : isRelapse ? this.#trials * 2 : 1;
       this.#isAwaitingSign = true;
     }
     this.#trialsLeft = this.#trials;
