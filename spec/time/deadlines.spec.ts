@@ -5,7 +5,8 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createPool, type Pool } from '../../src/index.js';
-import { after as callAfter } from '../../src/time/deadlines.js';
+import { TimeBudget } from '../../src/time/budget.js';
+import { after as callAfter, runningTime, withTimeout } from '../../src/time/deadlines.js';
 import { pause } from '../../src/time/waiting.js';
 import { sharedServer } from '../support/hooks.js';
 import { until } from '../support/until.js';
@@ -45,6 +46,21 @@ describe('deadlines', () => {
     await sleep(20);
     expect(passed).to.equal(false);
     await until(() => passed, 2000);
+  });
+
+  it('of several commands together do not count it either', async () => {
+    const command = (): Promise<unknown> => withTimeout(sleep(20), 1000);
+    const budget = new TimeBudget(300);
+    for (let i = 0; i < 5; i++) {
+      const running = budget.run(command());
+      block(400);
+      await running;
+    }
+    const began = runningTime();
+    const first = budget.run(command());
+    block(400);
+    await first;
+    await new TimeBudget(300, began).run(command());
   });
 
   it('get no time that was lost before they began', async () => {

@@ -4,6 +4,7 @@ import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, missing, type OrderedCommands, type StoredWithTtl } from '../commands/commands.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
+import { runningTime } from '../time/deadlines.js';
 import { unawaited } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import { recordRead } from './recording.js';
@@ -54,7 +55,7 @@ export class Reader {
         return Promise.resolve(this.#recorded('get', key, near.entry, value));
       }
       const { context, tags, values } = this.#cache;
-      const began = performance.now();
+      const began = runningTime();
       const prefetch = tags.prefetch();
       const redisKey = context.keys.toRedisKey(key);
       return context.commands.get(redisKey).then(
@@ -88,7 +89,7 @@ export class Reader {
     let redisKeys: string[] = [];
     let entries: readonly ReadEntry[];
     try {
-      const began = performance.now();
+      const began = runningTime();
       const prefetch = this.#cache.tags.prefetch();
       redisKeys = keys.map((key) => this.#cache.context.keys.toRedisKey(key));
       entries = await this.#cache.context.commands.getMany(redisKeys);
@@ -157,7 +158,7 @@ export class Reader {
   async #held(redisKeys: readonly string[]): Promise<readonly ReadEntry[] | undefined> {
     const held = this.#cache.context.offline?.findAny(redisKeys)?.map((entry) => entry ?? missingInRedis);
     if (!held?.some((entry) => this.#cache.values.needsCheck(entry))) return held;
-    return this.#checked(redisKeys, held, performance.now(), undefined).catch(() => undefined);
+    return this.#checked(redisKeys, held, runningTime(), undefined).catch(() => undefined);
   }
 
   /** Of these entries, those that count, in what is left of the time since `began`; the others are missing. */

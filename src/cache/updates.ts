@@ -3,8 +3,7 @@ import { asMissing, type ReadEntry, StoredEntry } from '../codec/entry.js';
 import { prefixLength } from '../commands/commands.js';
 import { MissingKeyError, UnsupportedError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
-import { performance } from '../time/clock.js';
-import { type CheckDeadline, withDeadline } from '../time/deadlines.js';
+import { type CheckDeadline, runningTime, withDeadline } from '../time/deadlines.js';
 import { type RedisTtl, redisTtl, type Ttl } from '../ttl.js';
 import type { WriteOptions } from './call-options.js';
 import { targetsOf } from './outdated.js';
@@ -52,7 +51,7 @@ export class Updates {
       const redisKey = keys.toRedisKey(key);
       const maxTtl = ttl(null);
       if (maxTtl !== undefined) return this.#expire(redisKey, maxTtl);
-      const began = performance.now();
+      const began = runningTime();
       const answer = Promise.all([commands.persist(redisKey), commands.prefixes([redisKey], prefixLength)]);
       const [persisted, [prefix]] = await this.#cache.tags.ifValid(redisKey, answer, [false, []]);
       if (persisted && prefix) await new TimeBudget(timeout, began).run(this.#cache.tags.outlast(redisKey, prefix, undefined));
@@ -61,7 +60,7 @@ export class Updates {
   }
 
   async #expire(redisKey: string, ttl: RedisTtl): Promise<boolean> {
-    const began = performance.now();
+    const began = runningTime();
     const prefix = await this.#cache.tags.ifValid(redisKey, this.#cache.context.commands.expire(redisKey, ttl), null);
     if (prefix?.length) await new TimeBudget(this.#cache.context.timeout, began).run(this.#cache.tags.outlast(redisKey, prefix, ttl));
     return prefix !== null;
@@ -122,7 +121,7 @@ export class Updates {
   getAndDelete<T>(key: string): Promise<T | undefined> {
     return this.#cache.policy.failLoud({ name: 'getAndDelete', key }, async () => {
       const { commands, timeout } = this.#cache.context;
-      const began = performance.now();
+      const began = runningTime();
       const { redisKeys, leases } = targetsOf(this.#cache.context, [key]);
       const redisKey = redisKeys[0] as string;
       let entry: ReadEntry = await commands.getAndDelete(redisKey, leases[0]);

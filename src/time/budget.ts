@@ -1,7 +1,7 @@
 import { TimeoutError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import { performance, setImmediate } from './clock.js';
-import { withTimeout } from './deadlines.js';
+import { runningTime, withTimeout } from './deadlines.js';
 import { RedisHealth } from './redis-health.js';
 import { type PauseOptions, pause } from './waiting.js';
 
@@ -19,26 +19,27 @@ export class TimeBudget {
   #waited = 0;
   /** The pauses since the last poll. */
   #paused = 0;
-  /** Time is accounted for up to here. */
+  /** Time is accounted for up to here. Of all times here, time in which the process did not run is no part. */
   #accountedTo: Milliseconds;
   #isFirst = true;
   /** Time used by polls that were slow one after the other, with the pauses before them. */
   #slowPolls = 0;
 
-  /** `began`: when the call began, if it has sent a command already. `failedAt`: when Redis last failed this process. */
+  /** `began`: when the call began, by `runningTime`, if it has sent a command already. `failedAt`: when Redis last failed this process. */
   constructor(time: Milliseconds, began?: Milliseconds, failedAt: () => Milliseconds = () => Number.NEGATIVE_INFINITY) {
-    const now = performance.now();
+    const now = runningTime();
+    const elapsed = now - (began ?? now);
     this.#accountedTo = now;
     this.#time = time;
-    this.#left = time - (now - (began ?? now));
-    this.#health = new RedisHealth(time, began ?? now, failedAt);
+    this.#left = time - elapsed;
+    this.#health = new RedisHealth(time, performance.now() - elapsed, failedAt);
   }
 
   /** Settles as the work does, but rejects with a TimeoutError when the rest of the budget is used up. */
   run<T>(work: Promise<T>): Promise<T> {
-    const began = performance.now();
+    const began = runningTime();
     const account = (): void => {
-      this.#accountedTo = performance.now();
+      this.#accountedTo = runningTime();
       const took = this.#accountedTo - began;
       this.#left -= took;
       // The first command may have waited for the connection.
@@ -74,7 +75,7 @@ export class TimeBudget {
 
   /** Like `measure`, for a look at a value that another process loads: it counts as waiting. */
   async poll<T>(look: Promise<T>): Promise<T> {
-    const began = performance.now();
+    const began = runningTime();
     const inTime = this.#restWithWaiting > 0;
     const stop = this.#health.time();
     try {
@@ -92,8 +93,8 @@ export class TimeBudget {
 
   /** Pauses between two polls. Rejects with a TimeoutError as soon as no time is left. */
   async pause(time: Milliseconds, options: PauseOptions): Promise<void> {
-    const began = performance.now();
-    const end = began + time;
+    const began = runningTime();
+    const end = performance.now() + time;
     for (let left = time; left > 0 && !options.signal?.aborted && !options.caller?.aborted; left = end - performance.now()) {
       // Wakes up when the time is used up, and now and then after that: Redis may have become suspect.
       await pause(Math.min(left, this.#restWithWaiting > 0 ? this.#restWithWaiting : this.#time / 4), options);
@@ -125,7 +126,7 @@ export class TimeBudget {
 
   /** Counts the time since the last accounting as waiting. */
   #countWaiting(): void {
-    const now = performance.now();
+    const now = runningTime();
     this.#waited += now - this.#accountedTo;
     this.#accountedTo = now;
   }

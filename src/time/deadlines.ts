@@ -34,9 +34,8 @@ export class Deadline {
 
   /** Without `expiring`, it is the head of a list. */
   constructor(time: Milliseconds, expiring?: Expiring) {
-    const start = now();
-    if (timer !== undefined && start - lastTick > tick + maxLateness) countLost(start);
-    const due = start - lost + time;
+    const start = runningTime();
+    const due = start + time;
     this.#due = due;
     this.#expiring = expiring;
     const key = Math.floor(due / tick);
@@ -47,7 +46,7 @@ export class Deadline {
     this.#previous = head.#previous;
     head.#previous.#next = this;
     head.#previous = this;
-    if (pending++ === 0) startTimer(start);
+    if (pending++ === 0) startTimer(start + lost);
   }
 
   get pending(): boolean {
@@ -106,6 +105,13 @@ function startTimer(start: number): void {
 function countLost(time: number): void {
   lost += time - lastTick - tick;
   lastTick = time;
+}
+
+/** The monotonic clock without the time in which the process did not run, which is noticed while a deadline is pending. */
+export function runningTime(): Milliseconds {
+  const time = now();
+  if (timer !== undefined && time - lastTick > tick + maxLateness) countLost(time);
+  return time - lost;
 }
 
 function onTick(): void {
