@@ -56,9 +56,10 @@ export class Reader {
       }
       const { context, tags, values } = this.#cache;
       const began = runningTime();
-      const prefetch = tags.prefetch();
       const redisKey = context.keys.toRedisKey(key);
-      return context.commands.get(redisKey).then(
+      const read = context.commands.get(redisKey);
+      const prefetch = tags.prefetch();
+      return read.then(
         (entry) => {
           if (!values.needsCheck(entry)) return this.#value('get', key, entry, redisKey);
           return this.#getChecked(key, redisKey, entry, began, prefetch);
@@ -90,9 +91,10 @@ export class Reader {
     let entries: readonly ReadEntry[];
     try {
       const began = runningTime();
-      const prefetch = this.#cache.tags.prefetch();
       redisKeys = keys.map((key) => this.#cache.context.keys.toRedisKey(key));
-      entries = await this.#cache.context.commands.getMany(redisKeys);
+      const read = this.#cache.context.commands.getMany(redisKeys);
+      const prefetch = this.#cache.tags.prefetch();
+      entries = await read;
       if (entries.some((entry) => this.#cache.values.needsCheck(entry))) entries = await this.#checked(redisKeys, entries, began, prefetch);
     } catch (error) {
       const none = keys.map(() => undefined);
@@ -119,7 +121,7 @@ export class Reader {
     const { context, policy, tags } = this.#cache;
     const answer = (): Promise<T> => {
       const redisKey = context.keys.toRedisKey(key);
-      return tags.ifValid(redisKey, ask(context.commands, redisKey), otherwise);
+      return tags.ifValid(redisKey, () => ask(context.commands, redisKey), otherwise);
     };
     return policy.failOpen({ name, key }, answer, otherwise);
   }

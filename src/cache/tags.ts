@@ -2,6 +2,7 @@ import { checkArgument } from '../checks.js';
 import { asMissing, maxTagBytes, maxTags, type ReadEntry, StoredEntry, type TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, prefixLength } from '../commands/commands.js';
+import { unlessRefused } from '../connection/trial.js';
 import { ArgumentError, UnsupportedError } from '../errors.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { withTimeout } from '../time/deadlines.js';
@@ -38,7 +39,7 @@ export class Tags {
     return entry.found && (this.lazy || entry.isTagged);
   }
 
-  /** Reads ahead what every entry of the store needs, so that it arrives with the entry. */
+  /** Reads ahead what every entry of the store needs, so that it arrives with the entry. Called once the read of the entry has begun. */
   prefetch(): Promise<unknown> | undefined {
     if (!this.lazy) return undefined;
     const asked = this.#context.commands.get(this.#redisKey(wholeStore));
@@ -144,9 +145,14 @@ export class Tags {
    * The answer about an entry, or `otherwise` if its tags are invalid and an option says that there may be some. Both are asked at once,
    * so that calls on one key keep their order: what is done to an invalid entry does no harm.
    */
-  ifValid<T>(redisKey: string, answer: Promise<T>, otherwise: T): Promise<T> {
+  ifValid<T>(redisKey: string, ask: () => Promise<T>, otherwise: T): Promise<T> {
+    const answer = ask();
     if (!this.strict) return answer;
-    return Promise.all([answer, this.areValid([redisKey])]).then(([answered, [isValid]]) => (isValid ? answered : otherwise));
+    const askValid = (): Promise<boolean[]> => this.areValid([redisKey]);
+    const valid = askValid();
+    return Promise.all([unlessRefused(answer, valid, ask), unlessRefused(valid, answer, askValid)]).then(([answered, [isValid]]) =>
+      isValid ? answered : otherwise,
+    );
   }
 
   /**
@@ -195,8 +201,11 @@ export class Tags {
   async #now(names: Iterable<string>, prefetch?: Promise<unknown>): Promise<TagGenerations> {
     const list = [...names];
     const { commands } = this.#context;
+    const ask = (name: string): Promise<ReadEntry> => commands.get(this.#redisKey(name));
     const answers = await Promise.all(
-      list.map((name) => (name === wholeStore && (prefetch as Promise<ReadEntry> | undefined)) || commands.get(this.#redisKey(name))),
+      list.map((name) =>
+        name === wholeStore && prefetch ? unlessRefused(prefetch as Promise<ReadEntry>, undefined, () => ask(name)) : ask(name),
+      ),
     );
     return new Map(list.flatMap((name, i) => (answers[i]?.found ? [[name, String(answers[i].bytes)] as const] : [])));
   }

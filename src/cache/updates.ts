@@ -1,6 +1,7 @@
 import { callOptions, checkArgument } from '../checks.js';
 import { asMissing, type ReadEntry, StoredEntry } from '../codec/entry.js';
 import { prefixLength } from '../commands/commands.js';
+import { unlessRefused } from '../connection/trial.js';
 import { MissingKeyError, UnsupportedError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
 import { type CheckDeadline, runningTime, withDeadline } from '../time/deadlines.js';
@@ -52,8 +53,12 @@ export class Updates {
       const maxTtl = ttl(null);
       if (maxTtl !== undefined) return this.#expire(redisKey, maxTtl);
       const began = runningTime();
-      const answer = Promise.all([commands.persist(redisKey), commands.prefixes([redisKey], prefixLength)]);
-      const [persisted, [prefix]] = await this.#cache.tags.ifValid(redisKey, answer, [false, []]);
+      const askPrefix = (): Promise<(Buffer | null)[]> => commands.prefixes([redisKey], prefixLength);
+      const ask = (): Promise<[boolean, (Buffer | null)[]]> => {
+        const asked = commands.persist(redisKey);
+        return Promise.all([asked, unlessRefused(askPrefix(), asked, askPrefix)]);
+      };
+      const [persisted, [prefix]] = await this.#cache.tags.ifValid(redisKey, ask, [false, []]);
       if (persisted && prefix) await new TimeBudget(timeout, began).run(this.#cache.tags.outlast(redisKey, prefix, undefined));
       return persisted;
     });
@@ -61,7 +66,7 @@ export class Updates {
 
   async #expire(redisKey: string, ttl: RedisTtl): Promise<boolean> {
     const began = runningTime();
-    const prefix = await this.#cache.tags.ifValid(redisKey, this.#cache.context.commands.expire(redisKey, ttl), null);
+    const prefix = await this.#cache.tags.ifValid(redisKey, () => this.#cache.context.commands.expire(redisKey, ttl), null);
     if (prefix?.length) await new TimeBudget(this.#cache.context.timeout, began).run(this.#cache.tags.outlast(redisKey, prefix, ttl));
     return prefix !== null;
   }

@@ -94,11 +94,12 @@ export class Loader {
     const { plan } = load;
     const { context, reader, tags } = this.#cache;
     const budget = new TimeBudget(context.timeout, undefined, context.failedAt);
-    const prefetch = tags.prefetch();
     let snapshot: Snapshot;
     let entry: ReadEntry;
     try {
-      snapshot = await this.#entries.look(load, budget);
+      const look = this.#entries.look(load, budget);
+      const prefetch = tags.prefetch();
+      snapshot = await look;
       const checked = reader.withValidTags(snapshot.entry, budget, prefetch);
       entry = checked instanceof Promise ? await checked : checked;
     } catch (error) {
