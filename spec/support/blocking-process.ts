@@ -50,6 +50,8 @@ async function main({ block, options }: { block: number; options: StoreOptions }
     await expectIs('get behind it', store.get(`page${n}`), n);
     response.end('ok');
   });
+  // A client that comes back after the process was stopped finds its connection.
+  http.keepAliveTimeout = 0;
   http.listen(0, '127.0.0.1', () => process.send?.({ port: (http.address() as AddressInfo).port }));
   process.on('message', () => process.send?.({ requests, failures, wrong, breaker: [...breaker, store.breaker] }));
 }
