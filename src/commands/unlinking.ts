@@ -3,6 +3,7 @@ import type { Pool } from '../connection/pools.js';
 import { bySlot } from '../connection/slots.js';
 import { CacheError } from '../errors.js';
 import { copyOf } from '../messages.js';
+import { setImmediate } from '../time/clock.js';
 import { batchSize, type Leases } from './commands.js';
 import { isRetryable } from './pending-deletions.js';
 import type { RefusedCommands } from './refused.js';
@@ -79,13 +80,20 @@ export class Unlinking {
     for (let from = 0; from < keys.length; from += batchSize) {
       await call.send(this.#pool, from);
       if (call.failures.length === 0) continue;
-      // Other nodes may be well. The rest goes to them together, so that it takes one deadline, however much it is.
-      const rest: Promise<void>[] = [];
-      if (call.isSpread) for (let next = from + batchSize; next < keys.length; next += batchSize) rest.push(call.send(this.#pool, next));
-      await Promise.all(rest);
+      if (call.isSpread) await this.#sendRest(call, from + batchSize, keys.length);
       throw call.error();
     }
     return call.answers;
+  }
+
+  /** Other nodes may be well. All batches go to them without waiting for replies, so that they take one deadline, each in a turn of its own. */
+  async #sendRest(call: UnlinkCall<unknown>, from: number, end: number): Promise<void> {
+    const sent: Promise<void>[] = [];
+    for (let next = from; next < end; next += batchSize) {
+      await new Promise((resolve) => setImmediate(resolve));
+      sent.push(call.send(this.#pool, next));
+    }
+    await Promise.all(sent);
   }
 }
 

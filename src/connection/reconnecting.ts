@@ -47,7 +47,8 @@ export class ReconnectingConnection implements Connection, SessionListener {
   #retries = 0;
   #lateAttempts = 0;
   #connecting: Deferred | undefined;
-  #lastFailure: { readonly cause: unknown; readonly phase?: ConnectionPhase } | undefined;
+  /** Why it is down. Calls share it, and put their names into it: thousands may fail in a tick. */
+  #lastError: ConnectionError | undefined;
   #demotedAt = Number.NEGATIVE_INFINITY;
   #tracking: ClientTracking | undefined;
 
@@ -123,7 +124,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
     if (session !== this.#session || this.#status === 'closed') return;
     this.#session = undefined;
     this.#tracking?.detach();
-    this.#lastFailure = { cause: new Error('the application closed the client') };
+    this.#lastError = toConnectionError(new Error('the application closed the client'), this.#place);
     this.#stop('idle');
   }
 
@@ -201,8 +202,8 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#session = session;
     this.#retries = this.#lateAttempts = 0;
     this.#readyAt = performance.now();
-    this.#replaced.replace(old, session, wasReady ? this.#options.livenessTimeout : 0, this.#lastFailure && this.#down());
-    this.#lastFailure = undefined;
+    this.#replaced.replace(old, session, wasReady ? this.#options.livenessTimeout : 0, this.#lastError);
+    this.#lastError = undefined;
     this.#tracking?.detach();
     if (session.client) this.#tracking?.attach(session.client as ExternalClient);
     this.#connecting?.resolve();
@@ -215,10 +216,10 @@ export class ReconnectingConnection implements Connection, SessionListener {
   }
 
   #isDown(cause: unknown, phase: ConnectionPhase): void {
-    this.#lastFailure = { cause, phase };
+    this.#lastError = toConnectionError(cause, this.#place, phase);
     this.#status = 'reconnecting';
     this.#connecting?.reject(this.#down());
-    this.#options.onError(this.#down());
+    this.#options.onError(toConnectionError(cause, this.#place, phase));
   }
 
   #retry(cause: unknown, wasSteady = false): void {
@@ -244,7 +245,6 @@ export class ReconnectingConnection implements Connection, SessionListener {
   }
 
   #down(): ConnectionError | ClosedError {
-    const { cause, phase } = this.#lastFailure ?? {};
-    return this.#status === 'closed' ? new ClosedError() : toConnectionError(cause, this.#place, phase);
+    return this.#status === 'closed' ? new ClosedError() : (this.#lastError ?? toConnectionError(undefined, this.#place));
   }
 }
