@@ -110,7 +110,7 @@ export class Outgoing {
 
   /** Looks, after the writes of this turn, what was taken and answered. */
   look(): void {
-    if (this.#isLooking || this.#isHeld || (this.#unanswered === 0 && this.#waiting.size === 0)) return;
+    if (this.#isLooking || (this.#unanswered === 0 && this.#waiting.size === 0)) return;
     this.#isLooking = true;
     setImmediate(this.#look);
   }
@@ -129,11 +129,12 @@ export class Outgoing {
   readonly #look = (): void => {
     this.#isLooking = false;
     const socket = this.#options.socket();
-    if (socket?.writable && socket.writableLength > 0) this.#hold(socket);
-    else this.#taken();
+    if (!socket?.writable || socket.writableLength === 0) this.#taken();
+    // What is corked has not been offered to the network yet.
+    else if (!this.#isHeld && socket.writableCorked === 0) this.#hold(socket);
   };
 
-  /** The network does not take all of the batch: Node tells when it has. */
+  /** The network does not take all of the batch. Node tells when it has, but not where the application has replaced `process.nextTick`. */
   #hold(socket: Socket): void {
     const callers = this.#callers;
     const onOver = (): void => {
@@ -142,13 +143,12 @@ export class Outgoing {
     this.#isHeld = true;
     for (const caller of callers) caller.onOver = onOver;
     socket.write('', () => {
-      if (this.#callers !== callers) return;
-      this.#drained++;
-      this.#taken();
+      if (this.#callers === callers) this.#taken();
     });
   }
 
   #taken(): void {
+    if (this.#isHeld) this.#drained++;
     this.#isHeld = false;
     this.#batchBytes = 0;
     this.#callers = [];
