@@ -4,7 +4,8 @@ import { maxLateness } from '../time/deadlines.js';
 import { ExternalClientConnection } from './client/external-client.js';
 import { addListeners, removeListeners } from './client/listeners.js';
 import { openClient } from './client/open-client.js';
-import type { Argument, Connection, OnError, Reply, Route, Status } from './connection.js';
+import { optionsFor } from './client/write-deadline.js';
+import type { Argument, Caller, Connection, OnError, Reply, Route, Status } from './connection.js';
 import { openDirect } from './direct/open-direct.js';
 import type { ParserClass } from './direct/parser.js';
 import { GuardedPool, type GuardOptions } from './guard.js';
@@ -70,9 +71,9 @@ class ExternalTopology implements Connection {
     return this.#connecting ?? Promise.reject(toConnectionError(undefined));
   }
 
-  send(args: readonly Argument[], route: Route = {}): Promise<Reply> {
-    if (this.status === 'ready') return this.#dispatch(args, route).then(undefined, this.#onFailure);
-    return this.ready().then(() => this.#dispatch(args, route).then(undefined, this.#onFailure));
+  send(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
+    const dispatch = (): Promise<Reply> => this.#dispatch(args, route, caller).then(undefined, this.#onFailure);
+    return this.status === 'ready' ? dispatch() : this.ready().then(dispatch);
   }
 
   async close(): Promise<void> {
@@ -96,21 +97,22 @@ class ExternalTopology implements Connection {
     return (this.client as unknown as ExternalCluster).masters.map(({ address }) => address).sort();
   }
 
-  #dispatch(args: readonly Argument[], route: Route): Promise<Reply> {
+  #dispatch(args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
     const { key, readonly = false, divisible, node } = route;
-    if (this.#kind === 'pool') return this.#sender.sendCommand(args);
-    if (this.#kind === 'sentinel') return this.#sender.sendCommand(readonly, args);
-    if (node !== undefined) return this.#sendToNode(node, args);
+    if (this.#kind === 'pool') return this.#sender.sendCommand(args, optionsFor(route, caller));
+    if (this.#kind === 'sentinel') return this.#sender.sendCommand(readonly, args, optionsFor(route, caller));
+    if (node !== undefined) return this.#sendToNode(node, args, route, caller);
+    const send = (part: readonly Argument[], first: Argument | undefined): Promise<Reply> =>
+      this.#sender.sendCommand(first, readonly, part, optionsFor(route, caller));
     // Only node-redis 6 splits commands by itself.
-    if (divisible && args.length > 2) return splitByNode(args, slotOf, (part) => this.#sender.sendCommand(part[1], readonly, part));
-    return this.#sender.sendCommand(key, readonly, args);
+    return divisible && args.length > 2 ? splitByNode(args, slotOf, (part) => send(part, part[1])) : send(args, key);
   }
 
-  async #sendToNode(address: string, args: readonly Argument[]): Promise<Reply> {
+  async #sendToNode(address: string, args: readonly Argument[], route: Route, caller?: Caller): Promise<Reply> {
     const cluster = this.client as unknown as ExternalCluster;
     const node = cluster.masters.find((master) => master.address === address);
     if (!node) throw new ConnectionError(`the node ${address} has left the cluster`);
-    return (await cluster.nodeClient(node)).withCommandOptions(this.#options).sendCommand(args);
+    return (await cluster.nodeClient(node)).withCommandOptions(this.#options).sendCommand(args, optionsFor(route, caller));
   }
 
   readonly #onFailure = (error: unknown): never => {

@@ -1,8 +1,9 @@
 import type { EventEmitter } from 'node:events';
 import { createClient, createClientPool, createCluster } from '@redis/client';
 import { expect } from 'chai';
-import { closing, openStore, rejection } from '../../support/open.js';
+import { closing, openStore, rejection, stopping } from '../../support/open.js';
 import { RedisServer } from '../../support/redis.js';
+import { SilentProxy } from '../../support/silent-proxy.js';
 import { until } from '../../support/until.js';
 
 describe('a client of the application', () => {
@@ -52,6 +53,54 @@ describe('a client of the application', () => {
     client.destroy();
     await client.connect();
     await until(async () => (await store.get('k1')) === 'v1', 3000);
+  });
+
+  it('sends no write that it could not send in time, once its network is back', async () => {
+    const network = await SilentProxy.start(server.port);
+    stopping({ stop: async () => network.stop() });
+    const client = createClient({ url: `redis://${network.location}` });
+    made.push(client);
+    client.on('error', () => {});
+    await client.connect();
+    const store = openStore({ client, timeout: 300 });
+    const prefix = store.source.prefix as string;
+    await store.set('warm', 1);
+    network.silence();
+    // More than the sockets take.
+    const large = Array.from({ length: 40 }, (_, i) => store.set(`large ${i}`, Buffer.alloc(1e6)));
+    expect(await store.set('k', 'old')).to.not.equal(true);
+    await Promise.all(large);
+    const raw = createClient({ url: server.adminUrl });
+    made.push(raw);
+    await raw.connect();
+    await raw.set(`${prefix}:k`, '"new"');
+    network.resume();
+    await until(async () => (await store.set('warm', 2)) === (true as never), 5000);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await raw.get(`${prefix}:k`)).to.equal('"new"');
+  });
+
+  it('sends no write that it could not send in time, once its server is back: a pool', async () => {
+    // It comes back after the newer write.
+    const pool = createClientPool({ url: server.adminUrl, socket: { reconnectStrategy: 1500 } }, { minimum: 1, maximum: 2 });
+    pool.on('error', () => {});
+    await pool.connect();
+    const store = openStore({ client: pool as never, timeout: 300, breaker: false });
+    const prefix = store.source.prefix as string;
+    await store.set('warm', 1);
+    await server.kill();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const failed = await Promise.all(Array.from({ length: 5 }, (_, i) => store.set(`k${i}`, 'old')));
+    expect(failed).to.not.include(true);
+    await server.restart();
+    const raw = createClient({ url: server.adminUrl });
+    made.push(raw);
+    await raw.connect();
+    for (let i = 0; i < 5; i++) await raw.set(`${prefix}:k${i}`, '"new"');
+    await until(async () => (await store.set('warm', 2)) === (true as never), 10_000);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (let i = 0; i < 5; i++) expect(await raw.get(`${prefix}:k${i}`)).to.equal('"new"');
+    pool.destroy();
   });
 
   it('is refused with a `keyPrefix`, which would be left out of what a store sends', () => {

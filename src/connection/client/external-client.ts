@@ -7,6 +7,7 @@ import type { ExternalClient } from '../target.js';
 import { ClientTracking } from '../tracking/tracking.js';
 import { keepsReplies } from './client-session.js';
 import { addListeners, removeListeners } from './listeners.js';
+import { optionsFor } from './write-deadline.js';
 
 /**
  * A connection over a client of the application. Connects it if it is not connected yet; node-redis reconnects it, and we never close or
@@ -15,7 +16,7 @@ import { addListeners, removeListeners } from './listeners.js';
 export class ExternalClientConnection implements Connection {
   readonly client: ExternalClient;
   readonly #onError: OnError;
-  readonly #sender: { sendCommand(args: readonly Argument[]): Promise<Reply> };
+  readonly #sender: { sendCommand(args: readonly Argument[], options?: object): Promise<Reply> };
   #status: Status = 'idle';
   #connecting: Promise<void> | undefined;
   #settleConnecting: { resolve(): void; reject(error: Error): void } | undefined;
@@ -43,9 +44,9 @@ export class ExternalClientConnection implements Connection {
     return this.#status;
   }
 
-  send(args: readonly Argument[], _route?: Route, _caller?: Caller): Promise<Reply> {
-    if (this.#status === 'ready' && this.client.isReady) return this.#dispatch(args);
-    return this.ready().then(() => this.#dispatch(args));
+  send(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
+    if (this.#status === 'ready' && this.client.isReady) return this.#dispatch(args, route, caller);
+    return this.ready().then(() => this.#dispatch(args, route, caller));
   }
 
   ready(): Promise<void> {
@@ -70,8 +71,8 @@ export class ExternalClientConnection implements Connection {
     removeListeners(this.client, this.#listeners);
   }
 
-  #dispatch(args: readonly Argument[]): Promise<Reply> {
-    return this.#sender.sendCommand(args).then(this.#onReply, this.#onFailure);
+  #dispatch(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
+    return this.#sender.sendCommand(args, optionsFor(route, caller)).then(this.#onReply, this.#onFailure);
   }
 
   readonly #onReply = (reply: Reply): Reply => {
