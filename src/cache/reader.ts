@@ -1,7 +1,8 @@
-import { asMissing, missingInRedis, type ReadEntry } from '../codec/entry.js';
+import { asMissing, type MissingEntry, missingInRedis, type ReadEntry } from '../codec/entry.js';
 import type { Quota } from '../codec/limits.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, missing, type OrderedCommands, type StoredWithTtl } from '../commands/commands.js';
+import { partOf } from '../commands/partial-read.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { runningTime } from '../time/deadlines.js';
@@ -34,6 +35,9 @@ export interface SnapshotOptions {
   /** Over the connection that tracks, for a load that may wait for a change. */
   readonly tracked?: boolean;
 }
+
+/** In place of an entry that could not be read, which was reported: neither a hit nor a miss. */
+const unread: MissingEntry = { found: false, tier: 'redis' };
 
 /** Reads entries, by one rule of which count: each of the tags has its generation of when the entry was written, and the entry is fresh. */
 export class Reader {
@@ -94,7 +98,7 @@ export class Reader {
       redisKeys = keys.map((key) => this.#cache.context.keys.toRedisKey(key));
       const read = this.#cache.context.commands.getMany(redisKeys);
       const prefetch = this.#cache.tags.prefetch();
-      entries = await read;
+      entries = await read.catch((error: unknown) => this.#others(operation, keys, redisKeys, error));
       if (entries.some((entry) => this.#cache.values.needsCheck(entry))) entries = await this.#checked(redisKeys, entries, began, prefetch);
     } catch (error) {
       const none = keys.map(() => undefined);
@@ -107,6 +111,19 @@ export class Reader {
     const values = keys.map((key, i) => this.#value(operation, key, entries[i] as ReadEntry, redisKeys[i] as string, quota));
     // Only a decoder that takes time makes promises.
     return (values.some((value) => value instanceof Promise) ? Promise.all(values) : values) as Promise<(T | undefined)[]>;
+  }
+
+  /** The entries of the other keys, if a read failed for some of its keys only, each of which is a failure of its own. */
+  #others(operation: string, keys: readonly string[], redisKeys: readonly string[], error: unknown): ReadEntry[] {
+    const part = partOf(error);
+    const isKnown = part !== undefined && redisKeys.every((redisKey) => part.has(redisKey));
+    if (!isKnown || this.#cache.context.onFailure === 'throw') throw error;
+    return redisKeys.map((redisKey, i) => {
+      const read = part.get(redisKey) as ReadEntry | Error;
+      if (!(read instanceof Error)) return read;
+      this.#cache.policy.recover({ name: operation, key: keys[i] }, read, undefined);
+      return unread;
+    });
   }
 
   has(key: string): Promise<boolean> {
@@ -185,6 +202,7 @@ export class Reader {
   }
 
   #value(operation: string, key: string, entry: ReadEntry, redisKey: string, quota?: Quota): unknown {
+    if (entry === unread) return undefined;
     const value = entry.found ? this.#cache.values.of(operation, key, entry, redisKey, quota) : undefined;
     return this.#recorded(operation, key, entry, value);
   }

@@ -1,6 +1,7 @@
 import { check, checkInteger, isOptions, onlyKnown } from '../checks.js';
 import { nextTick } from '../time/clock.js';
 import { type Commands, wrapEach } from './commands.js';
+import { partOf } from './partial-read.js';
 
 /** The option `batch`. */
 export interface BatchOptions {
@@ -167,7 +168,12 @@ class TickBatch<T> {
 
   #send(keys: readonly string[], calls: readonly PendingCall<T>[]): void {
     const fail = (error: unknown): void => {
-      for (const call of calls) call.reject(error);
+      const part = partOf(error);
+      for (const [i, call] of calls.entries()) {
+        const read = part?.get(keys[i] as string) ?? error;
+        if (read instanceof Error) call.reject(read);
+        else call.resolve(read as T);
+      }
     };
     const [key] = keys;
     if (keys.length === 1) this.#one(key as string).then((value) => calls[0]?.resolve(value), fail);

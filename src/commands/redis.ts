@@ -5,6 +5,7 @@ import { isReplyOf } from '../connection/reply-errors.js';
 import { LockError, UnsupportedError } from '../errors.js';
 import type { RedisTtl } from '../ttl.js';
 import { batchSize, type Commands, missing, type NewEntry, never } from './commands.js';
+import { entriesOf } from './partial-read.js';
 import { RefusedCommands } from './refused.js';
 import { scan } from './scan.js';
 import * as scripts from './scripts.js';
@@ -63,7 +64,7 @@ export function redisCommands(pool: Pool, refused = new RefusedCommands()): Comm
 
   return {
     get: (key) => (send(['GET', key], { key, readonly: true }) as Promise<Buffer | null>).then(readEntry),
-    getMany: (keys) => inBatches(keys, async (connection, part) => (await getManyOn(connection, refused, part)).map(readEntry)),
+    getMany: (keys) => inBatches(keys, async (connection, part) => entriesOf(part, await getManyOn(connection, refused, part))),
     async getWithTtl(key) {
       const [left, reply] = await pool.use((connection) =>
         Promise.all([timeLeftOn(connection, refused, key), connection.send(['GET', key], { key, readonly: true })]),
