@@ -88,13 +88,7 @@ export function redisCommands(pool: Pool, refused = new RefusedCommands()): Comm
     },
     add: async (key, value, ttl) => (await send([...setArguments(key, value, ttl), 'NX'], { key })) !== null,
     replace: (key, expected, value, ttl) => run(scripts.compareAndSet, key, [expected, value, text(ttl)]).then(isOne),
-    unlink(keys, { leases = [], counted = true } = {}) {
-      if (keys.length === 1 && !counted) {
-        const both = leases[0] === undefined ? keys : [leases[0], keys[0] as string];
-        return pool.use((connection) => unlinkOn(connection, refused, both));
-      }
-      return unlinking.count(keys, leases, counted);
-    },
+    unlink: (keys, { leases = [], counted = true } = {}) => unlinking.count(keys, leases, counted),
     unlinkEach: (keys, leases = []) => unlinking.each(keys, leases),
     async unlinkUnchanged(entries) {
       const counts = await inBatches(entries, (connection, part) =>

@@ -43,16 +43,15 @@ export class Unlinking {
   }
 
   /** @returns how many of the keys existed, with their leases if that is not asked for (`isCounted`) */
-  async count(keys: readonly Key[], leases: Leases, isCounted: boolean): Promise<number> {
-    const together: Deletion<number> = async (connection, part, theirs) => [await this.#unlink(connection, [...theirs, ...part])];
-    const counts = await this.#all<number>(
-      keys,
-      leases,
+  count(keys: readonly Key[], leases: Leases, isCounted: boolean): Promise<number> {
+    const deletion = (connection: Connection, part: readonly Key[], theirs: readonly string[]): Promise<number> =>
       isCounted
-        ? (connection, part, theirs) => this.#afterLeases(connection, theirs, async () => [await this.#unlink(connection, part)])
-        : together,
-    );
-    return counts.reduce<number>((total, count) => total + (count ?? 0), 0);
+        ? this.#afterLeases(connection, theirs, () => this.#unlink(connection, part))
+        : this.#unlink(connection, [...theirs, ...part]);
+    // Most calls.
+    if (keys.length === 1) return this.#pool.use((connection) => deletion(connection, keys, leases[0] === undefined ? [] : [leases[0]]));
+    const counts = this.#all<number>(keys, leases, async (connection, part, theirs) => [await deletion(connection, part, theirs)]);
+    return counts.then((all) => all.reduce<number>((total, count) => total + (count ?? 0), 0));
   }
 
   /** @returns whether each of the keys existed */
