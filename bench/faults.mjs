@@ -107,7 +107,7 @@ async function measure(fault, title) {
     }
     await candidate.ask('begin', { sample });
     const start = performance.now();
-    stop = await fault.begin(world);
+    stop = await fault.begin(world, candidate);
     const recovery = fault.promotes ? recoveryFromPromotion(world, candidate, start) : undefined;
     // Where the process ends before, nobody waits for it.
     recovery?.catch(() => {});

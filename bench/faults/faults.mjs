@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 /**
  * - `topology`: what it is done to; a key of `worlds`.
- * - `begin(world)`: does it. May give back a function that stops what goes on meanwhile.
+ * - `begin(world, candidate)`: does it. May give back a function that stops what goes on meanwhile.
  * - `end(world)`: undoes it; resolves when Redis can be used again, which is where the time to recover begins.
  * - `absent`: Redis is not there when the contender starts.
  * - `proxied`: the contender's connection goes through the network.
@@ -71,6 +71,57 @@ const ofServer = [
     end: ({ network }) => {
       network.latency = 0;
     },
+  },
+  {
+    name: 'ramp',
+    title: 'latency that rises and falls',
+    about: 'answers come later and later, up to 1.5 s after 1.5 s, and then less late again; then at once',
+    topology: 'server',
+    proxied: true,
+    begin: ({ network }) => {
+      const start = performance.now();
+      network.latency = () => Math.max(1, 1500 - Math.abs(1500 - (performance.now() - start)));
+    },
+    end: ({ network }) => {
+      network.latency = 0;
+    },
+  },
+  {
+    name: 'narrow',
+    title: 'narrow network',
+    about: '100 kB a second each way, a quarter of what the load writes; then as much as there is',
+    topology: 'server',
+    proxied: true,
+    begin: ({ network }) => {
+      network.bandwidth = 100_000;
+    },
+    end: ({ network }) => {
+      network.bandwidth = Number.POSITIVE_INFINITY;
+    },
+  },
+  {
+    name: 'closing',
+    title: 'accepts and closes',
+    about: 'connections are cut, and new ones accepted and closed at once, as by a proxy without a server; then accepted',
+    topology: 'server',
+    proxied: true,
+    begin: ({ network }) => {
+      network.closing = true;
+      network.cut();
+    },
+    end: ({ network }) => {
+      network.closing = false;
+    },
+  },
+  {
+    name: 'blocked',
+    title: 'the application is busy',
+    about: 'Redis is well, and the application computes for 1.2 s at a time, with 200 ms in between; then no more',
+    topology: 'server',
+    begin: (_, candidate) => {
+      candidate.ask('block', { milliseconds: 1200, apart: 200, until: 3000 }).catch(() => {});
+    },
+    end: () => {},
   },
   {
     name: 'full',

@@ -40,6 +40,16 @@ const steps = {
     load.sample(sample);
     load.start();
   },
+  /** Work of the application's own: again and again, until so long after now. */
+  block({ milliseconds, apart, until }) {
+    const end = performance.now() + until;
+    const work = () => {
+      const done = performance.now() + milliseconds;
+      while (performance.now() < done);
+      if (performance.now() + apart < end) setTimeout(work, apart);
+    };
+    setTimeout(work, apart);
+  },
   over() {
     const result = load.sampled();
     return { ...result, memory: grown(memory()) };
