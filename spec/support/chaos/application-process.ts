@@ -57,6 +57,8 @@ async function ask(message: Message): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  // Opened now, so that a warning is no handle that is left over.
+  void process.stderr.fd;
   const { location, seed, steps } = JSON.parse(process.argv[2] as string) as Orders;
   const random = new Random(seed);
   const topology = new ServerOfParent(location);
