@@ -1,10 +1,10 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import type { ConnectionPhase } from '../errors.js';
 import { debug } from '../telemetry/outages.js';
-import { clearTimeout, eventLoopUtilization, setTimeout } from '../time/clock.js';
+import { clearTimeout, eventLoopUtilization, performance, setTimeout } from '../time/clock.js';
 import { after } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
-import { maxAge, maxAttempts } from './pacing.js';
+import { maxAge, maxAttempts, minAge } from './pacing.js';
 import { type Place, redisAt } from './place.js';
 import type { Session } from './session.js';
 
@@ -24,6 +24,7 @@ export const timedOut = (message: string): Error => Object.assign(new Error(mess
 /** One attempt to connect. Time in which the process was busy does not count: what has arrived is read first. */
 export class Attempt {
   readonly session: Session;
+  readonly startedAt = performance.now();
   readonly #times: AttemptTimes;
   readonly #onTimeout: OnTimeout;
   /** Where the steps have begun, to tell waiting from time in which the process was busy. */
@@ -89,11 +90,21 @@ export class Attempts {
     return this.#underWay.size;
   }
 
+  get #oldest(): Attempt | undefined {
+    return this.#underWay.values().next().value;
+  }
+
   get newest(): Attempt | undefined {
     return [...this.#underWay.values()].at(-1);
   }
 
+  /** If there are as many as there may be, the oldest gives way. */
   add(session: Session): Attempt {
+    const oldest = this.#oldest;
+    if (oldest && this.#underWay.size >= maxAttempts) {
+      this.ended(oldest);
+      oldest.session.end(new Error('no connection for so long that others are made'));
+    }
     const attempt = new Attempt(session, this.#times, this.#onTimeout);
     debug(() => `connection: connects to ${redisAt(this.#place)}, beside ${this.#underWay.size} other attempts`);
     this.#underWay.set(session, attempt);
@@ -113,7 +124,13 @@ export class Attempts {
   /** Makes the next one after this time, in place of any other time. */
   schedule(delay: Milliseconds, act: () => void): void {
     clearTimeout(this.#timer);
-    if (this.#underWay.size < maxAttempts) this.#timer = setTimeout(act, delay);
+    this.#timer = setTimeout(act, Math.max(delay, this.#untilFree()));
+  }
+
+  /** Until the oldest may give way to another. */
+  #untilFree(): Milliseconds {
+    const oldest = this.#oldest;
+    return oldest && this.#underWay.size >= maxAttempts ? minAge - (performance.now() - oldest.startedAt) : 0;
   }
 
   /** Makes no further one, and ends those under way. */

@@ -3,6 +3,9 @@ import type { Milliseconds } from '../ttl.js';
 /** How long an attempt to connect lives at most. What a server that is busy with a fleet is about to answer is not given up. */
 export const maxAge: Milliseconds = 15_000;
 
+/** An attempt that hangs for longer may give way to a newer one: its route may swallow everything, and another may work. */
+export const minAge: Milliseconds = 8000;
+
 /** How many attempts there are side by side at most. */
 export const maxAttempts = 5;
 
