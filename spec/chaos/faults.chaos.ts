@@ -22,7 +22,7 @@ for (const kind of kinds) {
     for (const fault of kind.faults) {
       it(`keeps every promise while ${fault}`, async () => {
         const random = randomFor(`${kind.title} ${fault}`);
-        const length = fault === ramp ? rampTime : random.integer(1000, 1600);
+        const length = fault === ramp ? rampTime : random.integer(1000, 1300);
         check(await run(topology, [{ fault, length }], random));
       });
     }
