@@ -20,10 +20,10 @@ export async function main(location: string) {
     console.log(`${answers.length} callers in 3 processes, ${calls} call of the function`);
 
     // A deletion while the function runs wins: waiting callers get the result, later callers do not.
-    const outdated = first.getOrSet('price', () => sleep(50, 'old price'));
-    await sleep(20);
-    await second.del('price');
-    const given = await outdated;
+    const given = await first.getOrSet('price', async () => {
+      await second.del('price'); // by another process, at the worst moment
+      return 'old price';
+    });
     const kept = await second.get('price');
     console.log(`deleted meanwhile: the caller got '${given}', Redis holds`, kept);
 

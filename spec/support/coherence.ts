@@ -10,6 +10,7 @@ import type { Observation, Orders, Quiet } from './near-process.js';
 import { type Site, sites } from './near-site.js';
 import { openStore } from './open.js';
 import { random } from './random.js';
+import { wallClock as now } from './wall-clock.js';
 
 /** `NEAR_SEED=7` repeats a run. */
 const seed = Number(process.env['NEAR_SEED'] ?? Date.now() % 1_000_000);
@@ -180,11 +181,6 @@ function atTheEnd({ states }: History): (string | null)[] {
     const { value, ttl } = of.at(-1) ?? {};
     return value === undefined || ttl !== undefined ? null : value;
   });
-}
-
-/** The time that Redis shows in MONITOR, in milliseconds. */
-function now(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 async function launch(): Promise<ChildProcess> {

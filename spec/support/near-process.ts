@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { RoundRobinPool, redisStore, type StoreOptions } from '../../src/index.js';
 import { random } from './random.js';
+import { wallClock as now } from './wall-clock.js';
 
 /** A call begins. */
 export interface Start {
@@ -40,9 +41,6 @@ export type Quiet = Record<'get' | 'again' | 'mget', (string | null)[]> & { read
 
 /** The tag of a key that is always written with one. The others never are. */
 export const tagOf = (key: number): number | undefined => (key % 5 === 4 ? key % 3 : undefined);
-
-/** The time that Redis shows in MONITOR, in milliseconds. */
-const now = (): number => performance.timeOrigin + performance.now();
 
 async function run({ number, seed, keys, milliseconds, options, pooled }: Orders): Promise<void> {
   const pool = pooled ? { pool: { class: RoundRobinPool, size: 2 } } : {};
