@@ -12,6 +12,8 @@ export class Recorder {
   readonly #sockets = new Set<Socket>();
   readonly #chunks: Buffer[] = [];
   connections = 0;
+  /** Stays known when it has stopped: a client may come a moment later. */
+  port = 0;
 
   private constructor(answers: Answers, certificate: Certificate | undefined) {
     const serve = (socket: Socket): void => {
@@ -36,11 +38,8 @@ export class Recorder {
   static async start(answers: Answers = () => undefined, certificate?: Certificate): Promise<Recorder> {
     const recorder = new Recorder(answers, certificate);
     await new Promise<void>((resolve) => recorder.#server.listen(0, '127.0.0.1', resolve));
+    recorder.port = (recorder.#server.address() as { port: number }).port;
     return stopping(recorder);
-  }
-
-  get port(): number {
-    return (this.#server.address() as { port: number }).port;
   }
 
   get bytes(): Buffer {

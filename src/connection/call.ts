@@ -28,7 +28,8 @@ export class Call implements Receiver, Expiring {
   /** Whether the circuit breaker waits for its end. */
   readonly isTrial: boolean;
   readonly deadline: Deadline;
-  onOver: (() => void) | undefined;
+  // Rarely set: without a value of its own it costs nothing.
+  declare onOver?: (() => void) | undefined;
   readonly #recorder: CallRecorder;
   #reply: Promise<Reply> | undefined;
   #resolveReply: ((reply: Reply) => void) | undefined;
@@ -36,7 +37,7 @@ export class Call implements Receiver, Expiring {
   #hasReply = false;
   #rejectCall: ((error: unknown) => void) | undefined;
   /** The connection that it waited for at first. */
-  connection: Connection | undefined;
+  declare connection?: Connection;
 
   constructor(recorder: CallRecorder, bounds: Bounds, begunAt: number, isTrial: boolean) {
     this.#recorder = recorder;

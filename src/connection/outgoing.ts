@@ -49,6 +49,8 @@ export class Outgoing {
   /** The commands that were sent since the socket was last known to be empty. */
   #batchBytes = 0;
   #callers: Caller[] = [];
+  /** As many commands as there may be are without an answer. */
+  #isFull = false;
   /** The network has not taken the batch. */
   #isHeld = false;
   #drained = 0;
@@ -75,10 +77,8 @@ export class Outgoing {
   }
 
   #fits(size: number): boolean {
-    if (this.#isHeld) return false;
-    if (this.#unanswered > 0 && (this.#unanswered + size > this.#window || this.#batchBytes + size > maxBatch)) return false;
-    const { sent, settled } = this.#options.commands;
-    return sent - settled < maxUnanswered;
+    if (this.#isHeld || this.#isFull) return false;
+    return this.#unanswered === 0 || (this.#unanswered + size <= this.#window && this.#batchBytes + size <= maxBatch);
   }
 
   /** A command was sent. */
@@ -160,6 +160,7 @@ export class Outgoing {
   #countAnswered(): void {
     const { sent, settled } = this.#options.commands;
     const now = performance.now();
+    this.#isFull = sent - settled >= maxUnanswered;
     if (this.#mark && settled >= this.#mark.settled) {
       const time = now - this.#mark.at;
       if (time > slow) this.#window = Math.max(window.min, this.#window / 2);
