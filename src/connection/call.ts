@@ -1,7 +1,7 @@
 import { AbortedError, TimeoutError } from '../errors.js';
 import { Deadline, type Expiring } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
-import type { Argument, Caller, Connection, Receiver, Reply, Route, Status } from './connection.js';
+import type { Argument, Batch, Caller, Connection, Receiver, Reply, Route, Status } from './connection.js';
 import { hintOf } from './hints.js';
 import { redisAt, type Whereabouts } from './place.js';
 
@@ -28,8 +28,8 @@ export class Call implements Receiver, Expiring {
   /** Whether the circuit breaker waits for its end. */
   readonly isTrial: boolean;
   readonly deadline: Deadline;
-  // Rarely set: without a value of its own it costs nothing.
-  declare onOver?: (() => void) | undefined;
+  // Not set before it has a value, which costs less.
+  declare batch?: Batch;
   readonly #recorder: CallRecorder;
   #reply: Promise<Reply> | undefined;
   #resolveReply: ((reply: Reply) => void) | undefined;
@@ -111,7 +111,7 @@ export class Call implements Receiver, Expiring {
     const error = where ? connectTimeout(this.timeout, where) : new TimeoutError(this.timeout);
     this.#recorder.expired(this, error);
     this.#rejectCall?.(error);
-    this.onOver?.();
+    this.batch?.onOver();
   }
 }
 
@@ -136,8 +136,8 @@ export class BorrowedConnection implements Connection, Caller {
     return this.#call.timeout;
   }
 
-  set onOver(onOver: () => void) {
-    this.#call.onOver = onOver;
+  set batch(batch: Batch) {
+    this.#call.batch = batch;
   }
 
   get waiting(): boolean {

@@ -19,14 +19,20 @@ export interface Route {
   readonly node?: string | undefined;
 }
 
+/** Commands that are written together. */
+export interface Batch {
+  /** The deadline of one of their calls has passed. */
+  onOver(): void;
+}
+
 /** The call that a command belongs to. */
 export interface Caller {
   /** Whether the call still waits for a reply. If not, a command that was not executed is not sent again. */
   readonly waiting: boolean;
   /** The deadline of the call, in milliseconds from its start. */
   readonly timeout: number;
-  /** Called if the deadline passes. For one connection: the last that sets it. */
-  onOver?: (() => void) | undefined;
+  /** With what its last command left. */
+  batch?: Batch | undefined;
 }
 
 /** A call that takes the reply of a command itself, without a promise in between. */

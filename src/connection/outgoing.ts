@@ -3,7 +3,7 @@ import { BackpressureError, type ConnectionError } from '../errors.js';
 import { clearInterval, performance, setImmediate, setInterval } from '../time/clock.js';
 import { tick } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
-import type { Argument, Caller } from './connection.js';
+import type { Argument, Batch, Caller } from './connection.js';
 
 export interface OutgoingOptions {
   /** How many bytes may wait in this process. Left out: no bound. */
@@ -47,12 +47,10 @@ export class Outgoing {
   readonly #waiting = new Set<WaitingCommand>();
   #waitingBytes = 0;
   /** The commands that were sent since the socket was last known to be empty. */
+  #batch: OutgoingBatch;
   #batchBytes = 0;
-  #callers: Caller[] = [];
   /** As many commands as there may be are without an answer. */
   #isFull = false;
-  /** The network has not taken the batch. */
-  #isHeld = false;
   #drained = 0;
   /** Bytes without an answer, as far as is known: when so many commands are answered, so many bytes are. */
   #unanswered = 0;
@@ -64,6 +62,7 @@ export class Outgoing {
 
   constructor(options: OutgoingOptions) {
     this.#options = options;
+    this.#batch = new OutgoingBatch(options.onStuck);
   }
 
   /** How many batches the network has taken after it first did not: a sign of life. */
@@ -77,7 +76,7 @@ export class Outgoing {
   }
 
   #fits(size: number): boolean {
-    if (this.#isHeld || this.#isFull) return false;
+    if (this.#batch.isHeld || this.#isFull) return false;
     return this.#unanswered === 0 || (this.#unanswered + size <= this.#window && this.#batchBytes + size <= maxBatch);
   }
 
@@ -85,7 +84,7 @@ export class Outgoing {
   handed(size: number, caller: Caller | undefined): void {
     this.#batchBytes += size;
     this.#unanswered += size;
-    if (caller) this.#callers.push(caller);
+    if (caller) caller.batch = this.#batch;
     if (this.#batchBytes > smallBatch) this.look();
   }
 
@@ -120,7 +119,7 @@ export class Outgoing {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#waitingBytes = this.#batchBytes = this.#unanswered = 0;
-    this.#callers = [];
+    this.#batch.isHeld = false;
     const refused = [...this.#waiting];
     this.#waiting.clear();
     for (const { refuse } of refused) refuse(error);
@@ -131,27 +130,23 @@ export class Outgoing {
     const socket = this.#options.socket();
     if (!socket?.writable || socket.writableLength === 0) this.#taken();
     // What is corked has not been offered to the network yet.
-    else if (!this.#isHeld && socket.writableCorked === 0) this.#hold(socket);
+    else if (!this.#batch.isHeld && socket.writableCorked === 0) this.#hold(socket);
   };
 
   /** The network does not take all of the batch. Node tells when it has, but not where the application has replaced `process.nextTick`. */
   #hold(socket: Socket): void {
-    const callers = this.#callers;
-    const onOver = (): void => {
-      if (this.#callers === callers) this.#options.onStuck(new BackpressureError('a call has ended whose bytes the network has not taken'));
-    };
-    this.#isHeld = true;
-    for (const caller of callers) caller.onOver = onOver;
+    const batch = this.#batch;
+    batch.isHeld = true;
     socket.write('', () => {
-      if (this.#callers === callers) this.#taken();
+      if (this.#batch === batch) this.#taken();
     });
   }
 
   #taken(): void {
-    if (this.#isHeld) this.#drained++;
-    this.#isHeld = false;
+    if (this.#batch.isHeld) this.#drained++;
+    this.#batch.isHeld = false;
+    this.#batch = new OutgoingBatch(this.#options.onStuck);
     this.#batchBytes = 0;
-    this.#callers = [];
     this.#countAnswered();
     this.#release();
   }
@@ -199,6 +194,20 @@ export class Outgoing {
     clearInterval(this.#timer);
     this.#timer = undefined;
   };
+}
+
+class OutgoingBatch implements Batch {
+  /** The network has not taken all of it. */
+  isHeld = false;
+  readonly #onStuck: OutgoingOptions['onStuck'];
+
+  constructor(onStuck: OutgoingOptions['onStuck']) {
+    this.#onStuck = onStuck;
+  }
+
+  onOver(): void {
+    if (this.isHeld) this.#onStuck(new BackpressureError('a call has ended whose bytes the network has not taken'));
+  }
 }
 
 /** About how many bytes the command has on its way. */
