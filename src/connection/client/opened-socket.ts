@@ -7,8 +7,10 @@ import { TLSSocket } from 'node:tls';
  * that it cannot be done to is left to be destroyed.
  */
 export function resetSocket(socket: Socket | undefined): void {
-  // A unix socket has no address, and delivers at once. One that is connecting has nothing to deliver.
-  if (socket?.remoteFamily !== undefined && !socket.connecting && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
+  // A unix socket has no address, and delivers at once. One that is connecting has nothing to deliver. One that is being ended would keep
+  // its handle for good: libuv does not reset what it shuts down, and Node does not close what was not reset.
+  const canReset = socket?.remoteFamily !== undefined && !socket.connecting && !socket.writableEnded && !socket.destroyed;
+  if (canReset && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
 }
 
 /**
