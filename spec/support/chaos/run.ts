@@ -62,9 +62,11 @@ async function underLoad(topology: Topology, steps: readonly Step[], random: Ran
   let recovered = 0;
   load.start(faces, loadRandom);
   await sleep(calm);
-  const memory = new MemoryWatch();
+  let held = 0;
   for (const { fault, length } of steps) {
     await topology.whole?.();
+    // Of this fault: the history of the run grows with each.
+    const memory = new MemoryWatch();
     history.phase = fault;
     if (topology.rollsBack?.includes(fault)) history.rollBack();
     history.order = topology.order(fault);
@@ -74,6 +76,8 @@ async function underLoad(topology: Topology, steps: readonly Step[], random: Ran
     const dialled = (topology.accepted ?? 0) - accepted;
     if (dialled > 100 + length / 2) history.violation(`${dialled} connections within ${length} ms`);
     for (const growth of memory.check()) history.violation(growth);
+    memory.stop();
+    held = Math.max(held, memory.grown);
     await topology.heal();
     const times = await Promise.all([...faces.map((face) => timeToRecover(face, history)), timeToLeave(topology, history)]);
     recovered = Math.max(recovered, ...times);
@@ -86,10 +90,9 @@ async function underLoad(topology: Topology, steps: readonly Step[], random: Ran
   }
   await load.pause();
   load.stop();
-  memory.stop();
   await closeAll(faces, history);
   topology.released?.();
-  return { ...load.figures, violations: history.violations, recovered, held: memory.grown };
+  return { ...load.figures, violations: history.violations, recovered, held };
 }
 
 /** Writes and reads one key after another until that has worked for all in a row; since when, in milliseconds. The calls alone must bring the store back. */
