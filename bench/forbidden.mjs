@@ -4,11 +4,12 @@
 // 20 ms.
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { redisStore } from '../dist/esm/index.js';
 import { between } from './faults/report.mjs';
+import { freePort } from './faults/server.mjs';
 
 const timeout = 1000;
 const commands = ['EVAL', 'EVALSHA', 'SCRIPT', 'CLIENT', 'HELLO', 'UNLINK', 'GETDEL', 'SCAN', 'MGET', 'PTTL', 'SELECT', 'PING'];
@@ -51,14 +52,6 @@ const calls = {
   delPattern: (store) => store.delPattern('add*'),
   clear: (store) => store.clear(),
 };
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** A server whose users may not run these. No ACL can forbid HELLO, so that one is renamed. */
 async function serverWithout(forbidden) {

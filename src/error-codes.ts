@@ -36,3 +36,10 @@ export type ErrorCode =
  * set up (HELLO, AUTH, SELECT), or it was in use.
  */
 export type ConnectionPhase = 'resolving' | 'connecting' | 'tls' | 'handshake' | 'use';
+
+/** Why a lock failed: the code, and the message. */
+export const lockFailures = {
+  held: ['ERR_LOCK_HELD', 'another holder has the lock'],
+  lost: ['ERR_LOCK_LOST', 'this holder lost the lock'],
+  fence: ['ERR_LOCK_FENCE', 'the key of its fencing tokens (`…#f:…`) holds something else, and none would rise: delete that key'],
+} as const;

@@ -1,4 +1,4 @@
-import type { ConnectionPhase, ErrorCode } from './error-codes.js';
+import { type ConnectionPhase, type ErrorCode, lockFailures } from './error-codes.js';
 import { printable, shownCause, shownMessage } from './messages.js';
 
 export type { ConnectionPhase, ErrorCode };
@@ -223,12 +223,6 @@ export class LockError extends CacheError {
     super(code, message, details);
   }
 }
-
-const lockFailures = {
-  held: ['ERR_LOCK_HELD', 'another holder has the lock'],
-  lost: ['ERR_LOCK_LOST', 'this holder lost the lock'],
-  fence: ['ERR_LOCK_FENCE', 'the key of its fencing tokens (`…#f:…`) holds something else, and none would rise: delete that key'],
-} as const;
 
 /** An option is invalid. Thrown at construction; the message says what was expected and what came. */
 export class OptionError extends TypeError {
