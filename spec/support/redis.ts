@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,8 +68,8 @@ export class RedisServer {
     running.add(this);
     for (let i = 0; i < 400; i++) {
       if (child.exitCode !== null) throw new Error(`${serverBinary} ended with ${child.exitCode}: ${output}`);
-      // The unix socket comes after the port: without it, another server may have taken that port.
-      const hasSocket = !this.#args.includes('--unixsocket') || existsSync(this.unixSocket);
+      // The unix socket comes after the port: without it, another server may have taken that port. Its file comes before it listens.
+      const hasSocket = !this.#args.includes('--unixsocket') || (await accepts(this.unixSocket));
       if (hasSocket && (await accepts(this.#listening))) return;
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
@@ -178,9 +178,9 @@ export async function freePort(from = 2_000, to = 12_000): Promise<number> {
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(place: number | string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = typeof place === 'string' ? connect(place) : connect(place, '127.0.0.1');
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
   });
