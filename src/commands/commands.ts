@@ -66,7 +66,8 @@ export const batchSize = 1000;
  */
 export interface Commands<Value = Stored> {
   get(key: string): Promise<ReadEntry>;
-  getMany(keys: readonly string[]): Promise<ReadEntry[]>;
+  /** `from`: a primary answers, also where replicas are read. */
+  getMany(keys: readonly string[], from?: 'primary'): Promise<ReadEntry[]>;
   /** PTTL, then GET, in one write: the value may be newer than its time left, never older. */
   getWithTtl(key: string): Promise<StoredWithTtl>;
   set(key: string, value: Value, ttl: RedisTtl): Promise<unknown>;

@@ -64,7 +64,7 @@ export function redisCommands(pool: Pool, refused = new RefusedCommands()): Comm
 
   return {
     get: (key) => (send(['GET', key], { key, readonly: true }) as Promise<Buffer | null>).then(readEntry),
-    getMany: (keys) => inBatches(keys, async (connection, part) => entriesOf(part, await getManyOn(connection, refused, part))),
+    getMany: (keys, from) => inBatches(keys, async (connection, part) => entriesOf(part, await getManyOn(connection, refused, part, from))),
     async getWithTtl(key) {
       const [left, reply] = await pool.use((connection) =>
         Promise.all([timeLeftOn(connection, refused, key), connection.send(['GET', key], { key, readonly: true })]),

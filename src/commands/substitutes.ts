@@ -14,14 +14,20 @@ export function unlinkOn(connection: Connection, refused: RefusedCommands, keys:
 }
 
 /** MGET, in whose reply a proxy may put errors, or a GET for each key. Like MGET, it takes a key of another type for a missing one. */
-export function getManyOn(connection: Connection, refused: RefusedCommands, keys: readonly string[]): Promise<(Buffer | null | Error)[]> {
+export function getManyOn(
+  connection: Connection,
+  refused: RefusedCommands,
+  keys: readonly string[],
+  from?: 'primary',
+): Promise<(Buffer | null | Error)[]> {
+  const readonly = from !== 'primary';
   const getOne = (key: string): Promise<Buffer | null> =>
-    unlessOtherType(connection.send(['GET', key], { key, readonly: true }) as Promise<Buffer | null>);
+    unlessOtherType(connection.send(['GET', key], { key, readonly }) as Promise<Buffer | null>);
   return refused.either(
     connection,
     'MGET',
     () =>
-      connection.send(['MGET', ...keys], { key: keys[0], readonly: true, divisible: true }) as Promise<unknown> as Promise<
+      connection.send(['MGET', ...keys], { key: keys[0], readonly, divisible: true }) as Promise<unknown> as Promise<
         (Buffer | null | Error)[]
       >,
     () => Promise.all(keys.map(getOne)),

@@ -75,7 +75,9 @@ export class EntryWatch {
       try {
         if (!watch) await pause(Math.min(delay, wait.until() - performance.now()));
         const at = performance.now();
-        const [entry = missingInRedis, holder = missingInRedis] = await budget.poll(watch ? watch.read() : commands.getMany(keys));
+        // A replica that answers would hide that the primary, which has to store what is waited for, does not.
+        const look = watch ? watch.read() : commands.getMany(keys, 'primary');
+        const [entry = missingInRedis, holder = missingInRedis] = await budget.poll(look);
         // An entry that was just stored is fresh.
         if (entry.found && !isSameEntry(entry, before)) return { kind: 'changed', snapshot: { entry, left: missing, at } };
         if (!holder.found) return { kind: 'free' };

@@ -133,10 +133,10 @@ export function offlineCommands(
       return (a, b, c, d) => changing(verb.keys(a, b), () => call(a, b, c, d));
     }),
     get: (key) => get(key, commands.get),
-    async getMany(keys) {
+    async getMany(keys, from) {
       const began = memory.moment;
       const ask = async (): Promise<ReadEntry[]> => {
-        const entries = await commands.getMany(keys);
+        const entries = await commands.getMany(keys, from);
         for (const [i, key] of keys.entries()) if (!isInternal(key)) memory.record(key, entries[i] as ReadEntry, began);
         return entries;
       };
