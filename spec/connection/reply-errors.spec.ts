@@ -192,6 +192,8 @@ for (const [kind, options] of Object.entries(kinds)) {
         expect(error).to.include({ code: 'ERR_AUTH', name: 'AuthenticationError' });
         expect(error.message).to.contain(word).and.not.contain('wrong-secret');
         expect(await store.get('k')).to.equal(undefined);
+        // Its attempts are not counted below.
+        await store.disconnect();
       }
       const redis = await rawClient({ ...server, url: `redis://:right@${server.location}` } as RedisServer);
       const attempts = async () => Number(/total_connections_received:(\d+)/.exec(await redis.info('stats'))?.[1]);

@@ -1,5 +1,6 @@
 import { readEntry, type Stored } from '../codec/entry.js';
 import type { Argument, Connection, Reply, Route } from '../connection/connection.js';
+import type { GuardedPool } from '../connection/guard.js';
 import type { Pool } from '../connection/pools.js';
 import { isReplyOf } from '../connection/reply-errors.js';
 import { LockError, UnsupportedError } from '../errors.js';
@@ -15,8 +16,8 @@ import { Unlinking } from './unlinking.js';
 type Send = (args: readonly Argument[], route?: Route) => Promise<Reply>;
 
 /** The commands, sent to Redis through a pool. `refused`: what the store knows of commands that Redis refuses. */
-export function redisCommands(pool: Pool, refused = new RefusedCommands()): Commands {
-  const send: Send = (args, route) => pool.use((connection) => connection.send(args, route));
+export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, refused = new RefusedCommands()): Commands {
+  const send: Send = (args, route) => pool.send?.(args, route) ?? pool.use((connection) => connection.send(args, route));
 
   const runOn = (
     connection: Connection,

@@ -83,6 +83,15 @@ export class Call implements Receiver, Expiring {
     });
   }
 
+  /** Sends the only command of the call over a connection that is ready. */
+  send(connection: Connection, args: readonly Argument[]): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      this.#resolveReply = resolve;
+      this.#rejectReply = this.#rejectCall = reject;
+      connection.sendFor?.(this, args);
+    });
+  }
+
   /** Sends the first command of the call. @returns undefined if its reply cannot be the result */
   sendFirst(connection: Connection, args: readonly Argument[]): Promise<Reply> | undefined {
     if (this.#rejectCall || this.#rejectReply || !connection.sendFor) return undefined;

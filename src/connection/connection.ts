@@ -35,11 +35,14 @@ export interface Caller {
   batch?: Batch | undefined;
 }
 
-/** A call that takes the reply of a command itself, without a promise in between. */
-export interface Receiver extends Caller {
+/** Takes the reply of a command that was sent. */
+export interface PendingReply {
   resolve(reply: Reply): void;
   reject(error: unknown): void;
 }
+
+/** A call that takes the reply of a command itself, without a promise in between. */
+export interface Receiver extends Caller, PendingReply {}
 
 /**
  * - `idle`: not used yet, or the last attempt to connect was given up; the next call connects.

@@ -6,8 +6,8 @@ import { abortable } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import { Breaker, type BreakerOptions } from './breaker.js';
 import { BorrowedConnection, type Bounds, Call, type CallRecorder } from './call.js';
-import type { Connection, Status } from './connection.js';
-import type { Pool } from './pools.js';
+import type { Argument, Connection, Reply, Route, Status } from './connection.js';
+import { type Pool, SharedConnection } from './pools.js';
 
 /** The bounds of all calls. */
 export interface GuardOptions {
@@ -36,6 +36,8 @@ type Work<T> = (connection: Connection) => Promise<T>;
  */
 export class GuardedPool implements Pool, CallRecorder {
   readonly #pool: Pool;
+  /** The connection of all calls, if there is one for good. */
+  readonly #shared: Connection | undefined;
   readonly #options: GuardOptions;
   readonly #bounds: Bounds;
   readonly #owned: boolean;
@@ -48,6 +50,7 @@ export class GuardedPool implements Pool, CallRecorder {
 
   constructor(pool: Pool, options: GuardOptions, owned = true) {
     this.#pool = pool;
+    this.#shared = pool instanceof SharedConnection ? pool.connection : undefined;
     this.#options = options;
     this.#bounds = { timeout: options.timeout, signal: undefined, probe: false };
     this.#owned = owned;
@@ -81,11 +84,18 @@ export class GuardedPool implements Pool, CallRecorder {
   }
 
   use<T>(work: Work<T>, bounds = this.#bounds): Promise<T> {
-    if (this.#closing) return Promise.reject(new ClosedError());
-    const { maxPending } = this.#options;
-    if (this.#pending >= maxPending) return Promise.reject(new OverloadedError(maxPending));
-    const open = this.#breaker?.check();
-    return open === undefined ? this.#run(work, bounds, this.#breaker?.state === 'half-open') : Promise.reject(open);
+    const error = this.#reasonAgainst();
+    return error === undefined ? this.#run(work, bounds, this.#isTrying) : Promise.reject(error);
+  }
+
+  /** Sends a single command. Over a connection that is not borrowed it needs no more than its call. */
+  send(args: readonly Argument[], route?: Route): Promise<Reply> {
+    const connection = this.#shared;
+    if (connection?.sendFor === undefined || connection.status !== 'ready') return this.use((lent) => lent.send(args, route));
+    const error = this.#reasonAgainst();
+    if (error !== undefined) return Promise.reject(error);
+    this.#pending++;
+    return new Call(this, this.#bounds, this.#replies, this.#isTrying).send(connection, args);
   }
 
   /** Like `use`, but bypasses the breaker: a health check. */
@@ -144,6 +154,18 @@ export class GuardedPool implements Pool, CallRecorder {
     }
     if (answered === 0) this.#failedAt = performance.now();
     this.#breaker?.failed(error, answered, call.isTrial);
+  }
+
+  /** Why a call must not begin. */
+  #reasonAgainst(): Error | undefined {
+    if (this.#closing) return new ClosedError();
+    const { maxPending } = this.#options;
+    return this.#pending >= maxPending ? new OverloadedError(maxPending) : this.#breaker?.check();
+  }
+
+  /** Whether the call that was not refused is a trial of the breaker. */
+  get #isTrying(): boolean {
+    return this.#breaker?.state === 'half-open';
   }
 
   #run<T>(work: Work<T>, bounds: Bounds, isTrial: boolean): Promise<T> {

@@ -39,27 +39,28 @@ function bestStatus(connections: readonly Connection[]): Status {
 
 /** One connection for all callers, the default. Redis answers in order, so their commands are pipelined without waiting for each other. */
 export class SharedConnection implements Pool {
-  readonly #connection: Connection;
+  /** @internal */
+  readonly connection: Connection;
 
   constructor(open: OpenConnection, kwargs: object = {}) {
     onlyKnown('pool', kwargs, {});
-    this.#connection = open();
+    this.connection = open();
   }
 
   get status(): Status {
-    return this.#connection.status;
+    return this.connection.status;
   }
 
   get client(): unknown {
-    return this.#connection.client;
+    return this.connection.client;
   }
 
   use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    return work(this.#connection);
+    return work(this.connection);
   }
 
   close(grace: Milliseconds): Promise<void> {
-    return this.#connection.close(grace);
+    return this.connection.close(grace);
   }
 }
 

@@ -19,8 +19,8 @@ export interface ReconnectingOptions {
   readonly livenessTimeout: Milliseconds;
   readonly handshakeTimeout: Milliseconds;
   readonly onError: OnError;
-  /** Whether sessions take receivers, or have clients that can be tracked. */
-  readonly kind: 'lean' | 'client';
+  /** Whether its sessions have clients that can track. */
+  readonly tracks: boolean;
 }
 
 /**
@@ -29,7 +29,6 @@ export interface ReconnectingOptions {
  * first is used.
  */
 export class ReconnectingConnection implements Connection, SessionListener {
-  readonly sendFor: Connection['sendFor'];
   readonly track: Connection['track'];
   readonly #open: (listener: SessionListener) => Session;
   readonly #options: ReconnectingOptions;
@@ -53,7 +52,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
   #tracking: ClientTracking | undefined;
 
   constructor(open: (listener: SessionListener) => Session, options: ReconnectingOptions) {
-    const { socket, livenessTimeout, handshakeTimeout, kind } = options;
+    const { socket, livenessTimeout, handshakeTimeout, tracks } = options;
     this.#open = open;
     this.#options = options;
     this.#place = placeOf(options);
@@ -62,8 +61,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#attempts = new Attempts({ connection, handshake: handshakeTimeout }, this.#onTimeout, this.#place);
     this.#hasOwnPacing = socket.connectTimeout !== undefined || socket.reconnectStrategy !== undefined;
     this.#pacing = new Pacing(livenessTimeout / 2, socket.tls ? Math.max(maxGap, handshakeTimeout) : handshakeTimeout);
-    this.sendFor = kind === 'lean' ? this.#sendFor : undefined;
-    this.track = kind === 'client' ? this.#track : undefined;
+    this.track = tracks ? this.#track : undefined;
     this.#prepared = open(this);
   }
 
@@ -95,6 +93,11 @@ export class ReconnectingConnection implements Connection, SessionListener {
 
   send(args: readonly Argument[], _route?: Route, caller?: Caller): Promise<Reply> {
     return this.#status === 'ready' ? (this.#session as Session).send(args, caller) : this.ready().then(() => this.#sendNow(args, caller));
+  }
+
+  sendFor(receiver: Receiver, args: readonly Argument[]): void {
+    if (this.#session) this.#session.sendFor(receiver, args);
+    else receiver.reject(this.#down());
   }
 
   async close(grace: Milliseconds): Promise<void> {
@@ -149,11 +152,6 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#demotedAt = performance.now();
     this.#attempt();
   }
-
-  readonly #sendFor = (receiver: Receiver, args: readonly Argument[]): void => {
-    if (this.#session?.sendFor) this.#session.sendFor(receiver, args);
-    else receiver.reject(this.#down());
-  };
 
   readonly #track = (listener: TrackingListener): Tracking => {
     this.#tracking = new ClientTracking(listener, (args) => this.#sendNow(args));

@@ -1,4 +1,4 @@
-import type { Argument, Caller, Connection, Reply } from './connection.js';
+import type { Argument, Caller, Receiver, Reply } from './connection.js';
 
 /** What a session tells. Nothing of what its owner does to it. */
 export interface SessionListener {
@@ -33,8 +33,8 @@ export interface Session {
   /** Opens it. Called once. Resolves after the handshake; rejects if the session ends before. */
   connect(): Promise<void>;
   send(args: readonly Argument[], caller?: Caller): Promise<Reply>;
-  /** See {@link Connection.sendFor}. */
-  readonly sendFor?: Connection['sendFor'];
+  /** Like `send`, and the receiver takes the reply. */
+  sendFor(receiver: Receiver, args: readonly Argument[]): void;
   /** Waits for commands in flight, at most `grace` milliseconds, and ends it with the error. */
   close(grace: number, error: Error): Promise<void>;
   /** Ends it at once, also while it is connecting. Commands in flight fail with the error, and so does `connect`. Idempotent. */

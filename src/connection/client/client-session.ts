@@ -4,7 +4,7 @@ import { RESP_TYPES } from '@redis/client';
 import { ReadOnlyError } from '../../errors.js';
 import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
-import type { Argument, Caller, Reply } from '../connection.js';
+import type { Argument, Caller, PendingReply, Receiver, Reply } from '../connection.js';
 import { LivenessMonitor } from '../liveness.js';
 import { Outgoing, sizeOf } from '../outgoing.js';
 import type { Place } from '../place.js';
@@ -70,11 +70,11 @@ export class ClientSession implements Session {
   }
 
   send(args: readonly Argument[], caller?: Caller): Promise<Reply> {
-    const size = sizeOf(args);
-    if (this.#outgoing.hasRoom(size)) return this.#send(args, caller, size);
-    return new Promise((resolve, reject) => {
-      this.#outgoing.wait(size, caller, () => resolve(this.#send(args, caller, size)), reject);
-    });
+    return new Promise((resolve, reject) => this.#send(args, { resolve, reject }, caller));
+  }
+
+  sendFor(receiver: Receiver, args: readonly Argument[]): void {
+    this.#send(args, receiver, receiver);
   }
 
   async close(grace: Milliseconds, error: Error): Promise<void> {
@@ -108,11 +108,40 @@ export class ClientSession implements Session {
     return connecting;
   }
 
-  #send(args: readonly Argument[], caller: Caller | undefined, size: number): Promise<Reply> {
+  #send(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined): void {
+    const size = sizeOf(args);
+    if (this.#outgoing.hasRoom(size)) this.#write(args, pending, caller, size);
+    else {
+      const write = (): void => this.#write(args, pending, caller, size);
+      this.#outgoing.wait(size, caller, write, (error) => pending.reject(error));
+    }
+  }
+
+  #write(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined, size: number): void {
     this.#liveness.onSent(caller?.timeout);
-    const reply = this.#sender.sendCommand(args).then(this.#onReply, this.#onFailure);
+    this.#sender.sendCommand(args).then(
+      (reply) => {
+        this.#onSettled();
+        pending.resolve(reply);
+      },
+      (error: unknown) => {
+        this.#onSettled();
+        pending.reject(this.#failure(error));
+      },
+    );
     this.#outgoing.handed(size, caller);
-    return reply;
+  }
+
+  #onSettled(): void {
+    this.#liveness.onSettled();
+    this.#outgoing.answered();
+  }
+
+  #failure(error: unknown): Error {
+    if (!isReplyError(error)) return this.#end ?? toSendError(error, this.client, this.#place);
+    const refused = toReplyError(error as Error, { ...this.#place, phase: 'use' });
+    if (refused instanceof ReadOnlyError) this.#listener.onDemoted(this);
+    return refused;
   }
 
   #progress(): number {
@@ -124,21 +153,6 @@ export class ClientSession implements Session {
     this.end(toConnectionError(error, this.#place, 'use'));
     this.#listener.onLost(this, error);
   }
-
-  readonly #onReply = (reply: Reply): Reply => {
-    this.#liveness.onSettled();
-    this.#outgoing.answered();
-    return reply;
-  };
-
-  readonly #onFailure = (error: unknown): never => {
-    this.#liveness.onSettled();
-    this.#outgoing.answered();
-    if (!isReplyError(error)) throw this.#end ?? toSendError(error, this.client, this.#place);
-    const refused = toReplyError(error as Error, { ...this.#place, phase: 'use' });
-    if (refused instanceof ReadOnlyError) this.#listener.onDemoted(this);
-    throw refused;
-  };
 
   readonly #onConnect = (): void => {
     if (!this.#end) this.#listener.onStep(this, 'handshake');

@@ -18,6 +18,6 @@ export function openClient(options: ClientOptions, bounds: SessionBounds, onErro
     livenessTimeout: bounds.livenessTimeout,
     handshakeTimeout,
     onError,
-    kind: 'client',
+    tracks: true,
   });
 }

@@ -6,7 +6,7 @@ import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import { resetSocket } from '../client/opened-socket.js';
-import type { Argument, Caller, Receiver, Reply } from '../connection.js';
+import type { Argument, Caller, PendingReply, Receiver, Reply } from '../connection.js';
 import { greet, handshakeCommands } from '../handshake.js';
 import { LivenessMonitor } from '../liveness.js';
 import { Outgoing, sizeOf } from '../outgoing.js';
@@ -14,9 +14,6 @@ import { type Place, placeOf } from '../place.js';
 import { toConnectionError, toReplyError } from '../reply-errors.js';
 import type { Session, SessionBounds, SessionListener } from '../session.js';
 import { type ParserClass, type ParserOptions, ReplyParser } from './parser.js';
-
-/** Takes the reply of a command that was sent. */
-type Pending = Pick<Receiver, 'resolve' | 'reject'>;
 
 /** A lean session of our own to one server, in RESP 2. Commands of one tick leave in one write. */
 export class DirectSession implements Session {
@@ -32,7 +29,7 @@ export class DirectSession implements Session {
   #end: unknown;
   #socket: Socket | undefined;
   /** The commands in flight in the order they were sent, behind the first `answered`, which have been answered already. */
-  #pending: Pending[] = [];
+  #pending: PendingReply[] = [];
   #answered = 0;
   #out = '';
   #onDrained: (() => void)[] = [];
@@ -88,7 +85,7 @@ export class DirectSession implements Session {
     this.#disconnect(error);
   }
 
-  #send(args: readonly Argument[], pending: Pending, caller: Caller | undefined): void {
+  #send(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined): void {
     if (this.#end !== undefined) {
       pending.reject(this.#endError());
       return;
@@ -101,7 +98,7 @@ export class DirectSession implements Session {
     }
   }
 
-  #write(args: readonly Argument[], pending: Pending, caller: Caller | undefined, size: number): void {
+  #write(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined, size: number): void {
     if (this.#out === '') setImmediate(this.#flush);
     this.#encode(args);
     this.#liveness.onSent(caller?.timeout);
@@ -171,7 +168,7 @@ export class DirectSession implements Session {
   }
 
   #replyHandlers(socket: Socket): ParserOptions {
-    const next = (error?: Error): Pending | undefined => {
+    const next = (error?: Error): PendingReply | undefined => {
       // A reply of this chunk made us drop the connection: the commands in flight have failed already.
       if (socket.destroyed) return undefined;
       // A reply to no command: Redis says why it closes the connection.

@@ -20,6 +20,6 @@ export function openDirect(
     livenessTimeout: bounds.livenessTimeout,
     handshakeTimeout,
     onError,
-    kind: 'lean',
+    tracks: false,
   });
 }
