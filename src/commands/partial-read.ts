@@ -18,7 +18,9 @@ export function partOf(error: unknown): PartialRead | undefined {
  * @throws the first such error; {@link partOf} has the rest
  */
 export function entriesOf(keys: readonly string[], replies: readonly (Buffer | null | Error)[]): ReadEntry[] {
-  for (const reply of replies) if (reply instanceof Error) throw partlyFailed(keys, replies);
+  // Buffers first: whether something is an Error takes several times as long.
+  for (const reply of replies)
+    if (reply !== null && !(reply instanceof Buffer) && reply instanceof Error) throw partlyFailed(keys, replies);
   return (replies as readonly (Buffer | null)[]).map(readEntry);
 }
 
