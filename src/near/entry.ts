@@ -37,9 +37,12 @@ export type OnLost = (lost: readonly LostEntry[]) => void;
 /** A near entry that can answer a read. */
 export type ReadableEntry = NearEntry & { readonly entry: ReadEntry };
 
-/** `entry`: what Redis answered; `undefined` if it only said that the key exists. */
-export function newNearEntry(entry: ReadEntry | undefined, deadline: Milliseconds): NearEntry {
-  const content = entry && ownCopy(entry);
+/**
+ * `entry`: what Redis answered; `undefined` if it only said that the key exists. One of more than `maxBytes` is not copied, for the tier will
+ * not hold it: a hundred of them in one answer would be in memory twice.
+ */
+export function newNearEntry(entry: ReadEntry | undefined, deadline: Milliseconds, maxBytes: number): NearEntry {
+  const content = entry?.found && entry.bytes.length > maxBytes ? entry : entry && ownCopy(entry);
   return { entry: content, deadline, used: Number.NEGATIVE_INFINITY, value: undefined, isShared: false, isEvicted: false };
 }
 

@@ -123,7 +123,7 @@ export class NearTier implements TrackingListener {
     // Counted from before Redis was asked, so that no entry outlives the one in Redis.
     const inRedis = left === never || left === missing ? Number.POSITIVE_INFINITY : fill.start + left;
     const answer = entry ?? (left === missing ? missingNearby : undefined);
-    this.#entries.set(fill.key, newNearEntry(answer, Math.min(inRedis, fill.start + this.#settings.ttl)));
+    this.#entries.set(fill.key, newNearEntry(answer, Math.min(inRedis, fill.start + this.#settings.ttl), this.#settings.maxBytes));
   }
 
   /** The read failed, or its answer must not be kept. */
