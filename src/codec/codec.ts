@@ -4,7 +4,7 @@ import { createPacking, type Packing, type PackingOptions } from './compression.
 import { type EncryptionOptions, encrypting } from './encryption.js';
 import { agingLayer, asBuffer, type Frame, frame, isFramed, parseFrame, type Stored, tagLayer, withHeader } from './entry.js';
 import { type LimitOptions, Limits } from './limits.js';
-import { Reading, textOf } from './reading.js';
+import { type Decoded, Reading, textOf } from './reading.js';
 import {
   bytesFormat,
   type Codec,
@@ -61,10 +61,10 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
     const reader = formats.get(name);
     if (!parsed || !reader || more !== undefined) return unreadable(parsed);
     const { quota } = read;
-    if (packed === undefined) return read.framed(reader, parsed, parsed.payload, quota);
+    if (packed === undefined) return then(read.framed(reader, parsed, parsed.payload, quota), unboxed);
     const unpack = packing.unpacker(packed);
     if (!unpack) return unreadable(parsed);
-    return then(unpack(parsed.payload, quota), (payload) => read.framed(reader, parsed, payload, quota));
+    return unpack(parsed.payload, quota, (payload) => read.framed(reader, parsed, payload, quota)).then(unboxed);
   }
 
   const values: PayloadCodec = {
@@ -120,6 +120,8 @@ export function createCodecs(options: CodecOptions, isText: (text: string) => bo
   };
   return { values: whole(values), raw: whole(raw) };
 }
+
+const unboxed = ({ value }: Decoded): unknown => value;
 
 /** The codec of entries that are not encrypted. */
 const plain = (codec: PayloadCodec): Codec => ({

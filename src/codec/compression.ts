@@ -85,10 +85,16 @@ export interface Packing {
   takes(payload: string | Uint8Array): boolean;
   pack(payload: Buffer): MaybePromise<Buffer>;
   /** The decompression by this name, or `undefined`. */
-  unpacker(name: string): ((payload: Buffer, quota?: Quota) => MaybePromise<Buffer>) | undefined;
+  unpacker(name: string): Unpack | undefined;
 }
 
-/** What decompressions under way in the process may put out together, in bytes: as large as two values of the default limit. */
+/** Decompresses a payload and decodes what comes out, which counts among the decompressions under way until it is decoded. */
+type Unpack = <T>(payload: Buffer, quota: Quota | undefined, decode: (bytes: Buffer) => MaybePromise<T>) => Promise<T>;
+
+/**
+ * What decompressions under way in the process may put out together, in bytes: as large as two values of the default limit. What is
+ * decompressed and waits for its turn to be decoded is among it.
+ */
 const decompressions = new Shares(16 * 2 ** 20);
 
 /** A byte of gzip becomes this many at most, so that many small values are decompressed at once. The others have no such bound. */
@@ -145,13 +151,13 @@ export function createPacking({ compression }: PackingOptions, limits: Limits): 
       const compressor = compressors.get(name);
       if (!compressor) return undefined;
       if (Object.values<Compressor>(builtIn).includes(compressor)) {
-        return (payload, quota) =>
-          decompressions.run(compressor === gzipCompressor ? Math.min(limit, payload.length * maxGzipRatio) : limit, () =>
-            unpack(compressor, payload, quota),
+        return (payload, quota, decode) =>
+          decompressions.run(compressor === gzipCompressor ? Math.min(limit, payload.length * maxGzipRatio) : limit, async () =>
+            decode(await unpack(compressor, payload, quota)),
           );
       }
       // Copies for a foreign compressor: it may return or change the bytes that it was given, and keep those that it returns.
-      return async (payload, quota) => ownMemory(await unpack(compressor, ownMemory(payload), quota));
+      return async (payload, quota, decode) => decode(ownMemory(await unpack(compressor, ownMemory(payload), quota)));
     },
   };
 }

@@ -10,6 +10,11 @@ const turnSizeOfMany = 1024;
 
 const takesTurn = (size: number, quota: Quota | undefined): boolean => size >= (quota ? turnSizeOfMany : turnSize);
 
+/** What a serializer returned. In a box, for it may be a promise that never settles: what waits for the decoding must not wait for that. */
+export interface Decoded {
+  readonly value: unknown;
+}
+
 /** From payloads to values, within limits: what holds too much is refused before it is parsed, and large ones take turns. */
 export class Reading {
   /** That of the call whose payload is decoded now. Encryption, which is between the two, knows nothing of it. */
@@ -44,14 +49,14 @@ export class Reading {
     }
   }
 
-  framed(format: Format, { text }: Frame, payload: Buffer, quota: Quota | undefined): MaybePromise<unknown> {
+  framed(format: Format, { text }: Frame, payload: Buffer, quota: Quota | undefined): MaybePromise<Decoded> {
     const bounded = (content: string): string => {
       this.#limits.checkText(content, quota);
       return content;
     };
-    const decode = (): unknown => {
+    const decode = (): Decoded => {
       if (format.skim && !text) this.#limits.checkBytes(payload, format.skim, quota);
-      return format.decode(payload, text, bounded);
+      return { value: format.decode(payload, text, bounded) };
     };
     return takesTurn(payload.length, quota) ? inTurn(decode) : decode();
   }
