@@ -1,8 +1,10 @@
+import { serialize } from 'node:v8';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
+import * as msgpackr from 'msgpackr';
 import { type CodecOptions, createCodecs } from '../../src/codec/codec.js';
 import { frame, StoredEntry } from '../../src/codec/entry.js';
-import { LimitError } from '../../src/index.js';
+import { LimitError, msgpackSerializer, v8Serializer } from '../../src/index.js';
 import { openStore, rejection } from '../support/open.js';
 
 const rows = Array.from({ length: 1000 }, (_, i) => ({ id: i, name: `name of the article ${i}`, price: i * 3 }));
@@ -52,6 +54,40 @@ describe('what the values of one call may take together', () => {
       expect(read, what).to.be.within(2, 10);
       expect(await codec.decode(good, 'k', quota), what).to.deep.equal(rows);
     }
+  });
+
+  it('is taken by room that stays empty: below the index of a member, and in Maps and Sets', async () => {
+    const sparse = Array.from({ length: 500 }, () => ({ 1023: 0 }));
+    const many = Array.from({ length: 50_000 }, () => []);
+    const hashed = { maps: many.map(() => new Map()), sets: many.map(() => new Set()) };
+    const msgpack = msgpackSerializer(new msgpackr.Packr({ moreTypes: true }));
+    const packed = Buffer.from([0xdd, 0, 0, 500 >> 8, 500 & 255, ...Array(500).fill([0x81, 0xcd, 3, 0xff, 0]).flat()]);
+    const sets = Buffer.from([0xdd, 0, 0, 60_000 >> 8, 60_000 & 255, ...Array(60_000).fill([0xd4, 0x73, 0, 0x90]).flat()]);
+    const entries = {
+      'v8, indexes': frame('v8', serialize(sparse)),
+      'v8, Maps': frame('v8', serialize(hashed.maps)),
+      'v8, Sets': frame('v8', serialize(hashed.sets)),
+      'msgpack, indexes': frame('msgpack', packed),
+      'msgpack, Sets': frame('msgpack', sets),
+    };
+    for (const [what, bytes] of Object.entries(entries)) {
+      const codec = createCodecs({ readable: [v8Serializer, msgpack] }).values;
+      const quota = codec.newQuota?.(100);
+      const entry = StoredEntry.parse(bytes);
+      const read = async (): Promise<unknown> => codec.decode(entry, 'k', quota);
+      const values = await Promise.allSettled(Array.from({ length: 10 }, read));
+      // Each takes six to ten megabytes.
+      expect(values.filter(({ status }) => status === 'fulfilled').length, what).to.be.within(1, 4);
+      expect(await codec.decode(entry, 'k'), what).to.be.an('array');
+    }
+  });
+
+  it('is not taken by Sets of a few short strings, however many they are', async () => {
+    const codec = createCodecs({ serializer: v8Serializer }).values;
+    const quota = codec.newQuota?.(30);
+    const sets = Array.from({ length: 10_000 }, () => new Set(['alpha', 'beta', 'gamma']));
+    const entry = StoredEntry.parse(frame('v8', serialize(sets)));
+    for (let i = 0; i < 30; i++) expect(await codec.decode(entry, 'k', quota)).to.have.length(10_000);
   });
 
   it('is not taken by values that cannot be decompressed', async () => {

@@ -2,7 +2,7 @@ import { constants } from 'node:buffer';
 import { check } from '../checks.js';
 import { LimitError } from '../errors.js';
 import type { Stored } from './entry.js';
-import { type CountCheck, type Counts, skimJson } from './skim-json.js';
+import { type CountCheck, type Counts, roomUnit, skimJson } from './skim-json.js';
 
 /** The options for how large a value may be. */
 export interface LimitOptions {
@@ -112,10 +112,10 @@ export class Limits {
     return payload;
   }
 
-  readonly #check = ({ containers, places, reserved, strings, shapes }: Counts): void => {
+  readonly #check = ({ containers, places, reserved, room, strings, shapes }: Counts): void => {
     const max = this.#maxContainers;
     if (containers > max) throw this.#tooMany(max, 'arrays and objects');
-    if (places > 10 * max || reserved > 10 * max) throw this.#tooMany(10 * max, 'members and elements');
+    if (places + room > 10 * max || reserved > 10 * max) throw this.#tooMany(10 * max, 'members and elements');
     if (strings > 5 * max) throw this.#tooMany(5 * max, 'strings');
     if (shapes > max) throw this.#tooMany(max, 'different sequences of member names');
   };
@@ -123,7 +123,9 @@ export class Limits {
   #charge(counts: Counts, size: number, quota: Quota | undefined): void {
     if (quota === undefined) return;
     const containers = Math.max(0, counts.containers - size * free.containers);
-    const places = Math.max(0, Math.max(counts.places, counts.reserved) - size * free.places);
+    // Empty room in full: an object with one member takes twelve kilobytes if that is at index 1023.
+    const room = counts.room * roomUnit;
+    const places = Math.max(0, Math.max(counts.places, counts.reserved) + room - size * free.places);
     if (containers > quota.containers || places > quota.places)
       throw new LimitError('the values of this call hold more together than `maxContainers` allows');
     quota.containers -= containers;

@@ -6,17 +6,22 @@ export interface Counts {
   places: number;
   /** Places that are made at once, whether anything follows or not. */
   reserved: number;
+  /** Room that is made and stays empty, in units of {@link roomUnit} places: below an index, and in a Map or Set. */
+  room: number;
   /** Without the names of members, unless they are in a table: those of the first 1020 are counted by `shapes`. */
   strings: number;
   /** Objects whose members, in their order, differ from those of all before: each is a hidden class of its own to V8. */
   shapes: number;
 }
 
+/** How many places of empty room count as one place of a value. What a call may take is charged for all of them. */
+export const roomUnit = 4;
+
 /** Throws if the counts are beyond what may be read. Called again and again while they grow. */
 export type CountCheck = (counts: Counts) => void;
 
 export function noCounts(): Counts {
-  return { containers: 0, places: 0, reserved: 0, strings: 0, shapes: 0 };
+  return { containers: 0, places: 0, reserved: 0, room: 0, strings: 0, shapes: 0 };
 }
 
 const quote = 0x22;

@@ -1,5 +1,5 @@
 import { CodecError } from '../errors.js';
-import { indexIn, roomFor } from './indexes.js';
+import { indexIn, roomFor, tableRoom } from './indexes.js';
 import { type CountCheck, type Counts, noCounts } from './skim-json.js';
 
 /** How many bytes follow the types CA to D3. */
@@ -73,7 +73,7 @@ class MsgpackSkimmer {
     let top = 0;
     for (let i = 0; i < members && this.#at < this.#bytes.length; i++) {
       const index = this.#value();
-      this.#counts.places += roomFor(index, top);
+      this.#counts.room += roomFor(index, top);
       top = Math.max(index, top);
       this.#values(1);
     }
@@ -115,6 +115,7 @@ class MsgpackSkimmer {
     this.#at += length;
     this.#counts.strings++;
     if (type === timestamp) this.#counts.containers++;
+    if (type === set) this.#counts.room += tableRoom;
     if (type === record) this.#record(id & 0x3f);
     else if (type === set && !this.#isArrayNext()) this.#refuse('a Set that was not made of an array');
     // What it points to can be copied, as often as there are pointers.

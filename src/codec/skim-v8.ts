@@ -1,5 +1,5 @@
 import { CodecError } from '../errors.js';
-import { indexIn, roomFor } from './indexes.js';
+import { indexIn, roomFor, tableRoom } from './indexes.js';
 import { type CountCheck, type Counts, noCounts } from './skim-json.js';
 
 /** How many plain objects the rest counts for: an ArrayBuffer, a view, an Error or a RegExp takes that much more time and memory. */
@@ -11,6 +11,7 @@ const codes = (letters: string): ReadonlySet<number> => new Set(Array.from(lette
 const [object, array, sparse, view, cause] = ['o', 'A', 'a', 'V', 'c'].map(code) as [number, number, number, number, number];
 const [signed, double] = ['I', 'N'].map(code) as [number, number];
 const begin = codes("oAa;'");
+const tables = codes(";'");
 const end = codes('{@$:,');
 /** The ends that tell two numbers: of members, and the length. */
 const endOfArray = codes('@$');
@@ -124,12 +125,13 @@ class V8Skimmer {
     this.#at = next;
     const last = this.#tops.length - 1;
     const top = this.#tops[last] as number;
-    this.#counts.places += roomFor(index, top);
+    this.#counts.room += roomFor(index, top);
     this.#tops[last] = Math.max(index, top);
   }
 
   #begin(letter: number): void {
     this.#counts.containers++;
+    if (tables.has(letter)) this.#counts.room += tableRoom;
     this.#open++;
     const length = letter === array || letter === sparse ? this.#number() : 0;
     // V8 makes an array of this length at once, even of a sparse one with up to 32 Mi elements.
