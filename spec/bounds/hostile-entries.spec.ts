@@ -22,7 +22,7 @@ describe('hostile entries', () => {
     expect(code).to.equal(0);
     const { hold, of, growth, largest } = JSON.parse(output) as { hold: number; of: string; growth: number; largest: string };
     expect(hold, of).to.be.below(250);
-    // Most of it are the values of 100 entries. The rest is what the allocator and the garbage collector have not given back.
-    expect(growth, largest).to.be.below(100);
+    // Of resident memory, above the size that the process has after other pages: the values of 100 entries are most of it.
+    expect(growth, largest).to.be.below(64);
   });
 });

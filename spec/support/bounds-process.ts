@@ -80,7 +80,7 @@ async function main([location = '', url = '', prefix = '', count = '100', seed =
   let worst = { hold: 0, growth: 0, of: '', largest: '' };
   // The first page is read twice, and counted once this process has grown to its usual size.
   for (const first of [-1, ...entries.keys()].filter((i) => i === -1 || i % 100 === 0)) {
-    const page = entries.slice(Math.max(0, first), Math.max(0, first) + 100);
+    const page = entries.slice(Math.max(0, first), Math.max(0, first) + 100).map((make) => make());
     const keys = page.map((_, i) => String(i));
     for (const [i, entry] of page.entries()) {
       await redis.set(`${prefix}:${i}`, entry);
@@ -100,6 +100,8 @@ async function main([location = '', url = '', prefix = '', count = '100', seed =
       if (growth > worst.growth) worst = { ...worst, growth, largest: `${name} ${first}` };
       if (process.env['REDIS_TIER_BOUNDS_LOG']) console.error(name, first, Math.round(meter.longest), growth);
     }
+    // Held until here: what is read must not fill the memory that the page had.
+    page.length = 0;
   }
   for (const [, store] of stores) await store.disconnect();
   await keyv.disconnect();
