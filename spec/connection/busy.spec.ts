@@ -1,15 +1,10 @@
 import { expect } from 'chai';
 import type { StoreOptions } from '../../src/index.js';
+import { block } from '../support/block.js';
 import { openStore } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 
 const kinds: Record<string, StoreOptions> = { 'node-redis': {}, 'our own parser': { parser: 'auto' } };
-
-/** Work of the application that holds up the event loop. */
-function work(time: number): void {
-  const end = performance.now() + time;
-  while (performance.now() < end);
-}
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -26,7 +21,7 @@ for (const [kind, options] of Object.entries(kinds)) {
         const store = openStore({ location: server.location, timeout: 300, ...options });
         const ready = store.ready();
         for (let i = 0; i < turns; i++) await turn();
-        work(1500);
+        block(1500);
         await ready;
         expect(store.errors).to.deep.equal([]);
       });
@@ -39,7 +34,7 @@ for (const [kind, options] of Object.entries(kinds)) {
         isReady = true;
       });
       for (let i = 0; i < 20 && !isReady; i++) {
-        work(400);
+        block(400);
         await turn();
       }
       await ready;
@@ -53,7 +48,7 @@ for (const [kind, options] of Object.entries(kinds)) {
       for (let i = 0; i < 10; i++) {
         const read = store.get('k');
         if (i % 2 === 1) await turn();
-        work(400);
+        block(400);
         expect(await read).to.equal(1);
       }
       expect([store.errors, store.breaker, store.client === client]).to.deep.equal([[], 'closed', true]);
