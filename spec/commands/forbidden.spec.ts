@@ -5,6 +5,7 @@ import { ErrorReply } from '@redis/client';
 import { expect } from 'chai';
 import { refusesCommand, toConnectionError } from '../../src/connection/reply-errors.js';
 import { type CacheError, CommandError, ConnectionError, type RedisStore, type StoreOptions } from '../../src/index.js';
+import { compiled } from '../support/compiled.js';
 import { openStore, rejection, stopping } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 import { sideBySide } from '../support/side-by-side.js';
@@ -359,7 +360,7 @@ describe('a server that forbids', () => {
   it('warns once a command, of what is done instead', async () => {
     const server = await forbidding(['unlink', 'eval']);
     const program = `
-      const { redisStore } = require('./src/index.ts');
+      const { redisStore } = require('${compiled('src/index.ts')}');
       process.on('warning', ({ code, message }) => code?.startsWith('REDIS_TIER') && console.log(code, message));
       (async () => {
         for (let i = 0; i < 2; i++) {
@@ -369,7 +370,7 @@ describe('a server that forbids', () => {
           await store.disconnect();
         }
       })();`;
-    const { stdout } = await promisify(execFile)(process.execPath, ['--require', 'ts-node/register/transpile-only', '--eval', program]);
+    const { stdout } = await promisify(execFile)(process.execPath, ['--eval', program]);
     const lines = stdout.trim().split('\n').sort();
     expect(lines.length).to.equal(2);
     expect(lines[0]).to.match(/^REDIS_TIER_COMMAND Redis refuses EVAL: .*without a lease/);

@@ -6,9 +6,13 @@ import fc from 'fast-check';
 import { allVersions, type KeySpace, keySpace } from '../../src/keys/keyspace.js';
 import { createKeyv } from '../../src/keyv.js';
 import { anyLayout } from '../support/acl.js';
+import { compiled } from '../support/compiled.js';
 import { closing, openStore, rejection } from '../support/open.js';
 import type { RedisServer } from '../support/redis.js';
+import { amount } from '../support/whole.js';
 import { onOwnServer, type RawClient } from '../support/wire.js';
+
+const numRuns = amount({ some: 1000, all: 10_000 });
 
 const piece = fc.constantFrom(
   'a',
@@ -76,7 +80,7 @@ describe('the faces of one database', () => {
         expectApart(a, b, keyB);
         expectApart(b, a, keyA);
       }),
-      { numRuns: 10_000 },
+      { numRuns },
     );
   });
 
@@ -92,7 +96,7 @@ describe('the faces of one database', () => {
         expect(allVersions(prefix).owns(entry as string), entry).to.equal(true);
         expect([a.keys.fromRedisKey(a.keys.toRedisKey(key)), b.keys.fromRedisKey(b.keys.toRedisKey(key))]).to.deep.equal([key, key]);
       }),
-      { numRuns: 10_000 },
+      { numRuns },
     );
   });
 
@@ -104,7 +108,7 @@ describe('the faces of one database', () => {
         const [, ...internalB] = madeBy(b, keyB);
         expect(internalA.filter((key) => internalB.includes(key))).to.deep.equal([]);
       }),
-      { numRuns: 10_000 },
+      { numRuns },
     );
   });
 
@@ -118,7 +122,7 @@ describe('the faces of one database', () => {
 
   it('warn once where other libraries write names that overlap', async () => {
     const program = `
-      const { createKeyv } = require('./src/keyv.ts');
+      const { createKeyv } = require('${compiled('src/keyv.ts')}');
       process.on('warning', ({ code }) => code?.startsWith('REDIS_TIER') && console.log(code));
       (async () => {
         for (const namespace of JSON.parse(process.argv[1])) {
@@ -126,7 +130,7 @@ describe('the faces of one database', () => {
         }
       })();`;
     const warned = async (namespaces: readonly string[]): Promise<string> => {
-      const args = ['--require', 'ts-node/register/transpile-only', '--eval', program, JSON.stringify(namespaces)];
+      const args = ['--eval', program, JSON.stringify(namespaces)];
       return (await promisify(execFile)(process.execPath, args)).stdout.trim();
     };
     expect(await warned(['a', 'b', 'a::b', 'a:'])).to.equal('');

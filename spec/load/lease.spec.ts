@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import type { StoreOptions } from '../../src/index.js';
+import { compiled } from '../support/compiled.js';
 import { sharedServer } from '../support/hooks.js';
 import { cacheOf } from '../support/internals.js';
 import { openStore } from '../support/open.js';
@@ -55,7 +56,7 @@ describe('a getOrSet that can have no lease', () => {
 
   it('says so once, by a warning', async () => {
     const program = `
-      const { RedisStore, redisStore } = require('./src/index.ts');
+      const { RedisStore, redisStore } = require('${compiled('src/index.ts')}');
       process.on('warning', ({ code }) => code?.startsWith('REDIS_TIER') && console.log(code));
       const store = redisStore('memory:', { prefix: 'p' });
       (async () => {
@@ -64,7 +65,7 @@ describe('a getOrSet that can have no lease', () => {
           await store.getOrSet(key, () => 'made');
         }
       })();`;
-    const { stdout } = await promisify(execFile)(process.execPath, ['--require', 'ts-node/register/transpile-only', '--eval', program]);
+    const { stdout } = await promisify(execFile)(process.execPath, ['--eval', program]);
     expect(stdout.trim()).to.equal('REDIS_TIER_LEASE');
   });
 

@@ -11,7 +11,7 @@ async function drain(iterable: AsyncIterable<unknown>): Promise<void> {
 }
 
 async function driveStore(options: StoreOptions): Promise<void> {
-  const { redisStore, v8Serializer } = require('../../src/index.ts') as typeof import('../../src/index.js');
+  const { redisStore, v8Serializer } = require('../../src/index.js') as typeof import('../../src/index.js');
   const shown: string[] = [];
   const store = redisStore({ prefix: 'apm', tags: true, timeout: 10_000, ...options });
   store.on('error', (error) => shown.push(inspected(error)));
@@ -56,7 +56,7 @@ async function driveStore(options: StoreOptions): Promise<void> {
 }
 
 async function driveKeyv(options: StoreOptions): Promise<void> {
-  const { createKeyv, KeyvRedisStore } = require('../../src/keyv.ts') as typeof import('../../src/keyv.js');
+  const { createKeyv, KeyvRedisStore } = require('../../src/keyv.js') as typeof import('../../src/keyv.js');
   const keyv = createKeyv({ namespace: 'apmk', lazyClear: true, timeout: 10_000, ...options });
   await keyv.set('a:1', mark, 60_000);
   await keyv.get('a:1');

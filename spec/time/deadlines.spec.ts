@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -8,14 +7,10 @@ import { createPool, type Pool } from '../../src/index.js';
 import { TimeBudget } from '../../src/time/budget.js';
 import { after as callAfter, runningTime, withTimeout } from '../../src/time/deadlines.js';
 import { pause } from '../../src/time/waiting.js';
+import { block } from '../support/block.js';
+import { compiled } from '../support/compiled.js';
 import { sharedServer } from '../support/hooks.js';
 import { until } from '../support/until.js';
-
-/** Blocks the event loop. */
-function block(time: number): void {
-  const end = performance.now() + time;
-  while (performance.now() < end);
-}
 
 /** How many timers keep the process alive. */
 function timers(): number {
@@ -73,8 +68,7 @@ describe('deadlines', () => {
 
   it('keep no process alive once the work has settled, hardTimeout included, and keep it alive until then', async () => {
     // In a process of its own: the timer is shared, and other specs may have left deadlines.
-    const script = join(__dirname, '..', 'support', 'deadlines-process.ts');
-    const child = spawn(process.execPath, ['--require', 'ts-node/register', script], {
+    const child = spawn(process.execPath, [compiled('spec/support/deadlines-process.ts')], {
       stdio: ['ignore', 'pipe', 'inherit'],
       timeout: 30_000,
     });
