@@ -8,15 +8,16 @@ import { onBytes } from '../support/codec.js';
 import { sharedServer } from '../support/hooks.js';
 import { cacheOf } from '../support/internals.js';
 import { openStore } from '../support/open.js';
+import { amount } from '../support/whole.js';
 import { rawClient } from '../support/wire.js';
 
 const mebibyte = 2 ** 20;
-const bombSize = 192 * mebibyte;
+const bombSize = amount({ some: 96, all: 192 }) * mebibyte;
 const limit = 4 * mebibyte;
 /** The limit of what reading a bomb may take. */
 const bounded = limit + 32 * mebibyte;
 
-/** A few stored bytes that say they are 192 MiB of zeros, made without having these in memory. */
+/** A few stored bytes that say they are so many zeros, made without having these in memory. */
 async function bomb(compress: NodeJS.ReadWriteStream): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const done = new Promise((resolve, reject) => compress.on('end', resolve).on('error', reject));

@@ -7,6 +7,7 @@ import { entryHeader, frame, type Stored, StoredEntry, withHeader } from '../../
 import { ArgumentError, CodecError, keyFromPassphrase, OptionError, TamperedError, v8Serializer } from '../../src/index.js';
 import { onBytes } from '../support/codec.js';
 import { secretKey, secrets } from '../support/settings.js';
+import { amount } from '../support/whole.js';
 
 const counting = Buffer.from(Array.from({ length: 32 }, (_, i) => i));
 const [k1, k2, k3] = Object.entries(secrets).map(([id, key]) => ({ id, key })) as [Key, Key, Key];
@@ -272,7 +273,7 @@ describe('encryption', () => {
             expect(result).to.have.property('error').that.is.instanceOf(CodecError);
           }
         }),
-        { numRuns: 10_000 },
+        { numRuns: amount({ some: 1000, all: 10_000 }) },
       ));
   });
 });

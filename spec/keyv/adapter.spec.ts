@@ -11,6 +11,7 @@ import { closing } from '../support/open.js';
 import { random } from '../support/random.js';
 import { RedisServer } from '../support/redis.js';
 import { until } from '../support/until.js';
+import { amount } from '../support/whole.js';
 import { type RawClient, rawClient } from '../support/wire.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: the constructors and instances of three majors
@@ -18,6 +19,8 @@ type Any = any;
 
 const classOf = (keyv: KeyvModule): Any => keyv.Keyv ?? keyv.default;
 const seed = Number(process.env['KEYV_SEED'] ?? Date.now() % 1_000_000);
+
+const operations = amount({ some: 250, all: 1000 });
 
 /** Every way to make a Keyv over Redis that has a namespace. */
 function ways(keyv: KeyvModule): Record<string, (namespace: string) => Any> {
@@ -72,7 +75,7 @@ describe('the adapter', () => {
         }
       });
 
-      it(`answers as a Map each, for two Keyvs and 1000 random operations, and neither sees the other (seed ${seed})`, async () => {
+      it(`answers as a Map each, for two Keyvs and ${operations} random operations, and neither sees the other (seed ${seed})`, async () => {
         for (const [title, make] of Object.entries(ways(keyv))) {
           const next = random(seed);
           const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)] as T;
@@ -80,7 +83,7 @@ describe('the adapter', () => {
           const two = [base, `${base}:x`].map((namespace) => ({ it: closing(make(namespace)), map: new Map<string, unknown>() }));
           const keys = ['a', 'b', 'b:c', ':d', 'x', 'ü', 'long '.repeat(20), base];
           const values = [0, '', false, 'text', ':colon', [1, { a: null }], { value: 9, expires: 1 }];
-          for (let i = 0; i < 1000; i++) {
+          for (let i = 0; i < operations; i++) {
             const { it, map } = pick(two);
             const key = pick(keys);
             const call = next();

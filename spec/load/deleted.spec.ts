@@ -4,6 +4,9 @@ import type { StoreOptions } from '../../src/index.js';
 import { cacheOf } from '../support/internals.js';
 import { openStore } from '../support/open.js';
 import { onEachPlace } from '../support/places.js';
+import { amount } from '../support/whole.js';
+
+const rounds = amount({ some: 250, all: 1000 });
 
 /** A promise, and what resolves it. */
 function gate(): { readonly passed: Promise<void>; pass(): void } {
@@ -20,7 +23,7 @@ describe('a deletion while the function of getOrSet runs', function () {
   onEachPlace((place) => {
     const settings: Record<string, StoreOptions> = { '': {}, ', with a near cache': { near: {} } };
     for (const [title, more] of Object.entries(settings)) {
-      it(`wins, by every process and method of deletion, in 1 000 interleavings${title}`, async () => {
+      it(`wins, by every process and method of deletion, in ${rounds} interleavings${title}`, async () => {
         const one = openStore({ ...place().options, ...more });
         const { prefix } = one.source;
         const other = openStore({ ...place().options, ...more, prefix });
@@ -35,7 +38,7 @@ describe('a deletion while the function of getOrSet runs', function () {
           (key: string) => cacheOf(other).writer.unlinkEach([key, 'another']),
         ];
         const stayed: string[] = [];
-        for (let i = 0; i < 1000; i++) {
+        for (let i = 0; i < rounds; i++) {
           const key = `k${i}`;
           const started = gate();
           const made = gate();
@@ -57,7 +60,7 @@ describe('a deletion while the function of getOrSet runs', function () {
         expect(stayed).to.deep.equal([]);
         expect([one, other, without, plain].flatMap(({ errors }) => errors)).to.deep.equal([]);
         // A value that was not stored is in no near cache either.
-        const keys = Array.from({ length: 1000 }, (_, i) => `k${i}`);
+        const keys = Array.from({ length: rounds }, (_, i) => `k${i}`);
         for (const store of [one, other]) expect((await store.mget(...keys)).some((value) => value !== undefined)).to.equal(false);
       });
     }

@@ -5,10 +5,11 @@ import { Fleet } from '../support/fleet.js';
 import type { Move, Question } from '../support/loading-member.js';
 import { openStore } from '../support/open.js';
 import { onEachPlace } from '../support/places.js';
+import { amount } from '../support/whole.js';
 
-const processes = 20;
+const processes = amount({ some: 10, all: 20 });
 
-describe('getOrSet in 20 processes that ask for one cold key 50 times each', function () {
+describe(`getOrSet in ${processes} processes that ask for one cold key 50 times each`, function () {
   this.timeout(90_000);
 
   const fleet = new Fleet('spec/support/loading-member.ts');
@@ -17,7 +18,7 @@ describe('getOrSet in 20 processes that ask for one cold key 50 times each', fun
   onEachPlace((place) => {
     before(async () => {
       await fleet.start(processes);
-      // On a busy machine twenty processes that load fifty times each are no failure of Redis.
+      // On a busy machine so many processes that load fifty times each are no failure of Redis.
       await fleet.tell({ options: { ...place().options, timeout: 5000 } } satisfies Move);
       // Every server has the scripts; each is sent in full only to a server that does not.
       const store = openStore(place().options);

@@ -25,6 +25,7 @@ import { restrictedServer } from './hooks.js';
 import { freePort, RedisServer } from './redis.js';
 import { RedisSentinels } from './sentinel.js';
 import { SimpleParser } from './simple-parser.js';
+import { isWholeMatrix } from './whole.js';
 
 // It comes without types.
 const RedisParser = require('redis-parser') as ParserClass;
@@ -40,8 +41,6 @@ export interface Setting {
   options(): Promise<StoreOptions>;
   after?(): Promise<void>;
 }
-
-export const isWholeMatrix = process.env['REDIS_TIER_MATRIX'] === 'whole';
 
 /**
  * Which faces run their contract on a setting that is not the first: a face is a translation on top of the store, whose own contract

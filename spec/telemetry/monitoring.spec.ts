@@ -2,12 +2,13 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { it as alone } from 'mocha';
 import type { StoreOptions } from '../../src/index.js';
 import { RedisCluster } from '../support/cluster.js';
+import { compiled } from '../support/compiled.js';
 import { sharedServer } from '../support/hooks.js';
-import { isWholeMatrix } from '../support/settings.js';
-
-const program = join(__dirname, '..', 'support', 'apm-process.ts');
+import { sideBySide } from '../support/side-by-side.js';
+import { isWholeMatrix } from '../support/whole.js';
 
 interface Seen {
   readonly counts: Record<string, number>;
@@ -17,12 +18,14 @@ interface Seen {
 
 /** What a monitoring tool sees while a process calls every method. */
 async function observed(places: readonly StoreOptions[]): Promise<Seen> {
-  const args = ['--require', 'ts-node/register/transpile-only', program, JSON.stringify(places)];
+  const args = [compiled('spec/support/apm-process.ts'), JSON.stringify(places)];
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 });
   return JSON.parse(stdout) as Seen;
 }
 
 describe('monitoring tools', () => {
+  const it = sideBySide();
+
   function expectClean({ counts, leaks }: Seen): void {
     expect(leaks).to.deep.equal([]);
     expect(counts['redis-tier:command']).to.be.above(50);
@@ -52,7 +55,7 @@ describe('monitoring tools', () => {
     }
   });
 
-  it(`see none during the contract suites${isWholeMatrix ? '' : ', over TCP'}`, async function () {
+  alone(`see none during the contract suites${isWholeMatrix ? '' : ', over TCP'}`, async function () {
     this.timeout(400_000);
     const mocha = join(__dirname, '..', '..', 'node_modules', 'mocha', 'bin', 'mocha.js');
     const faces = ['store', 'keyv', 'cache-manager'].map((face) => `spec/${face}.contract.spec.ts`);
