@@ -20,16 +20,24 @@ describe('a deletion of many keys', () => {
   const left = async (store: ReturnType<typeof open>, some: readonly string[]): Promise<number> =>
     (await Promise.all(some.map((key) => store.has(key)))).filter(Boolean).length;
 
-  beforeEach(async () => {
+  before(async () => {
     cluster = await RedisCluster.start();
     // A node that is gone stays gone: no replica takes its place.
     await Promise.all(cluster.nodes.map(({ redis }) => redis.sendCommand(['CONFIG', 'SET', 'cluster-node-timeout', '60000'])));
+  });
+  after(() => cluster.stop());
+  beforeEach(async () => {
     const [first] = await cluster.primaries();
     node = first?.node as ClusterNode;
     isOnNode = (key) => first?.slots.some(([from, to]) => slotOf(`${prefix}:${key}`) >= from && slotOf(`${prefix}:${key}`) <= to) ?? false;
     await cacheOf(open()).writer.setMany(keys.map((key) => [key, 1]));
   });
-  afterEach(() => cluster.stop());
+  // The same node, as it was: with its slots, and without its keys.
+  afterEach(async () => {
+    if (node.server.ended) await node.server.restart(['--cluster-node-timeout', '60000']);
+    else node.server.thaw();
+    await until(() => cluster.whole(), 20_000);
+  });
 
   const faults: Record<string, () => unknown> = {
     frozen: () => node.server.freeze(),

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { slotOf } from '../../../src/connection/slots.js';
-import type { StoreOptions } from '../../../src/index.js';
+import type { RedisStore, StoreOptions } from '../../../src/index.js';
 import { type ClusterNode, pause, RedisCluster } from '../../support/cluster.js';
 import { compiled } from '../../support/compiled.js';
 import { cacheOf } from '../../support/internals.js';
@@ -8,25 +8,55 @@ import { timeToSettle } from '../../support/load.js';
 import { openStore, rejection } from '../../support/open.js';
 import { runScript } from '../../support/script.js';
 import { RedisSentinels } from '../../support/sentinel.js';
+import { sideBySide } from '../../support/side-by-side.js';
 import { until } from '../../support/until.js';
 
 const timeout = 1000;
 const slack = 250;
 
-describe('a cluster with faults', () => {
-  let cluster: RedisCluster;
-  const open = (more: StoreOptions = {}) => openStore({ cluster: { rootNodes: cluster.rootNodes }, timeout, onFailure: 'throw', ...more });
-  const primaryOf = async (index: number): Promise<{ node: ClusterNode; slot: number }> => {
+interface Faulty {
+  readonly cluster: RedisCluster;
+  open(more?: StoreOptions): ReturnType<typeof openStore>;
+  primaryOf(index: number): Promise<{ node: ClusterNode; slot: number }>;
+}
+
+const faulty = (cluster: RedisCluster, stores: RedisStore[]): Faulty => ({
+  cluster,
+  open(more = {}) {
+    const store = openStore({ cluster: { rootNodes: cluster.rootNodes }, timeout, onFailure: 'throw', ...more });
+    stores.push(store);
+    return store;
+  },
+  async primaryOf(index) {
     const { node, slots } = (await cluster.primaries())[index] as Awaited<ReturnType<RedisCluster['primaries']>>[number];
     return { node, slot: (slots[0] as [number, number])[0] };
-  };
+  },
+});
 
-  beforeEach(async () => {
-    cluster = await RedisCluster.start({ spare: 1 });
-  });
-  afterEach(() => cluster.stop());
+/** Takes a node out of the cluster. It goes on answering: that the cluster is down. */
+async function takeOut(cluster: RedisCluster, node: ClusterNode): Promise<void> {
+  const others = cluster.nodes.filter((each) => each !== node);
+  for (const { redis } of others) await redis.sendCommand(['CLUSTER', 'FORGET', node.id]);
+  await node.redis.sendCommand(['CLUSTER', 'RESET', 'SOFT']);
+}
 
-  it('comes back by itself when all nodes were gone', async () => {
+describe('a cluster with faults', () => {
+  const its = sideBySide(2);
+  /** On a cluster of its own. */
+  const it = (title: string, spec: (on: Faulty) => Promise<void>): void =>
+    its(title, async () => {
+      const cluster = await RedisCluster.start({ spare: 1 });
+      const stores: RedisStore[] = [];
+      try {
+        await spec(faulty(cluster, stores));
+      } finally {
+        // Else they go on looking for it beside the specs that follow.
+        await Promise.all(stores.map((store) => store.disconnect()));
+        await cluster.stop();
+      }
+    });
+
+  it('comes back by itself when all nodes were gone', async ({ cluster, open }) => {
     const store = open();
     await store.set('k', 1);
     for (const { server } of cluster.nodes) server.freeze();
@@ -44,7 +74,7 @@ describe('a cluster with faults', () => {
     expect(back - from).to.be.below(2000);
   });
 
-  it('fails the calls for a node that is known to be down at once', async () => {
+  it('fails the calls for a node that is known to be down at once', async ({ open, primaryOf }) => {
     const store = open({ breaker: false });
     await cacheOf(store).writer.setMany(Array.from({ length: 100 }, (_, i): [string, number] => [`k${i}`, i]));
     const { node } = await primaryOf(0);
@@ -58,7 +88,7 @@ describe('a cluster with faults', () => {
     expect(performance.now() - start).to.be.below(500);
   });
 
-  it('reads from the primary where the replica is gone', async () => {
+  it('reads from the primary where the replica is gone', async ({ cluster, open }) => {
     const store = open({ readFrom: 'replica' });
     await cacheOf(store).writer.setMany(Array.from({ length: 60 }, (_, i): [string, number] => [`k${i}`, i]));
     await store.get('k1');
@@ -66,14 +96,7 @@ describe('a cluster with faults', () => {
     for (let i = 0; i < 60; i++) expect(await store.get(`k${i}`)).to.equal(i);
   });
 
-  /** Takes a node out of the cluster. It goes on answering: that the cluster is down. */
-  async function takeOut(node: ClusterNode): Promise<void> {
-    const others = cluster.nodes.filter((each) => each !== node);
-    for (const { redis } of others) await redis.sendCommand(['CLUSTER', 'FORGET', node.id]);
-    await node.redis.sendCommand(['CLUSTER', 'RESET', 'SOFT']);
-  }
-
-  it('looks again where a primary has left the cluster', async () => {
+  it('looks again where a primary has left the cluster', async ({ cluster, open, primaryOf }) => {
     const spare = cluster.nodes[6] as ClusterNode;
     const { node, slot } = await primaryOf(0);
     const key = Array.from({ length: 1e6 }, (_, i) => `{t${i}}`).find((each) => slotOf(each) === slot) as string;
@@ -90,12 +113,12 @@ describe('a cluster with faults', () => {
     await until(async () => (await Promise.all(cluster.nodes.map(owner))).every(Boolean));
     await pause(1000);
     await cluster.moveSlot(slot, spare, node);
-    await takeOut(spare);
+    await takeOut(cluster, spare);
     for (let i = 0; i < 5; i++) expect(await store.get(key)).to.equal(1);
     expect(await open({ keyPrefix: 'left:' }).get(key)).to.equal(1);
   });
 
-  it('stops asking a replica that was taken out', async () => {
+  it('stops asking a replica that was taken out', async ({ cluster, open }) => {
     const store = open({ readFrom: 'replica' });
     await cacheOf(store).writer.setMany(Array.from({ length: 60 }, (_, i): [string, number] => [`k${i}`, i]));
     const replica = cluster.nodes[3] as ClusterNode;
@@ -105,7 +128,7 @@ describe('a cluster with faults', () => {
       for (let i = 0; i < 60; i++) expect(await store.get(`k${i}`)).to.equal(i);
     };
     await readAll();
-    await takeOut(replica);
+    await takeOut(cluster, replica);
     await until(async () => {
       const before = await refusals();
       await readAll();
@@ -113,7 +136,7 @@ describe('a cluster with faults', () => {
     }, 2000);
   });
 
-  it('is given up with every node when the store is disconnected, also while nodes are down', async () => {
+  it('is given up with every node when the store is disconnected, also while nodes are down', async ({ cluster, primaryOf }) => {
     const nodes = await RedisSentinels.start();
     const script = `
         const { redisStore } = require('${compiled('src/index.ts')}');
@@ -142,7 +165,7 @@ describe('a cluster with faults', () => {
     await nodes.stop();
   });
 
-  it('survives a strategy that throws, and comes back by its own', async () => {
+  it('survives a strategy that throws, and comes back by its own', async ({ cluster, open }) => {
     const socket = {
       reconnectStrategy: () => {
         throw new Error('no idea');
@@ -158,7 +181,7 @@ describe('a cluster with faults', () => {
     expect(store.errors.some(({ message }) => message.includes('reconnectStrategy failed: no idea'))).to.equal(true);
   });
 
-  it('reconnects by the strategy it was given', async () => {
+  it('reconnects by the strategy it was given', async ({ open, primaryOf }) => {
     const retries: number[] = [];
     const socket = { reconnectStrategy: (retry: number) => retries.push(retry) && 40 } as never;
     const store = open({ socket });
