@@ -1,11 +1,11 @@
 import { cacheManagerContract, ways } from './contract/cache-manager.js';
-import { codecs, connections, facesBeyondTheFirst, plainTopologies } from './support/settings.js';
+import { faced, facesBeyondTheFirst, plainTopologies } from './support/settings.js';
 import { together } from './support/together.js';
 
 const names = Object.keys(ways);
 const some = facesBeyondTheFirst(names, '7.2.9, createKeyv');
 
-for (const [i, setting] of [...connections, ...codecs].entries()) {
+for (const [i, setting] of faced.entries()) {
   for (const way of i === 0 ? names : some) cacheManagerContract(way, setting);
 }
 for (const setting of plainTopologies) {

@@ -1,4 +1,4 @@
 import { storeContract } from './contract/store.js';
-import { isCluster, topologies } from './support/settings.js';
+import { isCluster, usualTopologies } from './support/settings.js';
 
-for (const setting of topologies.filter(isCluster)) storeContract(setting);
+for (const setting of usualTopologies.filter(isCluster)) storeContract(setting);

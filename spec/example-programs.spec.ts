@@ -8,11 +8,25 @@ import { type ExampleServers, startExampleServers } from './support/example-serv
 import { sharedServer } from './support/hooks.js';
 import { freePort } from './support/redis.js';
 import { sideBySide } from './support/side-by-side.js';
+import { isWholeMatrix } from './support/whole.js';
 
 const root = join(__dirname, '..');
 const names = readdirSync(join(root, 'examples'))
   .filter((name) => name.endsWith('.ts'))
   .sort();
+
+/** Of each kind of connection one, and those that end something of their own: a near cache, a server, a lock. All with `npm run test:all`. */
+const usual = [
+  'cluster.ts',
+  'counters.ts',
+  'custom-serializer.ts',
+  'express.ts',
+  'keyv.ts',
+  'lock.ts',
+  'near-cache.ts',
+  'tls.ts',
+  'unix-socket.ts',
+];
 
 describe('examples as programs', () => {
   // A few at a time: many processes that start at once starve the deadlines of their stores.
@@ -47,7 +61,7 @@ describe('examples as programs', () => {
     return { code, ...output };
   }
 
-  for (const name of names) {
+  for (const name of isWholeMatrix ? names : usual) {
     it(`${name} runs as a program, prints what it does, and ends by itself`, async () => {
       const { code, stdout, stderr } = await alone(name, name === 'custom-serializer.ts' ? servers.free.url : sharedServer().url);
       expect(stderr).to.equal('');

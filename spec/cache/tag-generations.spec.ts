@@ -9,8 +9,7 @@ import { amount } from '../support/whole.js';
 import { commandStats, onOwnServer, type RawClient, rawClient } from '../support/wire.js';
 
 const minute = 60_000;
-/** Twice what would fill the server if each left its tag. */
-const ending = amount({ some: 50_000, all: 100_000 });
+const ending = amount({ some: 25_000, all: 100_000 });
 
 describe('the keys of tags', () => {
   let server: RedisServer;

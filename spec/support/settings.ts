@@ -219,6 +219,9 @@ export const topologies: readonly Setting[] = [
   ),
 ];
 
+/** Without those that differ from another by how a client gets in, which the specs of TLS and of passwords show on one server. */
+export const usualTopologies = topologies.filter(({ title }) => isWholeMatrix || !/TLS|password/.test(title));
+
 export const isCluster = ({ title }: Setting): boolean => /cluster/.test(title);
 
 /** Kinds of connection. */
@@ -275,6 +278,9 @@ export const connections: readonly Setting[] = [
   { title: 'memory:', options: async () => ({ location: 'memory:' }) },
 ];
 
+/** Connections that do more than carry bytes, where one face shows what there is to show. */
+const telling = ['TCP', 'shared connection, named', 'near cache', 'RESP 2', 'our own parser', 'tags', 'memory:'];
+
 /** Ways of writing values. `binary`: more than JSON survives. */
 export const codecs: readonly (Setting & { readonly binary?: boolean })[] = [
   local('keyv serializer', () => ({ serializer: keyvSerializer })),
@@ -302,6 +308,14 @@ export const codecs: readonly (Setting & { readonly binary?: boolean })[] = [
   local('v8 and gzip', () => ({ serializer: v8Serializer, compression: gzipCompressor })),
   local('msgpack and brotli', () => ({ serializer: msgpackSerializer(msgpackr), compression: brotliCompressor })),
 ];
+
+/**
+ * What faces run their contract on that only translate: the store's own contract runs on every setting by `npm test`. Theirs does with
+ * `REDIS_TIER_MATRIX=whole`.
+ */
+export const faced: readonly Setting[] = [...connections, ...codecs].filter(
+  ({ title, sealed }) => isWholeMatrix || sealed || telling.includes(title),
+);
 
 /** A server that speaks nothing but TLS and asks for a client certificate. */
 export async function tlsServer(
