@@ -1,4 +1,4 @@
 import { storeContract } from './contract/store.js';
-import { codecs, connections } from './support/settings.js';
+import { usual } from './support/settings.js';
 
-for (const setting of [...connections, ...codecs]) storeContract(setting);
+for (const setting of usual) storeContract(setting);

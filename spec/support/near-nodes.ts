@@ -5,7 +5,7 @@ import { openStore } from './open.js';
 import { random } from './random.js';
 import type { RedisServer } from './redis.js';
 import { until } from './until.js';
-import { commandStats, rawClient } from './wire.js';
+import { commandStats, type RawClient, rawClient } from './wire.js';
 
 const seed = Number(process.env['NEAR_SEED'] ?? Date.now() % 1_000_000);
 export const names = Array.from({ length: 60 }, (_, i) => `k${i}`);
@@ -18,18 +18,25 @@ export async function openBoth(where: StoreOptions, servers: readonly RedisServe
   return [near, openStore(common)];
 }
 
+const clientsOf = (servers: readonly RedisServer[]): Promise<RawClient[]> =>
+  Promise.all(servers.filter(({ ended }) => !ended).map((server) => rawClient(server)));
+
 /** How many reads the work sends to the servers. */
 export async function reads(servers: readonly RedisServer[], work: () => Promise<unknown>): Promise<number> {
-  const clients = await Promise.all(servers.filter(({ ended }) => !ended).map((server) => rawClient(server)));
+  const clients = await clientsOf(servers);
+  const sent = await readsBy(clients, work);
+  for (const client of clients) client.destroy();
+  return sent;
+}
+
+async function readsBy(clients: readonly RawClient[], work: () => Promise<unknown>): Promise<number> {
   const count = async (): Promise<number> => {
     const stats = await Promise.all(clients.map(commandStats));
     return stats.reduce((sum, { get = 0, mget = 0, pttl = 0, exists = 0 }) => sum + get + mget + pttl + exists, 0);
   };
   const before = await count();
   await work();
-  const after = await count();
-  for (const client of clients) client.destroy();
-  return after - before;
+  return (await count()) - before;
 }
 
 /** The warnings of the process from now on. */
@@ -40,11 +47,17 @@ export function warnings(): { readonly texts: string[]; stop(): void } {
   return { texts, stop: () => process.off('warning', onWarning) };
 }
 
-export const untilKept = (store: RedisStore, servers: readonly RedisServer[]): Promise<void> =>
-  until(async () => {
-    await store.mget(...names);
-    return (await reads(servers, () => store.mget(...names))) === 0;
-  });
+export async function untilKept(store: RedisStore, servers: readonly RedisServer[]): Promise<void> {
+  const clients = await clientsOf(servers);
+  try {
+    await until(async () => {
+      await store.mget(...names);
+      return (await readsBy(clients, () => store.mget(...names))) === 0;
+    });
+  } finally {
+    for (const client of clients) client.destroy();
+  }
+}
 
 /** Writes, deletes and creates at random through `plain`, while `near` reads all the time. */
 export async function busy(near: RedisStore, plain: RedisStore, work: () => Promise<unknown>): Promise<void> {
