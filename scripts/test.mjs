@@ -1,6 +1,6 @@
 // npm test: sets itself up, then runs the specs against real Redis servers that they start. Arguments go to mocha; spec files among them
-// are run in place of all. `npm run test:all` is this with `--all`: every face on every kind of connection and every codec,
-// and at full length what is repeated.
+// are run in place of all. `npm run test:all` is this with `--all`: every face on every kind of connection and every
+// codec, and all repetitions.
 import { bin, findServer, howToGetRedis, installPackages, must } from './setup.mjs';
 import { sideBySide, specFiles } from './specs.mjs';
 import { transpile } from './transpile.mjs';
