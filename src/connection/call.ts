@@ -28,8 +28,9 @@ export class Call implements Receiver, Expiring {
   /** Whether the circuit breaker waits for its end. */
   readonly isTrial: boolean;
   readonly deadline: Deadline;
-  // Not set before it has a value, which costs less.
-  declare batch?: Batch;
+  // Not set before they have a value, which costs less.
+  declare firstBatch?: Batch;
+  declare furtherBatches?: Batch[];
   readonly #recorder: CallRecorder;
   #reply: Promise<Reply> | undefined;
   #resolveReply: ((reply: Reply) => void) | undefined;
@@ -49,6 +50,15 @@ export class Call implements Receiver, Expiring {
 
   get timeout(): Milliseconds {
     return this.bounds.timeout;
+  }
+
+  /** A command has left with it. Those of a cluster leave over several connections, any of which may be stuck. */
+  set batch(batch: Batch) {
+    const last = this.furtherBatches?.at(-1) ?? this.firstBatch;
+    if (last === batch) return;
+    if (last === undefined) this.firstBatch = batch;
+    else if (this.furtherBatches) this.furtherBatches.push(batch);
+    else this.furtherBatches = [batch];
   }
 
   get waiting(): boolean {
@@ -120,7 +130,8 @@ export class Call implements Receiver, Expiring {
     const error = where ? connectTimeout(this.timeout, where) : new TimeoutError(this.timeout);
     this.#recorder.expired(this, error);
     this.#rejectCall?.(error);
-    this.batch?.onOver();
+    this.firstBatch?.onOver();
+    for (const batch of this.furtherBatches ?? []) batch.onOver();
   }
 }
 
@@ -142,11 +153,12 @@ export class BorrowedConnection implements Connection, Caller {
   }
 
   get timeout(): Milliseconds {
-    return this.#call.timeout;
+    return Math.min(this.#call.timeout, this.#outer?.timeout ?? Number.POSITIVE_INFINITY);
   }
 
   set batch(batch: Batch) {
     this.#call.batch = batch;
+    if (this.#outer) this.#outer.batch = batch;
   }
 
   get waiting(): boolean {
@@ -178,7 +190,8 @@ export class BorrowedConnection implements Connection, Caller {
     if (outer) this.#outer = outer;
     if (!this.waiting) return Promise.reject(this.#call.overError);
     const { status } = this.#connection;
-    if (status === 'ready') return this.#call.sendFirst(this.#connection, args) ?? this.#connection.send(args, route, this);
+    // The reply goes to the call only if no other one may end before it.
+    if (status === 'ready' && !this.#outer) return this.#call.sendFirst(this.#connection, args) ?? this.#connection.send(args, route, this);
     if (status !== 'idle' && status !== 'connecting') return this.#connection.send(args, route, this);
     return this.ready().then(() => {
       if (!this.waiting) throw this.#call.overError;

@@ -31,7 +31,7 @@ export interface Caller {
   readonly waiting: boolean;
   /** The deadline of the call, in milliseconds from its start. */
   readonly timeout: number;
-  /** With what its last command left. */
+  /** Set for each of its commands: with what it left. */
   batch?: Batch | undefined;
 }
 

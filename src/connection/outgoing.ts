@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { BackpressureError, type ConnectionError } from '../errors.js';
+import { BackpressureError } from '../errors.js';
 import { clearInterval, performance, setImmediate, setInterval } from '../time/clock.js';
 import { tick } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
@@ -13,7 +13,7 @@ export interface OutgoingOptions {
   /** How many commands have been sent, and how many have been answered. */
   readonly commands: { readonly sent: number; readonly settled: number };
   /** A call ended whose bytes the network has not taken yet, and can only be kept from sending by ending the connection. */
-  readonly onStuck: (error: ConnectionError) => void;
+  readonly onStuck: (error: Error) => void;
 }
 
 /** A command that waits until the network takes more. */
@@ -206,7 +206,8 @@ class OutgoingBatch implements Batch {
   }
 
   onOver(): void {
-    if (this.isHeld) this.#onStuck(new BackpressureError('a call has ended whose bytes the network has not taken'));
+    // Other commands of the connection may have arrived: for them it is lost like any other.
+    if (this.isHeld) this.#onStuck(new Error('a call has ended whose bytes the network has not taken'));
   }
 }
 
