@@ -3,7 +3,7 @@ import type { ConnectionPhase } from '../errors.js';
 import { debug } from '../telemetry/outages.js';
 import { clearTimeout, eventLoopUtilization, performance, setTimeout } from '../time/clock.js';
 import { after } from '../time/deadlines.js';
-import type { Milliseconds } from '../ttl.js';
+import { type Milliseconds, maxTimerDelay } from '../ttl.js';
 import { maxAge, maxAttempts, minAge } from './pacing.js';
 import { type Place, redisAt } from './place.js';
 import type { Session } from './session.js';
@@ -124,7 +124,8 @@ export class Attempts {
   /** Makes the next one after this time, in place of any other time. */
   schedule(delay: Milliseconds, act: () => void): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(act, Math.max(delay, this.#untilFree()));
+    // Beyond the longest delay, Node would not wait at all.
+    this.#timer = setTimeout(act, Math.min(Math.max(delay, this.#untilFree()), maxTimerDelay));
   }
 
   /** Until the oldest may give way to another. */

@@ -1,6 +1,6 @@
 import { AuthenticationError, ConnectionError } from '../errors.js';
 import { shown } from '../messages.js';
-import type { Milliseconds } from '../ttl.js';
+import { type Milliseconds, maxTimerDelay } from '../ttl.js';
 import type { OnError } from './connection.js';
 import { toConnectionError } from './reply-errors.js';
 
@@ -23,7 +23,8 @@ export function retryIn(strategy: unknown, retries: number, cause: unknown, onEr
     const answer = typeof strategy === 'function' ? strategy(retries, cause) : strategy;
     if (answer === false || answer instanceof Error) return undefined;
     if (typeof answer !== 'number' || Number.isNaN(answer)) throw new TypeError(`it gave ${shown(answer)}`);
-    return answer;
+    // Beyond it, Node would not wait at all.
+    return Math.min(answer, maxTimerDelay);
   } catch (error) {
     onError(new ConnectionError(`the reconnectStrategy failed: ${(error as Error)?.message}`, { cause: error }));
     return reconnectStrategy(retries, cause);
