@@ -140,6 +140,18 @@ describe('breaker', () => {
     expect(recover()).to.equal(1);
   });
 
+  it('asks for 16 trials at most, however often Redis stalls for half a minute again', () => {
+    const { state, fail, recover } = byHand();
+    const asked: number[] = [];
+    for (let i = 0; i < 9; i++) {
+      fail(3);
+      state.now += 30_000;
+      asked.push(recover());
+      state.now += 1000;
+    }
+    expect(asked).to.deep.equal([1, 2, 4, 8, 16, 16, 16, 16, 16]);
+  });
+
   it('closes for fast trials alone once it has opened for timeouts three times in a minute', () => {
     const { breaker, state, fail, recover } = byHand();
     for (let i = 0; i < 3; i++) {

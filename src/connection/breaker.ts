@@ -15,15 +15,15 @@ export interface BreakerOptions {
   readonly maxCooldown?: Milliseconds | undefined;
 }
 
-/** A breaker that opens for timeouts this soon after it closed asks for twice as many trials in time. */
+/** A breaker that opens for timeouts this soon after it closed asks for twice as many trials in time, and for so many at most. */
 const relapse: Milliseconds = 10_000;
+const maxTrials = 16;
 /**
  * After so many openings for timeouts in so long a time Redis answers in about the time of a deadline. Then only trials that take no more
- * than half of it count, so many in a row: at the border, the breaker would open and close without end.
+ * than half of it count, and it takes the most: at the border, the breaker would open and close without end.
  */
 const maxOpenings = 3;
 const flapping: Milliseconds = 60_000;
-const fastTrials = 16;
 
 /**
  * A circuit breaker: during an outage calls fail at once instead of each waiting for its deadline. It opens after `threshold` failures
@@ -150,7 +150,7 @@ export class Breaker {
       const isTimeout = tookTime(cause);
       if (isTimeout) this.#openings = [...this.#openings.slice(1 - maxOpenings), now];
       const isRelapse = isTimeout && now - this.#closedAt < relapse;
-      this.#trials = this.#isFlapping(now) ? fastTrials : isRelapse ? this.#trials * 2 : 1;
+      this.#trials = this.#isFlapping(now) ? maxTrials : isRelapse ? Math.min(maxTrials, this.#trials * 2) : 1;
       this.#isAwaitingSign = true;
     }
     this.#trialsLeft = this.#trials;
