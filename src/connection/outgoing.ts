@@ -32,8 +32,12 @@ const maxBatch = 256 * 1024;
 const smallBatch = 16 * 1024;
 /** At most this many bytes may be without an answer. They may wait in the kernel, in the network or with the server. */
 const window = { first: 2 ** 20, min: 2 ** 16, max: 2 ** 24 };
-/** What is answered later than this was too much at a time. */
+/** What is answered so much later than a few bytes are was too much at a time. */
 const slow: Milliseconds = 250;
+/** The longest time of a few bytes that is taken for the way to the server and back. */
+const maxDistance: Milliseconds = 500;
+/** So often are a few bytes timed before that counts: this process may have been busy. */
+const minTimings = 3;
 /** Commands that may be without an answer. Their callers may have given up: what is kept for them is bounded here. */
 const maxUnanswered = 100_000;
 
@@ -56,6 +60,9 @@ export class Outgoing {
   #unanswered = 0;
   #mark: { readonly settled: number; readonly bytes: number; readonly at: Milliseconds } | undefined;
   #window = window.first;
+  /** How soon a few bytes were answered at best, and how often they were timed: a server that is far away is not slow. */
+  #distance = maxDistance;
+  #timings = 0;
   #isLooking = false;
   #checks = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -158,8 +165,14 @@ export class Outgoing {
     this.#isFull = sent - settled >= maxUnanswered;
     if (this.#mark && settled >= this.#mark.settled) {
       const time = now - this.#mark.at;
-      if (time > slow) this.#window = Math.max(window.min, this.#window / 2);
-      else if (time < slow / 2 && this.#waiting.size > 0) this.#window = Math.min(window.max, this.#window * 2);
+      if (this.#mark.bytes <= window.min) {
+        // Without load, answers are looked at with every tick only.
+        this.#distance = Math.max(0, Math.min(this.#distance, time - tick));
+        this.#timings++;
+      }
+      const delay = this.#timings < minTimings ? time : time - this.#distance;
+      if (delay > slow) this.#window = Math.max(window.min, this.#window / 2);
+      else if (delay < slow / 2 && this.#waiting.size > 0) this.#window = Math.min(window.max, this.#window * 2);
       this.#unanswered -= this.#mark.bytes;
       this.#mark = undefined;
     }
