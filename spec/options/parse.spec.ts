@@ -32,6 +32,14 @@ describe('options', () => {
     [{ client: createClient(), database: 3 }, /^expected `database` to be left out beside `client`, which names the server$/],
     [{ client: createClient(), url: 'redis://u:hunter2@b' }, /^expected `url` to be left out beside `client`, which names the server$/],
     [{ pool: { use() {}, close() {} }, password: 'hunter2' }, /^expected `password` to be left out beside `pool`, which names the server$/],
+    [
+      { client: createClient(), maxPendingBytes: 5 },
+      /^expected `maxPendingBytes` to be left out beside `client`, which has a queue of its own$/,
+    ],
+    [
+      { pool: { use() {}, close() {} }, maxPendingBytes: 5 },
+      /^expected `maxPendingBytes` to be left out beside `pool`: `createPool` takes it$/,
+    ],
     [{ client: createClient(), cluster: { rootNodes: [{}] } }, /^expected `cluster` to be left out beside `client`/],
     [{ cluster: { rootNodes: [] } }, /^expected `cluster.rootNodes` to be a list of one node or more, got `an array`$/],
     [{ cluster: {} }, /^expected `cluster.rootNodes` to be a list of one node or more, got `undefined`$/],

@@ -21,10 +21,12 @@ export function parseTarget(options: ConnectionOptions): Target {
     const prefix = client.options?.keyPrefix ?? client._keyPrefix;
     checkUnshown('client', 'one without `keyPrefix`: give the store the option `keyPrefix` instead', !prefix);
     refuseBeside('client', options, ['location', 'pool', 'parser', 'cluster', 'sentinel', 'readFrom']);
+    leaveOut('maxPendingBytes', '`client`, which has a queue of its own', options.maxPendingBytes === undefined);
     return { kind: 'client', client };
   }
   if (typeof (pool as Pool | undefined)?.use === 'function') {
     refuseBeside('pool', options, ['location', 'parser', 'cluster', 'sentinel', 'readFrom']);
+    leaveOut('maxPendingBytes', '`pool`: `createPool` takes it', options.maxPendingBytes === undefined);
   }
   if (cluster !== undefined || sentinel !== undefined) return parseTopology(options);
   check('readFrom', "'primary' or left out without `cluster` and `sentinel`", readFrom, readFrom !== 'replica');
