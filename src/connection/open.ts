@@ -68,7 +68,7 @@ class ExternalTopology implements Connection {
     if (this.status === 'ready') return Promise.resolve();
     if (!this.client.isOpen && this.#wasOpen) return Promise.reject(toConnectionError(new Error('the application closed the client')));
     if (!this.client.isOpen) this.#connecting ??= this.#connect();
-    return this.#connecting ?? Promise.reject(toConnectionError(undefined));
+    return this.#connecting ?? Promise.reject(toConnectionError(new Error('the client is open and not ready')));
   }
 
   send(args: readonly Argument[], route: Route = {}, caller?: Caller): Promise<Reply> {
