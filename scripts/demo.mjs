@@ -9,7 +9,7 @@ import { findServer, howToGetRedis, installPackages } from './setup.mjs';
 
 installPackages();
 const require = createRequire(import.meta.url);
-require('ts-node/register');
+require('../spec/support/register.cjs');
 const { main } = require('../examples/demo.ts');
 
 const redis = await findRedis();

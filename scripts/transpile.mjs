@@ -18,7 +18,7 @@ export async function transpile() {
 }
 
 function share(number) {
-  const service = createRequire(import.meta.url)('ts-node').register();
+  const service = createRequire(import.meta.url)('../spec/support/register.cjs');
   const files = folders.flatMap((folder) =>
     readdirSync(`${root}/${folder}`, { recursive: true })
       .filter((name) => name.endsWith('.ts'))

@@ -60,7 +60,7 @@ describe('monitoring tools', () => {
     const mocha = join(__dirname, '..', '..', 'node_modules', 'mocha', 'bin', 'mocha.js');
     const faces = ['store', 'keyv', 'cache-manager'].map((face) => `spec/${face}.contract.spec.ts`);
     const some = isWholeMatrix ? [] : ['--grep', ': TCP'];
-    const required = ['ts-node/register', ...['apm', 'hooks', 'apm-contracts'].map((name) => `spec/support/${name}.ts`)].flatMap((file) => [
+    const required = ['./spec/support/register.cjs', ...['apm', 'hooks', 'apm-contracts'].map((name) => `spec/support/${name}.ts`)].flatMap((file) => [
       '--require',
       file,
     ]);
