@@ -48,6 +48,14 @@ const long = [
   'spec/connection/breaker.spec.ts',
   'spec/connection/direct/direct.spec.ts',
   'spec/connection/handshake.spec.ts',
+  'spec/connection/busy.spec.ts',
+  'spec/cache/scans.spec.ts',
+  'spec/time/deadlines.spec.ts',
+  'spec/model.spec.ts',
+  'spec/near/tier.spec.ts',
+  'spec/store/coherent-memory.spec.ts',
+  'spec/unawaited.spec.ts',
+  'spec/options/secrets.spec.ts',
 ];
 
 /** All spec files, those that take longest first. */
@@ -63,4 +71,4 @@ export function specFiles() {
 }
 
 /** Most of the time of a spec is waiting: so many processes keep two cores busy. */
-export const sideBySide = ['--parallel', '--jobs', '5'];
+export const sideBySide = ['--parallel', '--jobs', '8'];
