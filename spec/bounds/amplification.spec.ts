@@ -132,8 +132,9 @@ describe('what takes little', () => {
     const sets = Array.from({ length: 1000 }, (_, i) => ({ set: new Set([i, 900]), error: new Error('x'), re: /a/g, n: 1000 }));
     for (const options of [{}, { useRecords: true }, { moreTypes: true }, { bundleStrings: true }, { structuredClone: true }]) {
       const packr = new msgpackr.Packr(options);
-      const values = [rows, status, numbers, 'moreTypes' in options ? sets : []];
-      for (const value of values) expectEqual(await read(msgpackSerializer(packr), packr.pack(value)), value);
+      for (const value of [rows, status, numbers]) expectEqual(await read(msgpackSerializer(packr), packr.pack(value)), value);
+      // Node 22 takes two errors that look the same for different ones.
+      if ('moreTypes' in options) expect(await read(msgpackSerializer(packr), packr.pack(sets))).to.deep.equal(sets);
     }
   });
 });
