@@ -1,6 +1,6 @@
-// What each floor costs, from the connection to the store: `npm run bench:floors`. Every floor does the same work with the same values, in
-// blocks that alternate within one process, over node-redis and over our own parser. CPU is that of the whole process, as a multiple of a
-// bare pipelined socket with native JSON. Memory is what a call allocates, counted while no collection runs.
+// What each floor costs, from the connection to the store: `npm run bench:floors`. Every floor has processes of its own, over node-redis and
+// over our own parser, and does the same work with the same values in turn with a bare pipelined socket with native JSON: CPU is that of the
+// whole process, as a multiple of the bare socket's. Memory is what a call allocates, counted while no collection runs.
 import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -29,46 +29,70 @@ const byCommands = (send) => ({
   del: (key) => send(['UNLINK', key]),
 });
 
-async function floorsOver(connectionOf, options) {
-  const bounds = { livenessTimeout: 2000 };
-  const connection = connectionOf(bounds);
-  const guard = new GuardedPool(new SharedConnection(() => connection), { timeout: 1000, breaker: {}, maxPending: 1_000_000 });
-  const commands = batching(redisCommands(guard));
-  const store = redisStore({ ...options, ttl });
-  const near = redisStore({ ...options, ttl, near: {} });
-  const tagged = redisStore({ ...options, ttl, tags: true });
-  const { reader, writer } = RedisStore.partsOf(store).cache;
-  await Promise.all([connection.ready(), store.ready(), near.ready(), tagged.ready()]);
-  await tagged.mset(
-    keys.map((key) => [`tagged:${key}`, value]),
-    { tags: ['tag'] },
-  );
-  await Promise.all([near, near].map((each) => each.mget(...keys)));
-  return {
-    connection: byCommands((args) => connection.send(args)),
-    guard: byCommands((args) => guard.send(args)),
-    commands: {
+/** For each floor how it does the works, once it is connected. */
+const floors = {
+  'bare socket': async ({ limit }) => byCommands((args) => limit.send(args)),
+  async connection({ open }) {
+    const connection = open();
+    await connection.ready();
+    return byCommands((args) => connection.send(args));
+  },
+  async guard(over) {
+    const pool = await guarded(over);
+    return byCommands((args) => pool.send(args));
+  },
+  async commands(over) {
+    const commands = batching(redisCommands(await guarded(over)));
+    return {
       get: async (key) => JSON.parse((await commands.get(key)).payload),
       set: (key) => commands.set(key, JSON.stringify(value), ttl),
       mget: async () => (await commands.getMany(hundred)).map(({ payload }) => JSON.parse(payload)),
       del: (key) => commands.unlink([key], { counted: false }),
-    },
-    cache: {
+    };
+  },
+  async cache({ options }) {
+    const { reader, writer } = RedisStore.partsOf(await ready(redisStore({ ...options, ttl }))).cache;
+    return {
       get: (key) => reader.get(key),
       set: (key) => writer.set(key, value, undefined),
       mget: () => reader.getMany(hundred),
       del: (key) => writer.unlink([key], 'del'),
-    },
-    store: {
+    };
+  },
+  async store({ options }) {
+    const store = await ready(redisStore({ ...options, ttl }));
+    return {
       get: (key) => store.get(key),
       set: (key) => store.set(key, value),
       mget: () => store.mget(...hundred),
       del: (key) => store.del(key),
       'getOrSet, a hit': (key) => store.getOrSet(key, () => value),
-      'near hit': (key) => near.get(key),
-      'tagged get': (key) => tagged.get(`tagged:${key}`),
-    },
-  };
+    };
+  },
+  async 'store with tags'({ options }) {
+    const store = await ready(redisStore({ ...options, ttl, tags: true, prefix: 'tagged' }));
+    await store.mset(
+      keys.map((key) => [key, value]),
+      { tags: ['tag'] },
+    );
+    return { get: (key) => store.get(key) };
+  },
+  async 'store with near'({ options }) {
+    const store = await ready(redisStore({ ...options, ttl, near: {} }));
+    for (let i = 0; i < 2; i++) await store.mget(...keys);
+    return { get: (key) => store.get(key) };
+  },
+};
+
+async function ready(store) {
+  await store.ready();
+  return store;
+}
+
+async function guarded({ open }) {
+  const connection = open();
+  await connection.ready();
+  return new GuardedPool(new SharedConnection(() => connection), { timeout: 1000, breaker: {}, maxPending: 1_000_000 });
 }
 
 async function block(work, rounds) {
@@ -77,67 +101,65 @@ async function block(work, rounds) {
 
 const median = (figures) => [...figures].sort((one, other) => one - other)[figures.length >> 1];
 
-/** Figures of one process: microseconds of CPU a call, and bytes that it allocates. */
-async function measure(port, blocks) {
-  const server = { socket: { host: '127.0.0.1', port } };
-  const quiet = () => {};
+/** Figures of one floor: CPU of a call as a multiple of the limit's, which does as much in turn, and bytes that it allocates. */
+async function measure(port, over, floor, blocks) {
   const limit = await BareSocket.open({ port });
-  const floors = {
-    'the limit': { 'bare socket': byCommands((args) => limit.send(args)) },
-    'node-redis': await floorsOver((bounds) => openClient(server, bounds, quiet), { location: `127.0.0.1:${port}` }),
-    'our own parser': await floorsOver((bounds) => openDirect(server, 'auto', bounds, quiet), {
-      location: `127.0.0.1:${port}`,
-      parser: 'auto',
-    }),
-  };
-  await block((key) => limit.send(['SET', key, JSON.stringify(value), 'PX', String(ttl)]), 1);
-  const runs = Object.entries(floors).flatMap(([over, each]) =>
-    Object.entries(each).flatMap(([floor, works]) => Object.entries(works).map(([work, run]) => ({ over, floor, work, run, cpu: [] }))),
-  );
-  // What is deleted is there again before it is read.
-  const ordered = [...runs.filter(({ work }) => work !== 'del'), ...runs.filter(({ work }) => work === 'del')];
-  for (let i = -3; i < blocks; i++) {
-    await block((key) => limit.send(['SET', key, JSON.stringify(value), 'PX', String(ttl)]), 1);
-    for (const each of ordered) {
-      const rounds = each.work === 'mget' ? 1 : 4;
+  const server = { socket: { host: '127.0.0.1', port } };
+  const bounds = { livenessTimeout: 2000 };
+  const quiet = () => {};
+  const isOurs = over === 'our own parser';
+  const open = () => (isOurs ? openDirect(server, 'auto', bounds, quiet) : openClient(server, bounds, quiet));
+  const options = { location: `127.0.0.1:${port}`, ...(isOurs ? { parser: 'auto' } : {}) };
+  const bare = byCommands((args) => limit.send(args));
+  const fill = () => block(bare.set, 1);
+  await fill();
+  const works = await floors[floor]({ limit, open, options });
+  const figures = {};
+  for (const [work, run] of Object.entries(works)) {
+    const rounds = work === 'mget' ? 2 : work === 'del' ? 1 : 8;
+    const beside = bare[work] ?? bare.get;
+    const cost = async (each) => {
+      await fill();
       const before = process.cpuUsage();
-      await block(each.run, rounds);
+      await block(each, rounds);
       const { user, system } = process.cpuUsage(before);
-      if (i >= 0) each.cpu.push((user + system) / rounds / inFlight);
+      return (user + system) / rounds / inFlight;
+    };
+    const [own, bareOnes] = [[], []];
+    for (let i = -8; i < blocks; i++) {
+      const pair = i % 2 === 0 ? [await cost(run), await cost(beside)] : [await cost(beside), await cost(run)].reverse();
+      if (i < 0) continue;
+      own.push(pair[0]);
+      bareOnes.push(pair[1]);
     }
-  }
-  for (const each of ordered) {
-    if (each.work !== 'del') await block((key) => limit.send(['SET', key, JSON.stringify(value), 'PX', String(ttl)]), 1);
-    const rounds = each.work === 'mget' ? 1 : 4;
+    await fill();
     gc();
     const before = process.memoryUsage().heapUsed;
-    await block(each.run, rounds);
-    each.bytes = (process.memoryUsage().heapUsed - before) / rounds / inFlight;
+    await block(run, 1);
+    const bytes = (process.memoryUsage().heapUsed - before) / inFlight;
+    figures[work] = { ratio: median(own) / median(bareOnes), cpu: median(own), bytes };
   }
-  return runs.map(({ over, floor, work, cpu, bytes }) => ({ over, floor, work, cpu: median(cpu), bytes }));
+  return figures;
 }
 
-/** The table of the page: of each floor CPU as a multiple of the limit (and the range of the processes), and bytes. */
+/** The table of the page: of each floor CPU as a multiple of the limit with the range of the rounds, and bytes. */
 function table(results) {
-  const works = [...new Set(results.flatMap((run) => run.map(({ work }) => work)))];
-  const floors = [...new Set(results[0].map(({ over, floor }) => `${over}|${floor}`))];
-  const find = (run, key, work) => run.find((each) => `${each.over}|${each.floor}` === key && each.work === work);
-  const cell = (key, work) => {
-    const cells = results.map((run) => ({ ...find(run, key, work), limit: find(run, 'the limit|bare socket', work) }));
-    if (cells.some(({ cpu }) => cpu === undefined)) return '';
-    const bytes = `${Math.round(median(cells.map((each) => each.bytes)) / 10) * 10} B`;
-    if (!cells[0].limit) return `${median(cells.map(({ cpu }) => cpu)).toFixed(2)} µs, ${bytes}`;
-    const ratios = cells.map(({ cpu, limit }) => cpu / limit.cpu).sort((one, other) => one - other);
-    return `${median(ratios).toFixed(2)} (${ratios[0].toFixed(2)}–${ratios.at(-1).toFixed(2)}), ${bytes}`;
+  const works = [...new Set(Object.values(results[0]).flatMap((figures) => Object.keys(figures)))];
+  const cell = (name, work) => {
+    const found = results.flatMap((round) => round[name][work] ?? []);
+    if (found.length === 0) return '';
+    const ratios = found.map(({ ratio }) => ratio).sort((one, other) => one - other);
+    const [least, most] = [ratios[0], ratios.at(-1)].map((ratio) => ratio.toFixed(2));
+    return `${median(ratios).toFixed(2)} (${least}–${most}), ${(median(found.map(({ bytes }) => bytes)) / 1000).toFixed(1)} kB`;
   };
-  const rows = floors.map((key) => `| ${[...key.split('|'), ...works.map((work) => cell(key, work))].join(' | ')} |`);
-  return [`| over | floor | ${works.join(' | ')} |`, `| ${['', '', ...works].map(() => '---').join(' | ')} |`, ...rows].join('\n');
+  const rows = Object.keys(results[0]).map((name) => `| ${[name, ...works.map((work) => cell(name, work))].join(' | ')} |`);
+  return [`| | ${works.join(' | ')} |`, `| ${['', ...works].map(() => '---').join(' | ')} |`, ...rows].join('\n');
 }
 
 const script = fileURLToPath(import.meta.url);
-const [mode, port, blocks] = process.argv.slice(2);
+const [mode, port, over, floor, blocks] = process.argv.slice(2);
 if (mode === 'one') {
-  console.log(JSON.stringify(await measure(Number(port), Number(blocks))));
+  console.log(JSON.stringify(await measure(Number(port), over, floor, Number(blocks))));
   process.exit();
 }
 
@@ -148,10 +170,19 @@ const server = spawn(process.env.REDIS_SERVER ?? 'redis-server', ['--port', Stri
 });
 process.once('exit', () => server.kill());
 await sleep(500);
+const flags = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'];
 const results = [];
-for (let i = 0; i < (quick ? 1 : 5); i++) {
-  const args = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64', script, 'one', String(own), quick ? '5' : '25'];
-  results.push(JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })));
+for (let round = 0; round < (quick ? 1 : 5); round++) {
+  const figures = {};
+  for (const each of ['node-redis', 'our own parser'])
+    for (const name of Object.keys(floors)) {
+      // The near tier needs node-redis, and the bare socket is neither.
+      if (each === 'our own parser' && ['bare socket', 'store with near'].includes(name)) continue;
+      const args = [...flags, script, 'one', String(own), each, name, quick ? '6' : '10'];
+      const output = execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+      figures[name === 'bare socket' ? name : `${name}, ${each}`] = JSON.parse(output);
+    }
+  results.push(figures);
 }
 console.log(table(results));
 if (!quick) {
