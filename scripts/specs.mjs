@@ -71,4 +71,4 @@ export function specFiles() {
 }
 
 /** Most of the time of a spec is waiting: so many processes keep two cores busy. */
-export const sideBySide = ['--parallel', '--jobs', '8'];
+export const sideBySide = ['--parallel', '--jobs', '7'];

@@ -7,7 +7,7 @@ import { Random } from '../support/chaos/random.js';
 import { sharedServer } from '../support/hooks.js';
 import { cacheOf } from '../support/internals.js';
 import { monitor } from '../support/monitor.js';
-import { openStore, rejection, stopping } from '../support/open.js';
+import { openStore, rejection, stopping, untilReady } from '../support/open.js';
 import { freePort, RedisServer } from '../support/redis.js';
 import { sideBySide } from '../support/side-by-side.js';
 import { until } from '../support/until.js';
@@ -66,6 +66,7 @@ describe('a claim whose answer was lost', () => {
         const proxy = await proxied();
         // Nothing more is sent over the connection of the claim: what came after it there would give it back.
         const store = openStore({ location: proxy.location, timeout, breaker: { threshold: 1, cooldown: 2000 } });
+        await untilReady(store);
         await cacheOf(store).writer.set('warm', 1);
         // The scripts are known to the server, and go out as hashes.
         await store.withLock('warm', () => {});
@@ -97,6 +98,7 @@ describe('a claim whose answer was lost', () => {
     const server = stopping(await RedisServer.start());
     const proxy = await proxied(server);
     const store = openStore({ location: proxy.location, timeout });
+    await untilReady(store);
     await store.withLock('warm', () => {});
     const redis = await rawClient(server);
     const scripts = async () => (await commandStats(redis))['evalsha'] ?? 0;
@@ -135,6 +137,7 @@ describe('a claim whose answer was lost', () => {
   it('is given back where the release of a lock was not answered, which rejects', async () => {
     const proxy = await proxied();
     const store = openStore({ location: proxy.location, timeout });
+    await untilReady(store);
     const lock = await store.lock('k', { ttl: held });
     proxy.become({ kind: 'swallow', way: 'requests' });
     expect((await rejection(lock.release())).code).to.equal('ERR_TIMEOUT');

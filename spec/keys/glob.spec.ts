@@ -67,9 +67,9 @@ describe('matching a glob', () => {
   ];
   it('takes one pass over a text of a mebibyte, whatever the pattern', () => {
     for (const [pattern, text] of hostile) {
-      const begun = performance.now();
+      const begun = process.cpuUsage();
       expect(globMatcher(pattern)(text)).to.equal(false);
-      expect(performance.now() - begun, pattern.slice(0, 20)).to.be.below(quick);
+      expect(process.cpuUsage(begun).user / 1000, pattern.slice(0, 20)).to.be.below(quick);
     }
   });
 

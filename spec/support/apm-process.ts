@@ -10,10 +10,13 @@ async function drain(iterable: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of iterable);
 }
 
+/** Several of these processes run at the same time, and clear what is theirs. */
+const own = `apm${process.pid}`;
+
 async function driveStore(options: StoreOptions): Promise<void> {
   const { redisStore, v8Serializer } = require('../../src/index.js') as typeof import('../../src/index.js');
   const shown: string[] = [];
-  const store = redisStore({ prefix: 'apm', tags: true, timeout: 10_000, ...options });
+  const store = redisStore({ prefix: own, tags: true, timeout: 10_000, ...options });
   store.on('error', (error) => shown.push(inspected(error)));
   await store.set('a:1', mark);
   await store.set('a:2', { deep: mark }, { ttl: 60_000, tags: ['t'] });
@@ -41,7 +44,7 @@ async function driveStore(options: StoreOptions): Promise<void> {
   await lock.renew();
   await lock.release();
   await store.withLock('job:2', () => 1);
-  const other = redisStore({ prefix: 'apm', tags: true, timeout: 10_000, ...options, serializer: v8Serializer });
+  const other = redisStore({ prefix: own, tags: true, timeout: 10_000, ...options, serializer: v8Serializer });
   await drain(other.reencode());
   await other.disconnect();
   await store.getAndDelete('a:3');
@@ -57,13 +60,13 @@ async function driveStore(options: StoreOptions): Promise<void> {
 
 async function driveKeyv(options: StoreOptions): Promise<void> {
   const { createKeyv, KeyvRedisStore } = require('../../src/keyv.js') as typeof import('../../src/keyv.js');
-  const keyv = createKeyv({ namespace: 'apmk', lazyClear: true, timeout: 10_000, ...options });
+  const keyv = createKeyv({ namespace: `${own}k`, lazyClear: true, timeout: 10_000, ...options });
   await keyv.set('a:1', mark, 60_000);
   await keyv.get('a:1');
   await keyv.has('a:1');
   await keyv.delete('a:1');
   await keyv.disconnect();
-  const adapter = new KeyvRedisStore({ namespace: 'apma', lazyClear: true, timeout: 10_000, ...options });
+  const adapter = new KeyvRedisStore({ namespace: `${own}a`, lazyClear: true, timeout: 10_000, ...options });
   await adapter.setMany([{ key: 'a:1', value: mark }]);
   await adapter.getMany(['a:1']);
   await drain(adapter.iterator());

@@ -10,6 +10,8 @@ export class NarrowProxy {
   rate: number;
   /** Bytes that have passed to the server. */
   passed = 0;
+  /** Bytes that might have passed while the rate was bounded: fewer than it says on a busy machine. */
+  offered = 0;
   readonly #server: Server;
   readonly #pairs = new Map<Socket, Socket>();
   readonly #timer: NodeJS.Timeout;
@@ -58,6 +60,7 @@ export class NarrowProxy {
   }
 
   #pass(near: Socket, far: Socket, bytes: number): void {
+    if (bytes < Number.POSITIVE_INFINITY) this.offered += bytes;
     for (let left = bytes; left > 0; ) {
       const chunk: Buffer | null = near.read(Math.min(left, near.readableLength)) ?? near.read(0);
       if (!chunk || chunk.length === 0) return;

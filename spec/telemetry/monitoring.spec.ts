@@ -60,10 +60,9 @@ describe('monitoring tools', () => {
     const mocha = join(__dirname, '..', '..', 'node_modules', 'mocha', 'bin', 'mocha.js');
     const faces = ['store', 'keyv', 'cache-manager'].map((face) => `spec/${face}.contract.spec.ts`);
     const some = isWholeMatrix ? [] : ['--grep', ': TCP'];
-    const required = ['./spec/support/register.cjs', ...['apm', 'hooks', 'apm-contracts'].map((name) => `spec/support/${name}.ts`)].flatMap((file) => [
-      '--require',
-      file,
-    ]);
+    const required = ['./spec/support/register.cjs', ...['apm', 'hooks', 'apm-contracts'].map((name) => `spec/support/${name}.ts`)].flatMap(
+      (file) => ['--require', file],
+    );
     const args = [mocha, '--no-config', '--exit', '--timeout', '40000', '--reporter', 'dot', ...required, ...some, ...faces];
     const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 });
     const seen = JSON.parse(/^APM (.*)$/m.exec(stdout)?.[1] ?? '') as Seen & { marked: number; canary: number };
