@@ -69,7 +69,7 @@ describe('decompression', () => {
     it(`stops at maxDecompressedSize: a ${name} bomb is a miss and an error event, and memory stays bounded`, async () => {
       const packed = await bomb(compress());
       expect(packed.length).to.be.below(mebibyte);
-      const store = openStore({ maxDecompressedSize: limit });
+      const store = openStore({ maxDecompressedSize: limit, timeout: 10_000 });
       const redis = await rawClient(sharedServer());
       const redisKey = cacheOf(store).context.keys.toRedisKey('bomb');
       await redis.set(redisKey, frame(`json+${name}`, packed, true));

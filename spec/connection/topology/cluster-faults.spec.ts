@@ -41,7 +41,7 @@ async function takeOut(cluster: RedisCluster, node: ClusterNode): Promise<void> 
 }
 
 describe('a cluster with faults', () => {
-  const its = sideBySide(2);
+  const its = sideBySide(1);
   /** On a cluster of its own. */
   const it = (title: string, spec: (on: Faulty) => Promise<void>): void =>
     its(title, async () => {
