@@ -26,7 +26,6 @@ const byCommands = (send) => ({
   get: async (key) => JSON.parse(await send(['GET', key])),
   set: (key) => send(['SET', key, JSON.stringify(value), 'PX', String(ttl)]),
   mget: async () => (await send(['MGET', ...hundred])).map((text) => JSON.parse(text)),
-  del: (key) => send(['UNLINK', key]),
 });
 
 /** For each floor how it does the works, once it is connected. */
@@ -47,7 +46,6 @@ const floors = {
       get: async (key) => JSON.parse((await commands.get(key)).payload),
       set: (key) => commands.set(key, JSON.stringify(value), ttl),
       mget: async () => (await commands.getMany(hundred)).map(({ payload }) => JSON.parse(payload)),
-      del: (key) => commands.unlink([key], { counted: false }),
     };
   },
   async cache({ options }) {
@@ -56,7 +54,6 @@ const floors = {
       get: (key) => reader.get(key),
       set: (key) => writer.set(key, value, undefined),
       mget: () => reader.getMany(hundred),
-      del: (key) => writer.unlink([key], 'del'),
     };
   },
   async store({ options }) {
@@ -65,7 +62,6 @@ const floors = {
       get: (key) => store.get(key),
       set: (key) => store.set(key, value),
       mget: () => store.mget(...hundred),
-      del: (key) => store.del(key),
       'getOrSet, a hit': (key) => store.getOrSet(key, () => value),
     };
   },
@@ -116,7 +112,7 @@ async function measure(port, over, floor, blocks) {
   const works = await floors[floor]({ limit, open, options });
   const figures = {};
   for (const [work, run] of Object.entries(works)) {
-    const rounds = work === 'mget' ? 2 : work === 'del' ? 1 : 8;
+    const rounds = work === 'mget' ? 2 : 8;
     const beside = bare[work] ?? bare.get;
     const cost = async (each) => {
       await fill();
@@ -126,7 +122,7 @@ async function measure(port, over, floor, blocks) {
       return (user + system) / rounds / inFlight;
     };
     const [own, bareOnes] = [[], []];
-    for (let i = -8; i < blocks; i++) {
+    for (let i = -4; i < blocks; i++) {
       const pair = i % 2 === 0 ? [await cost(run), await cost(beside)] : [await cost(beside), await cost(run)].reverse();
       if (i < 0) continue;
       own.push(pair[0]);
@@ -172,13 +168,13 @@ process.once('exit', () => server.kill());
 await sleep(500);
 const flags = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'];
 const results = [];
-for (let round = 0; round < (quick ? 1 : 5); round++) {
+for (let round = 0; round < (quick ? 1 : 3); round++) {
   const figures = {};
   for (const each of ['node-redis', 'our own parser'])
     for (const name of Object.keys(floors)) {
       // The near tier needs node-redis, and the bare socket is neither.
       if (each === 'our own parser' && ['bare socket', 'store with near'].includes(name)) continue;
-      const args = [...flags, script, 'one', String(own), each, name, quick ? '6' : '10'];
+      const args = [...flags, script, 'one', String(own), each, name, quick ? '3' : '6'];
       const output = execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
       figures[name === 'bare socket' ? name : `${name}, ${each}`] = JSON.parse(output);
     }
