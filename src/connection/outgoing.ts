@@ -3,9 +3,11 @@ import { BackpressureError } from '../errors.js';
 import { clearInterval, performance, setImmediate, setInterval } from '../time/clock.js';
 import { tick } from '../time/deadlines.js';
 import type { Milliseconds } from '../ttl.js';
-import type { Argument, Batch, Caller } from './connection.js';
+import type { Argument, Batch, Caller, PendingReply } from './connection.js';
 
 export interface OutgoingOptions {
+  /** Writes the command to the socket. */
+  readonly write: (args: readonly Argument[], pending: PendingReply, caller: Caller | undefined) => void;
   /** How many bytes may wait in this process. Left out: no bound. */
   readonly maxPendingBytes?: number | undefined;
   /** The socket that the session writes to, if it is known. */
@@ -19,11 +21,11 @@ export interface OutgoingOptions {
 /** A command that waits until the network takes more. */
 interface WaitingCommand {
   readonly size: number;
+  readonly args: readonly Argument[];
+  readonly pending: PendingReply;
   readonly caller: Caller | undefined;
   /** It is refused at this check. */
   readonly until: number;
-  readonly send: () => void;
-  readonly refuse: (error: Error) => void;
 }
 
 /** At most this many bytes are written in one turn of the event loop: what is with the socket cannot be withdrawn. */
@@ -77,9 +79,11 @@ export class Outgoing {
     return this.#drained;
   }
 
-  /** Whether a command of this size may be sent now. */
-  hasRoom(size: number): boolean {
-    return this.#waiting.size === 0 && this.#fits(size);
+  /** Writes the command when there is room; rejects it if that takes too long, or if too much waits already. */
+  send(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined): void {
+    const size = sizeOf(args);
+    if (this.#waiting.size === 0 && this.#fits(size)) this.#write(args, pending, caller, size);
+    else this.#wait(args, pending, caller, size);
   }
 
   #fits(size: number): boolean {
@@ -87,8 +91,8 @@ export class Outgoing {
     return this.#unanswered === 0 || (this.#unanswered + size <= this.#window && this.#batchBytes + size <= maxBatch);
   }
 
-  /** A command was sent. */
-  handed(size: number, caller: Caller | undefined): void {
+  #write(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined, size: number): void {
+    this.#options.write(args, pending, caller);
     this.#batchBytes += size;
     this.#unanswered += size;
     if (caller) caller.batch = this.#batch;
@@ -100,15 +104,14 @@ export class Outgoing {
     if (this.#waiting.size > 0) this.look();
   }
 
-  /** Sends the command when there is room; refuses it if that takes too long, or if too much waits already. */
-  wait(size: number, caller: Caller | undefined, send: () => void, refuse: (error: Error) => void): void {
+  #wait(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined, size: number): void {
     const { maxPendingBytes = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#waitingBytes + size > maxPendingBytes) {
-      refuse(new BackpressureError(`${maxPendingBytes} bytes wait already, the limit that \`maxPendingBytes\` sets`));
+      pending.reject(new BackpressureError(`${maxPendingBytes} bytes wait already, the limit that \`maxPendingBytes\` sets`));
       return;
     }
     const until = caller ? this.#checks + Math.ceil(caller.timeout / 2 / tick) : Number.POSITIVE_INFINITY;
-    this.#waiting.add({ size, caller, until, send, refuse });
+    this.#waiting.add({ size, args, pending, caller, until });
     this.#waitingBytes += size;
     this.#timer ??= setInterval(this.#check, tick);
     this.look();
@@ -129,7 +132,7 @@ export class Outgoing {
     this.#batch.isHeld = false;
     const refused = [...this.#waiting];
     this.#waiting.clear();
-    for (const { refuse } of refused) refuse(error);
+    for (const { pending } of refused) pending.reject(error);
   }
 
   readonly #look = (): void => {
@@ -183,8 +186,8 @@ export class Outgoing {
     for (const next of this.#waiting) {
       if (!this.#fits(next.size)) break;
       this.#take(next);
-      if (next.caller?.waiting ?? true) next.send();
-      else next.refuse(new BackpressureError('its caller no longer waits'));
+      if (next.caller?.waiting ?? true) this.#write(next.args, next.pending, next.caller, next.size);
+      else next.pending.reject(new BackpressureError('its caller no longer waits'));
     }
     // Without a new batch they wait for answers.
     if (this.#waiting.size > 0 && this.#batchBytes > 0) this.look();
@@ -200,7 +203,7 @@ export class Outgoing {
     for (const command of this.#waiting) {
       if (command.until >= this.#checks && (command.caller?.waiting ?? true)) continue;
       this.#take(command);
-      command.refuse(new BackpressureError('the command waited for half of its time', true));
+      command.pending.reject(new BackpressureError('the command waited for half of its time', true));
     }
     this.look();
     if (this.#waiting.size > 0) return;
@@ -225,7 +228,7 @@ class OutgoingBatch implements Batch {
 }
 
 /** About how many bytes the command has on its way. */
-export function sizeOf(args: readonly Argument[]): number {
+function sizeOf(args: readonly Argument[]): number {
   let size = 0;
   for (let i = 0; i < args.length; i++) size += (args[i] as Argument).length + 16;
   return size;

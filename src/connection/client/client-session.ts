@@ -6,7 +6,7 @@ import { waitAtMost } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
 import type { Argument, Caller, PendingReply, Receiver, Reply } from '../connection.js';
 import { LivenessMonitor } from '../liveness.js';
-import { Outgoing, sizeOf } from '../outgoing.js';
+import { Outgoing } from '../outgoing.js';
 import type { Place } from '../place.js';
 import { isReplyError, isUnsent, toConnectionError, toReplyError, toSendError } from '../reply-errors.js';
 import type { Session, SessionBounds, SessionListener } from '../session.js';
@@ -47,6 +47,7 @@ export class ClientSession implements Session {
       progress: () => this.#progress(),
     });
     this.#outgoing = new Outgoing({
+      write: (args, pending, caller) => this.#write(args, pending, caller),
       maxPendingBytes,
       socket: () => this.#socket,
       commands: this.#liveness,
@@ -70,11 +71,11 @@ export class ClientSession implements Session {
   }
 
   send(args: readonly Argument[], caller?: Caller): Promise<Reply> {
-    return new Promise((resolve, reject) => this.#send(args, { resolve, reject }, caller));
+    return new Promise((resolve, reject) => this.#outgoing.send(args, { resolve, reject }, caller));
   }
 
   sendFor(receiver: Receiver, args: readonly Argument[]): void {
-    this.#send(args, receiver, receiver);
+    this.#outgoing.send(args, receiver, receiver);
   }
 
   async close(grace: Milliseconds, error: Error): Promise<void> {
@@ -108,16 +109,7 @@ export class ClientSession implements Session {
     return connecting;
   }
 
-  #send(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined): void {
-    const size = sizeOf(args);
-    if (this.#outgoing.hasRoom(size)) this.#write(args, pending, caller, size);
-    else {
-      const write = (): void => this.#write(args, pending, caller, size);
-      this.#outgoing.wait(size, caller, write, (error) => pending.reject(error));
-    }
-  }
-
-  #write(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined, size: number): void {
+  #write(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined): void {
     this.#liveness.onSent(caller?.timeout);
     this.#sender.sendCommand(args).then(
       (reply) => {
@@ -129,7 +121,6 @@ export class ClientSession implements Session {
         pending.reject(this.#failure(error));
       },
     );
-    this.#outgoing.handed(size, caller);
   }
 
   #onSettled(): void {

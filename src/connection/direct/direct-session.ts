@@ -9,7 +9,7 @@ import { resetSocket } from '../client/opened-socket.js';
 import type { Argument, Caller, PendingReply, Receiver, Reply } from '../connection.js';
 import { greet, handshakeCommands } from '../handshake.js';
 import { LivenessMonitor } from '../liveness.js';
-import { Outgoing, sizeOf } from '../outgoing.js';
+import { Outgoing } from '../outgoing.js';
 import { type Place, placeOf } from '../place.js';
 import { toConnectionError, toReplyError } from '../reply-errors.js';
 import type { Session, SessionBounds, SessionListener } from '../session.js';
@@ -46,6 +46,7 @@ export class DirectSession implements Session {
       progress: () => this.#progress(),
     });
     this.#outgoing = new Outgoing({
+      write: (args, pending, caller) => this.#write(args, pending, caller),
       maxPendingBytes: bounds.maxPendingBytes,
       socket: () => this.#socket,
       commands: this.#liveness,
@@ -90,20 +91,14 @@ export class DirectSession implements Session {
       pending.reject(this.#endError());
       return;
     }
-    const size = sizeOf(args);
-    if (this.#outgoing.hasRoom(size)) this.#write(args, pending, caller, size);
-    else {
-      const write = (): void => this.#write(args, pending, caller, size);
-      this.#outgoing.wait(size, caller, write, (error) => pending.reject(error));
-    }
+    this.#outgoing.send(args, pending, caller);
   }
 
-  #write(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined, size: number): void {
+  #write(args: readonly Argument[], pending: PendingReply, caller: Caller | undefined): void {
     if (this.#out === '') setImmediate(this.#flush);
     this.#encode(args);
     this.#liveness.onSent(caller?.timeout);
     this.#pending.push(pending);
-    this.#outgoing.handed(size, caller);
   }
 
   /** Text is collected and written at the end of the tick. Bytes go to the corked socket uncopied, after the text so far. */
