@@ -86,7 +86,8 @@ export function pause(time: Milliseconds, { signal, caller, idle = false }: Paus
       caller?.removeEventListener('abort', end);
       resolve();
     };
-    const timer = setTimeout(end, time);
+    // Node warns of a negative time.
+    const timer = setTimeout(end, Math.max(0, time));
     if (idle) timer.unref();
     signal?.addEventListener('abort', end, { once: true });
     caller?.addEventListener('abort', end, { once: true });
