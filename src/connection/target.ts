@@ -145,6 +145,16 @@ export function hostOf({ socket }: ClientOptions): string {
   return (socket as SocketOptions | undefined)?.host ?? 'localhost';
 }
 
+/** The `host:port` that the options connect to. */
+export function addressOf(options: ClientOptions): string {
+  return `${hostOf(options)}:${(options.socket as SocketOptions | undefined)?.port ?? 6379}`;
+}
+
+/** Those that connect to different places: of several to one place, the first. */
+export function distinct(all: readonly ClientOptions[]): readonly ClientOptions[] {
+  return [...new Map([...all].reverse().map((options) => [addressOf(options), options])).values()];
+}
+
 /** The options of the node at `host:port`: those of all nodes, with its host and port. */
 export function placedAt(address: string, options: ClientOptions): ClientOptions {
   return merged(options, { socket: hostAndPort(address) });

@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import { ConnectionError, type StoreOptions } from '../../../src/index.js';
 import { pause } from '../../support/cluster.js';
@@ -83,6 +85,25 @@ describe('sentinels', () => {
     await store.ready();
     expect(performance.now() - start).to.be.below(800);
     expect(await store.get('k')).to.equal(undefined);
+  });
+
+  it('are each asked once at a time, be they named by the options, by another sentinel or by both', async () => {
+    const dialled: number[] = [];
+    const onSocket = (message: unknown): void => {
+      const { socket } = message as { socket: Socket };
+      socket.once('connect', () => dialled.push(socket.remotePort as number));
+    };
+    const { name, rootNodes } = nodes;
+    const store = openStore({ sentinel: { name, sentinelRootNodes: rootNodes, scanInterval: 300 } });
+    await store.ready();
+    subscribe('net.client.socket', onSocket);
+    try {
+      await until(() => dialled.length > 0);
+      await pause(100);
+      expect(dialled.sort()).to.deep.equal(nodes.sentinels.map(({ port }) => port).sort());
+    } finally {
+      unsubscribe('net.client.socket', onSocket);
+    }
   });
 
   it('have their replicas read where it is asked for, and written to nowhere', async () => {

@@ -2,11 +2,10 @@ import { ConnectionError, UnavailableError } from '../../errors.js';
 import { clearInterval, performance, setInterval, setTimeout } from '../../time/clock.js';
 import { firstAnswer } from '../../time/deadlines.js';
 import type { Milliseconds } from '../../ttl.js';
-import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import type { Argument, Caller, Connection, Reply, Route } from '../connection.js';
 import { isReplyOf, type Redirection, redirectionOf } from '../reply-errors.js';
 import { agreedSlots, keyByKey, primariesOf, type SlotRange, slotCount, slotOf, splitByNode } from '../slots.js';
-import { type ClusterPlan, hostAndPort, hostOf, placedAt } from '../target.js';
+import { addressOf, type ClusterPlan, distinct, hostAndPort, hostOf, placedAt } from '../target.js';
 import { askView, newestTable } from './cluster-view.js';
 import { askOnce, type Nodes, TopologyConnection, type TopologyOptions } from './topology.js';
 
@@ -199,7 +198,9 @@ class ClusterNodes implements Nodes {
     const others = [...this.#nodes.keys()].filter((address) => !connected.some((node) => node.address === address));
     const known = others.map((address) => placedAt(this.#plan.addresses(address), this.#plan.node));
     const seeds = this.#plan.seeds.filter((seed) => !connected.some(({ address }) => address === addressOf(seed)));
-    const asking = [...seeds, ...known].map((seed) => askOnce(seed, livenessTimeout, (connection) => askView(connection, hostOf(seed))));
+    const asking = distinct([...seeds, ...known]).map((seed) =>
+      askOnce(seed, livenessTimeout, (connection) => askView(connection, hostOf(seed))),
+    );
     // Without a table, that of a cluster that is down is better than none.
     return newestTable(asking, livenessTimeout, this.#shards.length === 0);
   }
@@ -238,11 +239,6 @@ class ClusterNodes implements Nodes {
     connection.ready().catch(() => {});
     return node;
   }
-}
-
-/** The `host:port` of the options. */
-function addressOf(options: ClientOptions): string {
-  return `${hostOf(options)}:${(options.socket as SocketOptions | undefined)?.port ?? 6379}`;
 }
 
 /** Whether the caller was told that the call failed: a write must not be executed after that. */

@@ -6,7 +6,7 @@ import { reconnectStrategy } from '../backoff.js';
 import type { ClientOptions } from '../client/client-options.js';
 import { makeClient } from '../client/make-client.js';
 import type { Connection, Reply } from '../connection.js';
-import { placedAt, type SentinelPlan } from '../target.js';
+import { distinct, placedAt, type SentinelPlan } from '../target.js';
 import { askOnce } from './topology.js';
 
 /** What one sentinel knows. */
@@ -44,7 +44,7 @@ export class Sentinels {
     const grace = this.#sawFailover ? gracePeriodAfterFailover : gracePeriod;
     this.#sawFailover = false;
     const views: SentinelView[] = [];
-    const asking = [...this.#plan.seeds, ...known].map(async (sentinel) => {
+    const asking = distinct([...this.#plan.seeds, ...known]).map(async (sentinel) => {
       views.push(await askOnce({ ...sentinel, RESP: 2 }, this.#timeout, (connection) => this.#viewOf(connection)));
     });
     await firstAnswer(asking, this.#timeout);

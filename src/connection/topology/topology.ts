@@ -1,4 +1,5 @@
 import { ClosedError, ConnectionError, UnsupportedError } from '../../errors.js';
+import { performance } from '../../time/clock.js';
 import { firstAnswer } from '../../time/deadlines.js';
 import { pause } from '../../time/waiting.js';
 import type { Milliseconds } from '../../ttl.js';
@@ -174,14 +175,16 @@ export class TopologyConnection implements Connection {
 
   async #rediscoverUntilHealthy(): Promise<void> {
     let cause: unknown;
+    let took: Milliseconds = 0;
     for (let attempt = 0; ; attempt++) {
-      const delay = this.#delay(attempt, cause);
+      const delay = this.#delay(attempt, cause, took);
       if (delay === undefined) break;
       this.#pause = new AbortController();
       if (!this.#urgent) await pause(delay, { signal: this.#pause.signal });
       if (this.#closed) return;
       this.#degraded = false;
       this.#urgent = false;
+      const began = performance.now();
       try {
         if ((await this.#nodes.find()) && !this.#degraded) return;
         cause = undefined;
@@ -189,6 +192,7 @@ export class TopologyConnection implements Connection {
         cause = error;
         this.#failed(error);
       }
+      took = performance.now() - began;
       // Connections that were opened in the meantime are still open.
       if (this.#closed) return this.#closeNodes(0);
     }
@@ -202,11 +206,14 @@ export class TopologyConnection implements Connection {
     if (this.#nodes.primaryConnections().length === 0) this.#options.onError(toConnectionError(error));
   }
 
-  /** The delay before the next discovery; `undefined` to give up. */
-  #delay(attempt: number, cause: unknown): Milliseconds | undefined {
+  /** The delay before the next discovery; `undefined` to give up. `took`: how long the last one took. */
+  #delay(attempt: number, cause: unknown, took: Milliseconds): Milliseconds | undefined {
     const { reconnectStrategy } = (this.#plan.node.socket ?? {}) as SocketOptions;
-    const delay = retryIn(reconnectStrategy, attempt, cause ?? this.#lastError, this.#options.onError);
-    return delay !== undefined && this.status === 'ready' ? Math.min(delay, maxDelayIfPartlyUp) : delay;
+    let delay = retryIn(reconnectStrategy, attempt, cause ?? this.#lastError, this.#options.onError);
+    if (delay === undefined) return undefined;
+    // One that hung was a wait of its own.
+    if (reconnectStrategy === undefined) delay = Math.max(delay / 4, delay - took);
+    return this.status === 'ready' ? Math.min(delay, maxDelayIfPartlyUp) : delay;
   }
 }
 
