@@ -32,6 +32,10 @@ export class ClientSession implements Session {
   readonly #sender: { sendCommand(args: readonly Argument[]): Promise<Reply> };
   /** Unknown over TLS. */
   #socket: Socket | undefined;
+  /** Bytes of what the server pushed: they come although commands may be lost. */
+  #pushed = 0;
+  /** The others. A push that is on its way is among them for a moment. */
+  #answered = 0;
   #isReady = false;
   /** Why it was ended. */
   #end: Error | undefined;
@@ -56,7 +60,7 @@ export class ClientSession implements Session {
     // node-redis's own timeout makes an AbortSignal for each command, and no longer applies once the command is written.
     this.#sender = this.client.withCommandOptions({ timeout: commandTimeout, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } });
     // They stay: a client that was ended may still report the end of its attempt to connect, and without a listener crash the process.
-    addListeners(this.client, { connect: this.#onConnect, error: this.#onError, end: this.#onClosed });
+    addListeners(this.client, { connect: this.#onConnect, error: this.#onError, end: this.#onClosed, invalidate: this.#onPush });
   }
 
   async connect(): Promise<void> {
@@ -137,7 +141,8 @@ export class ClientSession implements Session {
 
   #progress(): number {
     this.#outgoing.look();
-    return (this.#socket?.bytesRead ?? 0) + this.#outgoing.drained;
+    this.#answered = Math.max(this.#answered, (this.#socket?.bytesRead ?? 0) - this.#pushed);
+    return this.#answered + this.#outgoing.drained;
   }
 
   #lost(error: unknown): void {
@@ -155,11 +160,23 @@ export class ClientSession implements Session {
     else this.#lost(error);
   };
 
+  readonly #onPush = (key: Buffer | string | null): void => {
+    this.#pushed += sizeOfPush(key);
+  };
+
   readonly #onClosed = (): void => {
     if (!this.#isReady || this.#end) return;
     this.#liveness.stop();
     this.#listener.onClosedByApplication(this);
   };
+}
+
+/** The bytes of an invalidation of one key, or of all. */
+function sizeOfPush(key: Buffer | string | null): number {
+  const [start, all] = ['>2\r\n$10\r\ninvalidate\r\n', '_\r\n'];
+  if (key === null) return start.length + all.length;
+  const length = Buffer.byteLength(key);
+  return start.length + `*1\r\n$${length}\r\n\r\n`.length + length;
 }
 
 /**
