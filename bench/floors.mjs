@@ -26,6 +26,7 @@ const byCommands = (send) => ({
   get: async (key) => JSON.parse(await send(['GET', key])),
   set: (key) => send(['SET', key, JSON.stringify(value), 'PX', String(ttl)]),
   mget: async () => (await send(['MGET', ...hundred])).map((text) => JSON.parse(text)),
+  del: (key) => send(['UNLINK', key]),
 });
 
 /** For each floor how it does the works, once it is connected. */
@@ -46,6 +47,7 @@ const floors = {
       get: async (key) => JSON.parse((await commands.get(key)).payload),
       set: (key) => commands.set(key, JSON.stringify(value), ttl),
       mget: async () => (await commands.getMany(hundred)).map(({ payload }) => JSON.parse(payload)),
+      del: (key) => commands.unlink([key], { counted: false }),
     };
   },
   async cache({ options }) {
@@ -54,6 +56,7 @@ const floors = {
       get: (key) => reader.get(key),
       set: (key) => writer.set(key, value, undefined),
       mget: () => reader.getMany(hundred),
+      del: (key) => writer.unlink([key]),
     };
   },
   async store({ options }) {
@@ -62,6 +65,7 @@ const floors = {
       get: (key) => store.get(key),
       set: (key) => store.set(key, value),
       mget: () => store.mget(...hundred),
+      del: (key) => store.del(key),
       'getOrSet, a hit': (key) => store.getOrSet(key, () => value),
     };
   },

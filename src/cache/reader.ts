@@ -34,6 +34,8 @@ export interface SnapshotOptions {
   readonly fromRedis?: boolean;
   /** Over the connection that tracks, for a load that may wait for a change. */
   readonly tracked?: boolean;
+  /** A read that was begun before, and when, on the monotonic clock. */
+  readonly first?: { readonly entry: Promise<ReadEntry>; readonly at: Milliseconds } | undefined;
 }
 
 /** In place of an entry that could not be read, which was reported: neither a hit nor a miss. */
@@ -157,9 +159,10 @@ export class Reader {
   /** The entry, with its time left if that matters. */
   async snapshot(redisKey: string, budget: TimeBudget, options: SnapshotOptions = {}): Promise<Snapshot> {
     const { commands } = this.#cache.context;
-    let at = performance.now();
+    const { first } = options;
+    let at = first?.at ?? performance.now();
     if (!options.needsTtl) {
-      const entry = await budget.measure((options.tracked ? (commands.tracked ?? commands) : commands).get(redisKey));
+      const entry = await (first?.entry ?? budget.measure((options.tracked ? (commands.tracked ?? commands) : commands).get(redisKey)));
       const isEnough = !(entry.found && entry.staleFor > 0) && !(options.fromRedis && entry.tier === 'near');
       if (isEnough) return { entry, left: undefined, at };
       at = performance.now();

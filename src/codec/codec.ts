@@ -167,12 +167,15 @@ function guarded(codec: Codec, limits: Limits, read: Reading): Codec {
       }
     },
     decode(entry, redisKey, quota) {
+      read.quota = quota;
       try {
         limits.checkSize(entry.payload, codec.encrypted);
-        const value = quota ? read.share(quota, () => codec.decode(entry, redisKey)) : codec.decode(entry, redisKey);
+        const value = codec.decode(entry, redisKey);
         return value instanceof Promise ? value.catch(failDecoding) : value;
       } catch (error) {
         return failDecoding(error);
+      } finally {
+        read.quota = undefined;
       }
     },
     reencode(entry, redisKey) {

@@ -17,7 +17,7 @@ export interface Decoded {
 
 /** From payloads to values, within limits: what holds too much is refused before it is parsed, and large ones take turns. */
 export class Reading {
-  /** That of the call whose payload is decoded now. Encryption, which is between the two, knows nothing of it. */
+  /** What the values of the call may take together whose payload is decoded now. Encryption, which is between the two, knows nothing of it. */
   quota: Quota | undefined;
   readonly #limits: Limits;
   /** The length of a text that needs neither a count nor a turn. */
@@ -37,16 +37,6 @@ export class Reading {
     if (this.isShort(stored)) return parse(textOf(stored));
     const { quota } = this;
     return takesTurn(stored.length, quota) ? inTurn(() => this.#text(stored, parse, quota)) : this.#text(stored, parse, quota);
-  }
-
-  /** Runs a decoding within what the values of its call may take together. */
-  share<T>(quota: Quota, decode: () => T): T {
-    this.quota = quota;
-    try {
-      return decode();
-    } finally {
-      this.quota = undefined;
-    }
   }
 
   framed(format: Format, { text }: Frame, payload: Buffer, quota: Quota | undefined): MaybePromise<Decoded> {

@@ -37,8 +37,9 @@ export class EntryWatch {
   }
 
   /** The entry, with its time left if the plan needs it. `fromRedis`: as Redis holds it now. */
-  look({ redisKey, plan }: Load, budget: TimeBudget, fromRedis = false): Promise<Snapshot> {
-    return this.#cache.reader.snapshot(redisKey, budget, { needsTtl: plan.needsTtl, tracked: true, fromRedis });
+  look({ redisKey, plan, look }: Load, budget: TimeBudget, fromRedis = false): Promise<Snapshot> {
+    const first = fromRedis ? undefined : look;
+    return this.#cache.reader.snapshot(redisKey, budget, { needsTtl: plan.needsTtl, tracked: true, fromRedis, first });
   }
 
   /** The value of an entry that counts; `undefined` if there is none, or it cannot be decoded. */

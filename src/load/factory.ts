@@ -5,7 +5,7 @@ import type { MaybePromise } from '../codec/serializers.js';
 import { isLoadTraced, traceLoad } from '../telemetry/events.js';
 import { redisTtl, type Ttl } from '../ttl.js';
 import type { LoadPlan } from './load-options.js';
-import type { Flight } from './single-flight.js';
+import type { FirstLook, Flight } from './single-flight.js';
 
 /** What the function of `getOrSet` receives. */
 export interface FactoryContext<T = unknown> {
@@ -88,6 +88,10 @@ export interface Load {
   readonly lease: string | undefined;
   readonly factory: Factory<unknown>;
   readonly plan: LoadPlan;
+  /** What was read before the load began. */
+  readonly look?: FirstLook | undefined;
+  /** The entry that was read cannot be decoded, which was reported. */
+  readonly isUnreadable?: boolean | undefined;
 }
 
 /** A load under way. */

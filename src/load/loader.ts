@@ -11,15 +11,25 @@ import { CallerBounds, withinSoftTimeout } from './caller-bounds.js';
 import { EntryWatch, type Wait, type WaitResult } from './entry-watch.js';
 import { type Factory, type Load, type LoadResult, type LoadRun, observedFactory, plainResult } from './factory.js';
 import { FactoryFailure, FactoryRunner, type LoadBasis } from './factory-runner.js';
+import { FirstLooks } from './first-looks.js';
 import { endSince, Lease, maxTerms, unsharedMark } from './lease.js';
 import { type GetOrSetOptions, type LoadPlan, parseLoadOptions } from './load-options.js';
 import { Refresher } from './refresher.js';
-import { enclosingFunction, endWait, type Flight, type RunningFunction, type SingleFlight, waitFor } from './single-flight.js';
+import {
+  enclosingFunction,
+  endWait,
+  type FirstLook,
+  type Flight,
+  type RunningFunction,
+  type SingleFlight,
+  waitFor,
+} from './single-flight.js';
 
 /** `getOrSet`: one call of the function per process and per fleet, and old values served while new ones are made. */
 export class Loader {
   readonly #cache: Cache;
   readonly #flights: SingleFlight;
+  readonly #looks: FirstLooks;
   readonly #entries: EntryWatch;
   readonly #runner: FactoryRunner;
   readonly #refresher: Refresher;
@@ -30,6 +40,7 @@ export class Loader {
   constructor(cache: Cache, flights: SingleFlight, random: () => number = Math.random) {
     this.#cache = cache;
     this.#flights = flights;
+    this.#looks = new FirstLooks(cache, flights);
     this.#entries = new EntryWatch(cache);
     this.#runner = new FactoryRunner(cache);
     this.#refresher = new Refresher(cache, flights, this.#entries, this.#runner);
@@ -49,16 +60,19 @@ export class Loader {
       if (parsed.tags.length > 0) tags.checkPlace();
       return parsed;
     });
-    const factory = typeof value === 'function' ? observedFactory(value as Factory<unknown>, key, context) : () => value;
+    const factory = (): Factory<unknown> =>
+      typeof value === 'function' ? observedFactory(value as Factory<unknown>, key, context) : () => value;
     let redisKey: string;
     try {
       redisKey = context.keys.toRedisKey(key);
     } catch (error) {
       const failure = policy.report(operation, error);
       if (failure instanceof ArgumentError) throw failure;
-      return this.#loadUnstored(key, factory, plan);
+      return this.#loadUnstored(key, factory(), plan);
     }
-    return this.#load({ key, redisKey, lease: context.keys.siblingKey?.(redisKey, 'lease'), factory, plan });
+    const load = (look?: FirstLook, isUnreadable?: boolean): Promise<unknown> =>
+      this.#load({ key, redisKey, lease: context.keys.siblingKey?.(redisKey, 'lease'), factory: factory(), plan, look, isUnreadable });
+    return this.#looks.answer(key, redisKey, plan, load);
   }
 
   #load(load: Load): Promise<unknown> {
@@ -91,15 +105,15 @@ export class Loader {
   }
 
   async #answer(load: LoadRun): Promise<LoadResult> {
-    const { plan } = load;
+    const { plan, look } = load;
     const { context, reader, tags } = this.#cache;
-    const budget = new TimeBudget(context.timeout, undefined, context.failedAt);
+    const budget = new TimeBudget(context.timeout, look?.began, context.failedAt);
     let snapshot: Snapshot;
     let entry: ReadEntry;
     try {
-      const look = this.#entries.look(load, budget);
-      const prefetch = tags.prefetch();
-      snapshot = await look;
+      const looking = this.#entries.look(load, budget);
+      const prefetch = look ? look.prefetch : tags.prefetch();
+      snapshot = await looking;
       const checked = reader.withValidTags(snapshot.entry, budget, prefetch);
       entry = checked instanceof Promise ? await checked : checked;
     } catch (error) {
@@ -110,7 +124,7 @@ export class Loader {
     }
     const left = freshFor(snapshot);
     const isServable = left > 0 || (plan.staleFor > 0 && -left <= plan.staleFor);
-    const decoded = this.#entries.decode(load, entry);
+    const decoded = load.isUnreadable ? undefined : this.#entries.decode(load, entry);
     const found = decoded instanceof Promise ? await decoded : decoded;
     recordRead(context, 'getOrSet', load.key, isServable && found !== undefined ? entry : asMissing(entry));
     if (found === undefined) return this.#loaded(load, snapshot, budget, snapshot.entry.found);

@@ -1,9 +1,21 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { LoadsUnderWay } from '../cache/context.js';
+import type { ReadEntry } from '../codec/entry.js';
 import { UnsupportedError } from '../errors.js';
 import { shown } from '../messages.js';
 import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
+
+/** A read of an entry before its load begins, which goes on with it unless it is a plain hit. */
+export interface FirstLook {
+  readonly owner: object;
+  readonly entry: Promise<ReadEntry>;
+  /** When it began, on the monotonic clock, and by `runningTime`. */
+  readonly at: Milliseconds;
+  readonly began: Milliseconds;
+  /** See `Tags.prefetch`. */
+  readonly prefetch: Promise<unknown> | undefined;
+}
 
 /** A load under way, as the load itself sees it. */
 export interface Flight {
@@ -26,9 +38,28 @@ interface OpenFlight extends Flight {
   result: Promise<unknown>;
 }
 
-/** One load per owner and key at a time: callers meanwhile share its result, a rejection included. Nothing is kept afterwards. */
+/**
+ * One read, and then one load, per owner and key at a time: callers meanwhile share its result, a rejection included. Nothing is kept
+ * afterwards.
+ */
 export class SingleFlight implements LoadsUnderWay {
+  readonly #looks = new Map<string, FirstLook>();
   readonly #flights = new Map<string, Set<OpenFlight>>();
+
+  /** Joins a read of the key, or begins one. `undefined` while a load of it is under way, or another owner reads it. */
+  look(owner: object, key: string, read: () => FirstLook): FirstLook | undefined {
+    const underWay = this.#looks.get(key);
+    if (underWay) return underWay.owner === owner ? underWay : undefined;
+    if (this.#flights.has(key)) return undefined;
+    const look = read();
+    this.#looks.set(key, look);
+    return look;
+  }
+
+  /** A read has ended. */
+  looked(key: string, look: FirstLook): void {
+    if (this.#looks.get(key) === look) this.#looks.delete(key);
+  }
 
   /**
    * Joins a load, or begins one with `work`.
@@ -66,16 +97,19 @@ export class SingleFlight implements LoadsUnderWay {
   }
 
   forget(key: string): void {
+    if (this.#looks.size > 0) this.#looks.delete(key);
     if (this.#flights.size === 0) return;
     for (const flight of this.#flights.get(key) ?? []) flight.isOvertaken = true;
     this.#flights.delete(key);
   }
 
   forgetThose(test: (key: string) => boolean): void {
+    for (const key of this.#looks.keys()) if (test(key)) this.#looks.delete(key);
     for (const key of this.#flights.keys()) if (test(key)) this.forget(key);
   }
 
   forgetAll(): void {
+    this.#looks.clear();
     for (const key of this.#flights.keys()) this.forget(key);
   }
 

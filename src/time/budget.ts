@@ -33,6 +33,9 @@ export class TimeBudget {
     this.#time = time;
     this.#left = time - elapsed;
     this.#health = new RedisHealth(time, performance.now() - elapsed, failedAt);
+    if (began === undefined) return;
+    this.#isFirst = false;
+    if (elapsed > this.#health.slowAfter) this.#health.record(1);
   }
 
   /** Settles as the work does, but rejects with a TimeoutError when the rest of the budget is used up. */
