@@ -40,6 +40,17 @@ export class TimeBudget {
 
   /** Settles as the work does, but rejects with a TimeoutError when the rest of the budget is used up. */
   run<T>(work: Promise<T>): Promise<T> {
+    return this.#run(work);
+  }
+
+  /** Like `run`, for a single command, whose time shows how fast Redis answers. */
+  measure<T>(command: Promise<T>): Promise<T> {
+    // A hit needs no more than the first command, which is not worth a timer.
+    return this.#isFirst ? this.#run(command) : this.#run(command, this.#health.time());
+  }
+
+  /** `stop`: gives the slowness of a command that is measured. */
+  #run<T>(work: Promise<T>, stop?: () => number): Promise<T> {
     const began = runningTime();
     const account = (): void => {
       this.#accountedTo = runningTime();
@@ -48,6 +59,7 @@ export class TimeBudget {
       // The first command may have waited for the connection.
       if (this.#isFirst && took > this.#health.slowAfter) this.#health.record(1);
       this.#isFirst = false;
+      if (stop) this.#health.record(stop());
     };
     return this.#bound(work, this.#rest).then(
       (answer) => {
@@ -59,21 +71,6 @@ export class TimeBudget {
         throw error;
       },
     );
-  }
-
-  /** Like `run`, for a single command, whose time shows how fast Redis answers. */
-  measure<T>(command: Promise<T>): Promise<T> {
-    // A hit needs no more than the first command, which is not worth two timers.
-    return this.#isFirst ? this.run(command) : this.#measure(command);
-  }
-
-  async #measure<T>(command: Promise<T>): Promise<T> {
-    const stop = this.#health.time();
-    try {
-      return await this.run(command);
-    } finally {
-      this.#health.record(stop());
-    }
   }
 
   /** Like `measure`, for a look at a value that another process loads: it counts as waiting. */

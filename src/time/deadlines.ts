@@ -177,7 +177,15 @@ function race<T>(
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = after(time, () => onTimeout(resolve, reject));
-    work.then(cancel, cancel);
-    work.then(resolve, reject);
+    work.then(
+      (value) => {
+        cancel();
+        resolve(value);
+      },
+      (error: unknown) => {
+        cancel();
+        reject(error);
+      },
+    );
   });
 }

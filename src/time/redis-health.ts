@@ -34,9 +34,15 @@ export class RedisHealth {
   /** Times a command, without time in which this process did not run. @returns a function that stops and returns the slowness */
   time(): () => number {
     let slowness = 0;
-    const stops = [this.slowAfter, this.#verySlowAfter].map((time) => after(Math.min(time, 10_000), () => slowness++));
+    const [slow, verySlow] = [Math.min(this.slowAfter, 10_000), Math.min(this.#verySlowAfter, 10_000)];
+    let stop = after(slow, () => {
+      slowness = 1;
+      stop = after(verySlow - slow, () => {
+        slowness = 2;
+      });
+    });
     return () => {
-      for (const stop of stops) stop();
+      stop();
       return slowness;
     };
   }
