@@ -178,13 +178,15 @@ describe('documents', () => {
     expect(text('README.md')).to.match(new RegExp(`\\bunder ${faults} faults\\b`));
   });
 
-  it('take the tables of the benchmark and of the faults from the data', async () => {
+  it('take the tables of the benchmark, of the faults and of the evictions from the data', async () => {
     const found = data('benchmark');
     const { report } = await load<Report>('report.mjs');
     const limit = found.results.find(({ title }) => title.startsWith('limit'))?.title ?? '';
     expect(text('docs/benchmark.md')).to.equal(report({ ...found, limit }).markdown);
     const { tables } = await load<{ tables(found: Results): string }>('faults/report.mjs');
     expect(text('docs/reliability.md')).to.include(tables(data('reliability')).trim());
+    const evictions = await load<Tables>('eviction/report.mjs');
+    for (const { page, markdown } of evictions.tables(data('eviction'))) expect(text(`docs/${page}.md`), page).to.include(markdown);
   });
 
   it('draw charts from the data, for light and dark pages; those of the README are no wider than it is', async () => {
@@ -229,6 +231,11 @@ interface Charts {
 
 interface Report {
   report(found: Results & { readonly limit: string }): { readonly markdown: string };
+}
+
+/** bench/eviction/report.mjs */
+interface Tables {
+  tables(found: unknown): readonly { readonly page: string; readonly markdown: string }[];
 }
 
 interface Results {

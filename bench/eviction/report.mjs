@@ -7,11 +7,20 @@ export const tables = (results) => [
   { page: 'near-cache', name: 'bench:eviction memory', markdown: memoryTable(results) },
 ];
 
-/** The smallest, the median and the largest. */
-function spread(figures, digits) {
+/** The median, and the smallest and the largest. */
+function spread(figures, format) {
   const sorted = [...figures].sort((one, other) => one - other);
-  const [least, median, most] = [sorted[0], sorted[sorted.length >> 1], sorted[sorted.length - 1]].map((figure) => figure.toFixed(digits));
-  return least === most ? median : `${median} (${least}–${most})`;
+  const [least, median, most] = [sorted[0], sorted[sorted.length >> 1], sorted[sorted.length - 1]].map(format);
+  return least === most ? median : `${median} (${least} to ${most})`;
+}
+
+const percent = (ratio) => (100 * ratio).toFixed(1);
+const factor = (ratio) => ratio.toFixed(2);
+const whole = (bytes) => bytes.toFixed(0);
+function points(ratio) {
+  const size = percent(Math.abs(ratio));
+  if (size === '0.0') return size;
+  return ratio > 0 ? `+${size}` : `−${size}`;
 }
 
 const row = (cells) => `| ${cells.join(' | ')} |`;
@@ -20,44 +29,24 @@ const unique = (list) => [...new Set(list)];
 
 /** Hit ratios of LRU in percent, and what each other policy has more, in points. */
 function hitTable({ hits }) {
-  const names = unique(hits.map(({ policy }) => policy));
-  const cells = unique(hits.map(({ trace, share }) => `${trace}|${share}`));
-  const rows = cells.map((cell) => {
-    const [trace, share] = cell.split('|');
-    const of = (name) => hits.find((each) => each.policy === name && each.trace === trace && each.share === Number(share)).ratios;
-    const lru = of('LRU');
-    const others = names.slice(1).map((name) => {
-      const more = of(name).map((ratio, i) => 100 * (ratio - lru[i]));
-      return spread(more, 1).replace(/^(?=[1-9]|0\.[1-9])/, '+');
+  const [, ...others] = unique(hits.map(({ policy }) => policy));
+  const rows = hits
+    .filter(({ policy }) => policy === 'LRU')
+    .map(({ trace, share, ratios }) => {
+      const of = (name) => hits.find((each) => each.policy === name && each.trace === trace && each.share === share).ratios;
+      const more = (name) => of(name).map((ratio, i) => ratio - ratios[i]);
+      return [trace, `${100 * share} %`, spread(ratios, percent), ...others.map((name) => spread(more(name), points))];
     });
-    return [
-      trace,
-      `${100 * share} %`,
-      spread(
-        lru.map((ratio) => 100 * ratio),
-        1,
-      ),
-      ...others,
-    ];
-  });
-  return table(['requests', 'cache', 'LRU hits, %', ...names.slice(1).map((name) => `${name}, points`)], rows);
+  return table(['requests', 'cache', 'LRU hits, %', ...others], rows);
 }
 
 /** CPU of a hit and of a miss, as multiples of LRU's, and bytes of an entry. */
 function costTable({ costs }) {
-  const rows = costs.map(({ policy, figures }) => [
-    policy,
-    ...['hit', 'miss'].map((work) =>
-      spread(
-        figures.map((each) => each[work].ratio),
-        2,
-      ),
-    ),
-    spread(
-      figures.map((each) => each.bytes),
-      0,
-    ),
-  ]);
+  const rows = costs.map(({ policy, figures }) => {
+    const [hit, miss] = ['hit', 'miss'].map((work) => figures.map((each) => each[work].ratio));
+    const bytes = figures.map((each) => each.bytes);
+    return [policy, spread(hit, factor), spread(miss, factor), spread(bytes, whole)];
+  });
   return table(['', 'a hit', 'a miss with its set', 'bytes of an entry'], rows);
 }
 
@@ -65,18 +54,8 @@ function costTable({ costs }) {
 function memoryTable({ memory }) {
   const kinds = unique(memory.map(({ kind }) => kind));
   const rows = unique(memory.map(({ size }) => size)).map((size) => {
-    const of = (kind) => memory.find((each) => each.kind === kind && each.size === size).figures;
-    const counted = of('near tier').map((figure) => figure.counted);
-    return [
-      size,
-      ...kinds.map((kind) =>
-        spread(
-          of(kind).map(({ bytes }) => bytes),
-          0,
-        ),
-      ),
-      spread(counted, 0),
-    ];
+    const of = (kind, figure) => memory.find((each) => each.kind === kind && each.size === size).figures.map((each) => each[figure]);
+    return [size, ...kinds.map((kind) => spread(of(kind, 'bytes'), whole)), spread(of('near tier', 'counted'), whole)];
   });
   return table(['bytes of the value', ...kinds, 'counted for `maxBytes`'], rows);
 }
