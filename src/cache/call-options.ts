@@ -1,10 +1,11 @@
 import { callOptions, checkArgument, functionFailed, isOptions, onlyKnownInCall, wrongArgument } from '../checks.js';
+import { maxTagBytes, maxTags } from '../codec/entry.js';
 import type { CallOptions } from '../connection/guard.js';
+import { ArgumentError } from '../errors.js';
 import { maxPatternLength } from '../keys/glob.js';
 import { isVersion, versions } from '../keys/keyspace.js';
 import { maxTimerDelay, type Ttl } from '../ttl.js';
 import type { TagsOf } from './context.js';
-import { checkTagsOfEntry } from './tags.js';
 
 /** How an entry is written, in place of a time to live. */
 export interface WriteOptions {
@@ -24,6 +25,22 @@ export function parseWriteOptions(how: Ttl | WriteOptions): { readonly ttl: Ttl;
   checkArgument('ttl', what, how, isOptions(how) && Object.keys(how).length > 0);
   onlyKnownInCall('options of a write', how, known);
   return { ttl: how.ttl, tags: how.tags === undefined ? none : [...new Set(checkTagsOfEntry(how.tags))] };
+}
+
+/** What a caller gives as tags, as it is. @throws {ArgumentError} for anything but tags */
+export function checkTags(tags: unknown): readonly string[] {
+  const isTag = (tag: unknown): boolean => typeof tag === 'string' && tag !== '' && tag.isWellFormed();
+  checkArgument('tags', 'an array of strings that are not empty', tags, Array.isArray(tags) && tags.every(isTag));
+  return tags as readonly string[];
+}
+
+/** The tags of one entry. @throws {ArgumentError} for more than an entry may carry */
+export function checkTagsOfEntry(tags: unknown): readonly string[] {
+  const own = checkTags(tags);
+  const isShort = own.length <= maxTags && own.reduce((length, tag) => length + tag.length, 0) < maxTagBytes / 2;
+  const fits = own.length <= maxTags && (isShort || Buffer.byteLength(JSON.stringify(own)) < maxTagBytes / 2);
+  if (!fits) throw new ArgumentError(`expected the \`tags\` of one entry to be at most ${maxTags}, of ${maxTagBytes / 2} bytes together`);
+  return own;
 }
 
 /** The tags of the call and of the option. A function of the option that fails is not the caller's mistake: it fails as the operation does. */

@@ -1,11 +1,11 @@
-import { asMissing, type MissingEntry, missingInRedis, type ReadEntry } from '../codec/entry.js';
+import { asMissing, type MissingEntry, missingInRedis, type ReadEntry, type StoredEntry } from '../codec/entry.js';
 import type { Quota } from '../codec/limits.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, missing, type OrderedCommands, type StoredWithTtl } from '../commands/commands.js';
 import { partOf } from '../commands/partial-read.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
-import { runningTime } from '../time/deadlines.js';
+import { runningTime, withTimeout } from '../time/deadlines.js';
 import { unawaited } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import { recordRead } from './recording.js';
@@ -77,14 +77,21 @@ export class Reader {
     }
   }
 
-  async #getChecked(key: string, redisKey: string, entry: ReadEntry, began: Milliseconds, prefetch?: Promise<unknown>): Promise<unknown> {
-    let checked: readonly ReadEntry[];
+  async #getChecked(key: string, redisKey: string, entry: StoredEntry, began: Milliseconds, prefetch?: Promise<unknown>): Promise<unknown> {
+    let checked: ReadEntry;
     try {
-      checked = await this.#checked([redisKey], [entry], began, prefetch);
+      if (entry.staleFor > 0) checked = (await this.#checked([redisKey], [entry], began, prefetch))[0] as ReadEntry;
+      else checked = (await this.#isValid(entry, began, prefetch)) ? entry : asMissing(entry);
     } catch (error) {
       return this.#cache.policy.recover({ name: 'get', key }, error, undefined);
     }
-    return this.#value('get', key, checked[0] as ReadEntry, redisKey);
+    return this.#value('get', key, checked, redisKey);
+  }
+
+  #isValid(entry: StoredEntry, began: Milliseconds, prefetch: Promise<unknown> | undefined): MaybePromise<boolean> {
+    const { context, tags } = this.#cache;
+    const isValid = tags.isValid(entry, prefetch);
+    return isValid instanceof Promise ? withTimeout(isValid, context.timeout - (runningTime() - began), context.timeout) : isValid;
   }
 
   getMany<T>(keys: readonly string[], operation = 'getMany'): Promise<(T | undefined)[]> {

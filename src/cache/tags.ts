@@ -1,5 +1,5 @@
 import { checkArgument } from '../checks.js';
-import { asMissing, maxTagBytes, maxTags, type ReadEntry, StoredEntry, type TagGenerations } from '../codec/entry.js';
+import { asMissing, type ReadEntry, StoredEntry, type TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, prefixLength } from '../commands/commands.js';
 import { unlessRefused } from '../connection/trial.js';
@@ -45,6 +45,14 @@ export class Tags {
     const asked = this.#context.commands.get(this.#redisKey(wholeStore));
     asked.catch(() => {});
     return asked;
+  }
+
+  /** Whether the tags of one entry are valid: `check` without the lists, for it is most of what a tagged read costs. */
+  isValid({ isTagged, tags }: StoredEntry, prefetch?: Promise<unknown>): MaybePromise<boolean> {
+    if (tags === undefined) return isTagged || !this.lazy;
+    if (tags.size > 1 || prefetch) return this.#now(tags.keys(), prefetch).then((now) => isCurrent(tags, now));
+    const [[name, id]] = tags as unknown as [[string, string]];
+    return this.#ask(name).then((now) => now.found && String(now.bytes) === id);
   }
 
   /**
@@ -200,14 +208,16 @@ export class Tags {
   /** The generations now. Those of one tick leave as one MGET. */
   async #now(names: Iterable<string>, prefetch?: Promise<unknown>): Promise<TagGenerations> {
     const list = [...names];
-    const { commands } = this.#context;
-    const ask = (name: string): Promise<ReadEntry> => commands.get(this.#redisKey(name));
     const answers = await Promise.all(
       list.map((name) =>
-        name === wholeStore && prefetch ? unlessRefused(prefetch as Promise<ReadEntry>, undefined, () => ask(name)) : ask(name),
+        name === wholeStore && prefetch ? unlessRefused(prefetch as Promise<ReadEntry>, undefined, () => this.#ask(name)) : this.#ask(name),
       ),
     );
     return new Map(list.flatMap((name, i) => (answers[i]?.found ? [[name, String(answers[i].bytes)] as const] : [])));
+  }
+
+  #ask(name: string): Promise<ReadEntry> {
+    return this.#context.commands.get(this.#redisKey(name));
   }
 
   #extend(generations: TagGenerations, life: RedisTtl): Promise<unknown> | undefined {
@@ -222,20 +232,4 @@ export class Tags {
 function isCurrent(tags: TagGenerations, now: TagGenerations): boolean {
   for (const [name, id] of tags) if (now.get(name) !== id) return false;
   return true;
-}
-
-/** What a caller gives as tags, as it is. @throws {ArgumentError} for anything but tags */
-export function checkTags(tags: unknown): readonly string[] {
-  const isTag = (tag: unknown): boolean => typeof tag === 'string' && tag !== '' && tag.isWellFormed();
-  checkArgument('tags', 'an array of strings that are not empty', tags, Array.isArray(tags) && tags.every(isTag));
-  return tags as readonly string[];
-}
-
-/** The tags of one entry. @throws {ArgumentError} for more than an entry may carry */
-export function checkTagsOfEntry(tags: unknown): readonly string[] {
-  const own = checkTags(tags);
-  const isShort = own.length <= maxTags && own.reduce((length, tag) => length + tag.length, 0) < maxTagBytes / 2;
-  const fits = own.length <= maxTags && (isShort || Buffer.byteLength(JSON.stringify(own)) < maxTagBytes / 2);
-  if (!fits) throw new ArgumentError(`expected the \`tags\` of one entry to be at most ${maxTags}, of ${maxTagBytes / 2} bytes together`);
-  return own;
 }

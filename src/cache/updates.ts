@@ -7,10 +7,10 @@ import { TimeBudget } from '../time/budget.js';
 import { type CheckDeadline, runningTime, withDeadline } from '../time/deadlines.js';
 import { type RedisTtl, redisTtl, type Ttl } from '../ttl.js';
 import type { WriteOptions } from './call-options.js';
+import { checkTags } from './call-options.js';
 import { targetsOf } from './outdated.js';
 import { freshFor, type Reader } from './reader.js';
 import { recordRead } from './recording.js';
-import { checkTags } from './tags.js';
 import type { CacheCore, Values } from './values.js';
 import type { EncodingEntry, Writer } from './writer.js';
 

@@ -1,5 +1,5 @@
+import { checkTagsOfEntry } from '../cache/call-options.js';
 import type { CacheContext } from '../cache/context.js';
-import { checkTagsOfEntry } from '../cache/tags.js';
 import type { TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { isLoadTraced, traceLoad } from '../telemetry/events.js';

@@ -1,4 +1,4 @@
-import { checkTagsOfEntry } from '../cache/tags.js';
+import { checkTagsOfEntry } from '../cache/call-options.js';
 import { callOptions, checkArgument, type NamesOf } from '../checks.js';
 import { checkTime, type Milliseconds, type RedisTtl, redisTtl, type Ttl, type TtlPolicy } from '../ttl.js';
 import { maxTerms } from './lease.js';
