@@ -81,14 +81,15 @@ export class Reader {
     let checked: ReadEntry;
     try {
       if (entry.staleFor > 0) checked = (await this.#checked([redisKey], [entry], began, prefetch))[0] as ReadEntry;
-      else checked = (await this.#isValid(entry, began, prefetch)) ? entry : asMissing(entry);
+      else checked = (await this.isValid(entry, began, prefetch)) ? entry : asMissing(entry);
     } catch (error) {
       return this.#cache.policy.recover({ name: 'get', key }, error, undefined);
     }
     return this.#value('get', key, checked, redisKey);
   }
 
-  #isValid(entry: StoredEntry, began: Milliseconds, prefetch: Promise<unknown> | undefined): MaybePromise<boolean> {
+  /** Whether the tags of the entry are valid, in what is left of the time since `began`. */
+  isValid(entry: StoredEntry, began: Milliseconds, prefetch: Promise<unknown> | undefined): MaybePromise<boolean> {
     const { context, tags } = this.#cache;
     const isValid = tags.isValid(entry, prefetch);
     return isValid instanceof Promise ? withTimeout(isValid, context.timeout - (runningTime() - began), context.timeout) : isValid;

@@ -1,6 +1,7 @@
 import type { Cache } from '../cache/cache.js';
 import { recordRead } from '../cache/recording.js';
-import { then } from '../codec/serializers.js';
+import type { StoredEntry } from '../codec/entry.js';
+import { type MaybePromise, then } from '../codec/serializers.js';
 import { performance } from '../time/clock.js';
 import { runningTime } from '../time/deadlines.js';
 import { attempt } from '../time/waiting.js';
@@ -20,26 +21,31 @@ export class FirstLooks {
     this.#flights = flights;
   }
 
-  /** The value of an entry that alone decides that it counts; else the answer of a load. */
+  /** The value of an entry without a stale window whose tags are valid; else the answer of a load. */
   answer(key: string, redisKey: string, plan: LoadPlan, load: BeginLoad): Promise<unknown> {
-    const { context, values } = this.#cache;
+    const { context, reader, values } = this.#cache;
     // Those bound the wait for a load, or need more than the entry.
     if (plan.needsTtl || plan.hardTimeout !== undefined || context.signal !== undefined) return load();
     const look = this.#flights.look(this, redisKey, () => this.#look(redisKey));
     if (look === undefined) return load();
+    const hit = (entry: StoredEntry): MaybePromise<unknown> =>
+      then(values.decode('getOrSet', key, entry, redisKey), (value) => {
+        if (value === undefined) return load(look, true);
+        recordRead(context, 'getOrSet', key, entry);
+        return value;
+      });
+    const miss = (): Promise<unknown> => load(look);
     return look.entry.then(
       (entry) => {
         this.#flights.looked(redisKey, look);
-        if (!entry.found || values.needsCheck(entry)) return load(look);
-        return then(values.decode('getOrSet', key, entry, redisKey), (value) => {
-          if (value === undefined) return load(look, true);
-          recordRead(context, 'getOrSet', key, entry);
-          return value;
-        });
+        if (!entry.found || entry.staleFor > 0) return miss();
+        if (!values.needsCheck(entry)) return hit(entry);
+        const isValid = Promise.resolve(reader.isValid(entry, look.began, look.prefetch));
+        return isValid.then((valid) => (valid ? hit(entry) : miss()), miss);
       },
       () => {
         this.#flights.looked(redisKey, look);
-        return load(look);
+        return miss();
       },
     );
   }
