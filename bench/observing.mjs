@@ -24,12 +24,12 @@ const blind = {
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'redis-tier-observing-'));
-const builds = mkdtempSync(join(root, 'dist', 'blind-'));
+const builds = mkdtempSync(join(root, '.cache', 'blind-'));
 for (const name of ['one', 'two']) {
-  cpSync(join(root, 'dist', 'esm'), join(builds, name), { recursive: true });
+  cpSync(join(root, '.cache', 'modules'), join(builds, name), { recursive: true });
   for (const [file, text] of Object.entries(blind)) writeFileSync(join(builds, name, 'telemetry', file), text);
 }
-const [without, again, whole] = [join(builds, 'one'), join(builds, 'two'), join(root, 'dist', 'esm')];
+const [without, again, whole] = [join(builds, 'one'), join(builds, 'two'), join(root, '.cache', 'modules')];
 
 /** By title: the build that is set against the one without, and what listens to it. */
 const contenders = {

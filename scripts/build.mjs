@@ -1,25 +1,59 @@
-// Both module formats from one source: the same compiler twice, and a package.json that tells Node which is which.
+// npm run build: a file for each entry and one for what they share, in both module formats, and declarations that are rolled up alike.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { rollup } from 'rollup';
+import { dts } from 'rollup-plugin-dts';
+import { lineMaps, sources } from './sources.mjs';
 
-const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 process.chdir(new URL('..', import.meta.url).pathname);
+const declarations = '.cache/declarations';
+for (const folder of ['dist', declarations]) rmSync(folder, { recursive: true, force: true });
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+execFileSync(process.execPath, [tsc, '-p', 'scripts/tsconfig.build.json', '--outDir', declarations], { stdio: 'inherit' });
 
-rmSync('dist', { recursive: true, force: true });
+const entries = ['index', 'keyv', 'otel'];
+/** Where the entries are. */
+const input = (folder, ending) => Object.fromEntries(entries.map((name) => [name, `${folder}/${name}${ending}`]));
+/** Packages and Node's own modules are imported; the package is not to bring copies of them. */
+const external = (id) => /^[@\w]/.test(id) && !id.startsWith('src/') && !id.startsWith(declarations);
+
+const output = {
+  generatedCode: 'es2015',
+  hoistTransitiveImports: false,
+  // The names of the sources: they are in traces, and people read the files.
+  minifyInternalExports: false,
+  // What only `otel` needs as well is apart, so that it loads no node-redis.
+  chunkFileNames: ({ moduleIds }) =>
+    moduleIds.some((id) => /\/store\.|\/compose\.|\/options\/options\./.test(id)) ? 'core.js' : 'common.js',
+};
+
+const types = await rollup({ input: input(declarations, '.d.ts'), external, plugins: [dts()], onLog });
 for (const [format, type] of [
   ['cjs', 'commonjs'],
   ['esm', 'module'],
 ]) {
-  execFileSync(process.execPath, [tsc, '-p', `scripts/tsconfig.${format}.json`], { stdio: 'inherit' });
-  mkdirSync(`dist/${format}`, { recursive: true });
-  writeFileSync(`dist/${format}/package.json`, `{ "type": "${type}" }\n`);
+  const dir = `dist/${format}`;
+  const code = await rollup({ input: input('src', '.ts'), external, plugins: [sources(format), lineMaps()], onLog });
+  await code.write({
+    ...output,
+    dir,
+    format,
+    exports: 'named',
+    interop: 'auto',
+    // Nothing that is exported changes, and a frozen namespace is of no use.
+    externalLiveBindings: false,
+    freeze: false,
+    sourcemap: true,
+    sourcemapExcludeSources: true,
+  });
+  const chunkFileNames = (chunk) => output.chunkFileNames(chunk).replace('.js', '.d.ts');
+  await types.write({ ...output, dir, format: 'esm', entryFileNames: '[name].d.ts', chunkFileNames });
+  writeFileSync(`${dir}/package.json`, `{ "type": "${type}" }\n`);
 }
 
-// How an ES module finds a package that may be missing is no CommonJS: the one file that differs between the two.
-for (const [from, to] of [
-  ['mjs', 'js'],
-  ['d.mts', 'd.ts'],
-]) {
-  renameSync(`dist/esm/keyv/installed.${from}`, `dist/esm/keyv/installed.${to}`);
+/** A warning ends the build. A type that options name need not be exported itself. */
+function onLog(_level, log) {
+  if (log.plugin === 'dts' && log.message.includes('private shared type exports')) return;
+  throw new Error(log.message);
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tryAsConsumer } from './consumers.mjs';
+import { checkPackage } from './package.mjs';
 import { bin, installPackages, must } from './setup.mjs';
 
 installPackages();
@@ -19,6 +20,7 @@ const folder = mkdtempSync(join(tmpdir(), 'redis-tier-pack-'));
 must('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder]);
 const { version } = (await import('../package.json', { with: { type: 'json' } })).default;
 const tarball = join(folder, `redis-tier-${version}.tgz`);
+await checkPackage(tarball);
 node('publint', 'run', tarball, '--strict');
 node('attw', tarball);
 tryAsConsumer(tarball);

@@ -31,14 +31,16 @@ function question(): string {
 
 /** EVALSHA sends the digest; a server that does not know it gets the source. The keys may be seen, the arguments may not. */
 function script(source: string): Script {
-  const sha = createHash('sha1').update(source).digest('hex');
+  // When it is first sent: a process that imports the package may never run it.
+  let digest: string | undefined;
   return (connection, refused, on, args) => {
     const keys = typeof on === 'string' ? [on] : on;
     const key = keys[0];
     const tail = [String(keys.length), ...keys, ...args.map(hidden)];
     const evaluate = (): Promise<Reply> => connection.send(['EVAL', source, ...tail], { key });
     if (refused.has('EVALSHA')) return evaluate();
-    return connection.send(['EVALSHA', sha, ...tail], { key }).catch(async (error: unknown) => {
+    digest ??= createHash('sha1').update(source).digest('hex');
+    return connection.send(['EVALSHA', digest, ...tail], { key }).catch(async (error: unknown) => {
       const isRefused = refusesCommand(error, 'EVALSHA');
       if (!isRefused && !isReplyOf(error, 'unknown script')) throw error;
       const reply = await evaluate();
