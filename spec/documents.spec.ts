@@ -16,6 +16,7 @@ const reference = [
   'performance',
   'recipes',
   'reliability',
+  'scale',
   'testing',
 ];
 
@@ -189,6 +190,18 @@ describe('documents', () => {
     for (const { page, markdown } of evictions.tables(data('eviction'))) expect(text(`docs/${page}.md`), page).to.include(markdown);
   });
 
+  it('take the tables and charts of the page on scale from the data', async () => {
+    const { report } = await load<{ report(results: unknown): ScaleReport }>('scale/report.mjs');
+    const { texts, charts } = report(data('scale'));
+    for (const [name, words] of Object.entries(texts))
+      expect(text('docs/scale.md'), name).to.include(`<!-- ${name} -->\n\n${words.trim()}\n\n<!-- /${name} -->`);
+    for (const [name, svg] of Object.entries(charts)) {
+      expect(readFileSync(join(root, `docs/scale-${name}.svg`), 'utf8'), name).to.equal(svg);
+      expect(Number(/width="(\d+)"/.exec(svg)?.[1]), name).to.be.at.most(700);
+      expect(text('docs/scale.md')).to.include(`](scale-${name}.svg)`);
+    }
+  });
+
   it('draw charts from the data, for light and dark pages; those of the README are no wider than it is', async () => {
     const { charts } = await load<Charts>('charts.mjs');
     for (const [name, svg] of Object.entries(charts(data('benchmark').results))) {
@@ -236,6 +249,12 @@ interface Report {
 /** bench/eviction/report.mjs */
 interface Tables {
   tables(found: unknown): readonly { readonly page: string; readonly markdown: string }[];
+}
+
+/** bench/scale/report.mjs */
+interface ScaleReport {
+  readonly texts: Record<string, string>;
+  readonly charts: Record<string, string>;
 }
 
 interface Results {
