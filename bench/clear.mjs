@@ -13,6 +13,7 @@ const server = spawn(process.env.REDIS_SERVER ?? 'redis-server', ['--port', Stri
   stdio: 'ignore',
 });
 process.once('exit', () => server.kill('SIGKILL'));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 await new Promise((resolve) => setTimeout(resolve, 500));
 const location = `127.0.0.1:${port}`;
 const redis = createClient({ url: `redis://${location}`, commandOptions: { timeout: 120_000 } });

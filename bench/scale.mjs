@@ -9,6 +9,9 @@ import { cpus } from 'node:os';
 import { between } from './faults/report.mjs';
 import { parts, report } from './scale/report.mjs';
 
+// Servers and processes are ended when this process exits, and a signal alone is no exit.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
 const root = new URL('../', import.meta.url);
 const file = new URL('bench/results/scale.json', root);
 const quick = process.argv.includes('--quick');

@@ -15,7 +15,10 @@ const width = 700;
 const [panelWidth, plotLeft, plotWidth, plotHeight] = [width / 2, 58, 266, 150];
 const letters = ['a', 'b', 'c', 'd'];
 
-/** `panels`: each with `title`, `unit`, `x` (its name) and `lines`, whose points have `x` and the spread of `y`. */
+/**
+ * `panels`: each with `title`, `unit`, `x` (its name) and `lines`, whose points have `x` and the spread of `y`. `isEven`: x has its place by
+ * itself, not by its logarithm.
+ */
 export function chart(title, about, panels) {
   const parts = [text(14, 26, title, ' class="head" font-size="16"'), text(14, 46, about, ' class="quiet" font-size="12"')];
   let [y, tallest] = [58, 0];
@@ -28,15 +31,14 @@ export function chart(title, about, panels) {
 }
 
 /** Draws one panel. @returns its height */
-function panel(parts, { title, unit, x: xName, lines }, left, top) {
+function panel(parts, { title, unit, x: xName, lines, isEven = false }, left, top) {
   const [from, plotTop] = [left + plotLeft, top + 46];
   const points = lines.flatMap((each) => each.points);
   const xs = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
   const highest = nice(Math.max(...points.map(({ y }) => y.most)));
-  // Each x has its place by its logarithm; 0 is one step below the least.
-  const log = (x) => (x > 0 ? Math.log(x) : Math.log(xs.find((each) => each > 0)) - Math.LN2);
-  const [first, last] = [log(xs[0]), log(xs.at(-1))];
-  const toX = (x) => round(from + (last === first ? 0.5 : (log(x) - first) / (last - first)) * plotWidth);
+  const place = isEven ? (x) => x : Math.log;
+  const [first, last] = [place(xs[0]), place(xs.at(-1))];
+  const toX = (x) => round(from + (last === first ? 0.5 : (place(x) - first) / (last - first)) * plotWidth);
   const toY = (y) => round(plotTop + plotHeight * (1 - y / highest));
   parts.push(text(left + 14, top + 18, title, ' class="head"'), text(left + 14, top + 35, unit, ' class="quiet" font-size="11"'));
   for (const share of [0, 0.5, 1]) {

@@ -10,7 +10,7 @@ const keys = 1000;
 
 export async function measure({ quick, log }) {
   const sizes = quick ? [1, 10, 100] : [1, 10, 100, 1000];
-  const [rounds, calls] = quick ? [3, 2048] : [9, 8192];
+  const [rounds, calls] = quick ? [3, 2048] : [7, 8192];
   const worlds = [];
   for (const size of sizes) {
     log(`opening ${size} connections`);
@@ -63,6 +63,7 @@ async function open(size) {
     'get, store': (i) => next(stores).get(`key:${i}`),
     'set, store': (i) => next(stores).set(`key:${i}`, value, 3_600_000),
     'get, bare': async (i) => JSON.parse(await get(next(sockets), i)),
+    'set, bare': (i) => next(sockets).send(['SET', `scale:key:${i}`, JSON.stringify(value), 'PX', '3600000']),
     // What a miss of the near cache sends.
     'get and pttl, bare': async (i) => {
       const socket = next(sockets);

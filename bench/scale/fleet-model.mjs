@@ -16,17 +16,17 @@ const [bytesOfPush, bytesOfReply] = [60, 5];
 export function costs({ keys, near, hot, connections }) {
   const alone = connections.figures.at(-1);
   const most = near.figures.at(-1);
-  const cpu = line(near.figures.map((each) => [each.processes, each.cpu.median]));
+  const cpu = line(near.figures.map((each) => [each.processes, each.cpuAlone.median]));
   const readers = near.figures.filter(({ processes }) => processes > 0);
   const memory = line(readers.map((each) => [each.processes, each.memory.median / near.keys]));
   const bare = hot.figures.find(({ name }) => name === 'bare');
   return {
     get: alone['get, bare'].server.median,
-    set: alone['set, store'].server.median,
+    set: alone['set, bare'].server.median,
     miss: alone['get and pttl, bare'].server.median + Math.max(0, most.tracking.median),
     push: cpu.slope,
     clientGet: alone['get, store'].client.median,
-    clientPush: most.clientCpu.median,
+    clientPush: most.clientAlone.median,
     key: keys.figures.at(-1).perKey,
     trackedKey: Math.max(0, memory.intercept),
     trackedItem: memory.slope,
@@ -52,29 +52,44 @@ function groups({ keys, exponent, isEven }) {
   return groupsOf.get(name);
 }
 
+/** The most popular keys, so many. */
+function hottest(all, keys) {
+  let left = keys;
+  return all.flatMap((group) => {
+    const taken = Math.min(left, group.keys);
+    left -= taken;
+    return taken > 0 ? [{ ...group, keys: taken }] : [];
+  });
+}
+
 /**
  * What a fleet uses of each resource on so many primaries, and how many of them each resource needs by itself.
  *
- * @param setting `max`: `near.max`, 0 without near. `table`: `tracking-table-max-keys` of a primary
+ * @param setting `max`: `near.max`, 0 without near. `table`: `tracking-table-max-keys` of a primary. `only`: near has so many of the most
+ *   popular keys, and the others are read by a store without it
  */
-export function use(cost, of, { max = 0, table = limits.table, shards }) {
+export function use(cost, of, { max = 0, table = limits.table, shards, only = of.keys }) {
   const { processes, keys, gets, writeShare, ttl } = of;
   const writes = gets * writeShare;
-  const near = nearModel({ groups: groups(of), processes, gets, writes, expiries: 1 / ttl, max, tableMax: table * shards });
+  const through = hottest(groups(of), only);
+  const near = nearModel({ groups: through, processes, gets, writes, expiries: 1 / ttl, max, tableMax: table * shards });
+  const asked = max > 0 ? gets * through.reduce((sum, group) => sum + group.keys * group.share, 0) : 0;
+  const nearMisses = Math.max(0, asked - gets * near.hits);
+  const misses = nearMisses + gets - asked;
   // Each process asks each primary twice a second whether it tracks, and how the cluster is.
   const pulses = max > 0 ? processes * shards * 2 : 0;
-  const work = (near.misses * (max > 0 ? cost.miss : cost.get) + writes * cost.set + near.pushes * cost.push + pulses * cost.get) / 1e6;
+  const work = (nearMisses * cost.miss + (gets - asked + pulses) * cost.get + writes * cost.set + near.pushes * cost.push) / 1e6;
   const tracking = near.trackedKeys * cost.trackedKey + near.trackedItems * cost.trackedItem;
   const memory = keys * cost.key + tracking + processes * shards * cost.connection;
-  const network = near.misses * cost.getBytes + near.pushes * bytesOfPush + writes * bytesOfReply;
+  const network = misses * cost.getBytes + near.pushes * bytesOfPush + writes * bytesOfReply;
   const needs = {
     CPU: work / limits.cpu,
     memory: memory / limits.memory,
     network: network / limits.network,
     connections: (processes / limits.connections) * shards,
   };
-  const client = ((near.misses * cost.clientGet + near.pushes * cost.clientPush) / processes / 1e6) * 100;
-  return { ...near, cores: work, tracking, memory, network, needs, client };
+  const client = ((misses * cost.clientGet + near.pushes * cost.clientPush) / processes / 1e6) * 100;
+  return { ...near, misses, cores: work, tracking, memory, network, needs, client };
 }
 
 /** How many primaries the resources need without near, each by itself; connections are the same however many there are. */
@@ -91,7 +106,7 @@ export function paysUpTo(cost, of, setting) {
   if (saved(least) <= 0) return 0;
   if (saved(1) > 0) return undefined;
   let [low, high] = [Math.log(least), 0];
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 20; i++) {
     const middle = (low + high) / 2;
     if (saved(Math.exp(middle)) > 0) low = middle;
     else high = middle;

@@ -72,6 +72,7 @@ const works = {
   },
 };
 
+process.on('disconnect', () => process.exit());
 process.on('message', async ({ id, work, ...options }) => {
   try {
     process.send({ id, answer: (await works[work](options)) ?? null });

@@ -9,7 +9,7 @@ const asked = 50_000;
 const names = ['bare', 'store', 'near', 'freeze'];
 
 export async function measure({ quick, log }) {
-  const [rounds, processes, seconds] = quick ? [3, 2, 0.7] : [4, 4, 2];
+  const [rounds, processes, seconds] = quick ? [3, 2, 0.7] : [3, 4, 2];
   const server = await Server.start();
   const writer = redisStore({ location: server.location, prefix: 'scale' });
   let number = 0;

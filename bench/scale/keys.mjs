@@ -10,7 +10,7 @@ const ttl = 3_600_000;
 
 export async function measure({ quick, log }) {
   const sizes = quick ? [1000, 30_000, 300_000] : [1000, 10_000, 100_000, 1_000_000, 3_000_000];
-  const [rounds, calls] = quick ? [5, 4096] : [12, 16_384];
+  const [rounds, calls] = quick ? [5, 4096] : [10, 16_384];
   const worlds = [];
   for (const size of sizes) {
     log(`filling ${size} keys`);

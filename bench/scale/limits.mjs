@@ -12,7 +12,7 @@ import { popularity, zipf } from './zipf.mjs';
 const exponent = 0.99;
 
 export async function measure({ quick, log }) {
-  const [processes, keys, seconds] = quick ? [2, 1000, 3] : [4, 2000, 8];
+  const [processes, keys, seconds] = quick ? [2, 1000, 3] : [4, 2000, 6];
   const small = keys / 4;
   const unbounded = { max: 10 * keys, tableMax: 1_000_000 };
   const settings = [unbounded, { ...unbounded, tableMax: small }, { ...unbounded, max: keys / 10 }, { max: keys / 10, tableMax: small }];

@@ -8,8 +8,8 @@ export const needed = ['keys', 'near', 'hot', 'connections'];
 const settings = [
   { max: 0, table: 1_000_000 },
   { max: 10_000, table: 1_000_000 },
-  { max: 10_000, table: 10_000_000 },
   { max: 100_000, table: 10_000_000 },
+  { max: 10_000, table: 1_000_000, only: 10_000 },
 ];
 const distributions = { 'as reads are': { isEven: false }, 'evenly over all keys': { isEven: true } };
 /** What `near.maxBytes` counts for an entry with a value of 200 bytes. */
@@ -28,7 +28,7 @@ function inputs(cost) {
     ['a get from Redis', `${short(cost.get)} µs of CPU`, '`connections`, most of them'],
     ['a set', `${short(cost.set)} µs of CPU`, '`connections`'],
     ['a miss of the near cache: GET, PTTL, and to remember the reader', `${short(cost.miss)} µs of CPU`, '`connections`, `near`'],
-    ['a push', `${short(cost.push)} µs of CPU`, '`near`, the slope over processes'],
+    ['a push by itself', `${short(cost.push)} µs of CPU`, '`near`, the slope over processes'],
     ['a push, at its receiver', `${short(cost.clientPush)} µs of CPU`, '`near`, most processes'],
     ['a key with a value of 200 bytes', bytes(cost.key), '`keys`, most keys'],
     ['a tracked key', bytes(cost.trackedKey), '`near`, the intercept over processes'],
@@ -81,7 +81,7 @@ function nearTable(cost, shards) {
 
 ${each.join('\n\n')}
 
-For a single key near saves CPU of Redis if a process reads it more than **${short(Math.max(0, breakEven(cost)))} times** between two changes: \`(miss + push) / get - 1\`.`;
+For a single key near saves CPU of Redis if a process reads it more than **${short(Math.max(0, breakEven(cost)))} times** between two changes: \`(miss + push) / get - 1\`. A read that near does not answer costs Redis **${percent(cost.miss / cost.get - 1)}** more than one without near.`;
 }
 
 function nearRow(cost, of, setting) {
@@ -90,7 +90,7 @@ function nearRow(cost, of, setting) {
   if (setting.max === 0) return [percent(of.writeShare), 'off', '', '', short(used.misses), '', '', short(used.cores), '', process];
   return [
     '',
-    count(setting.max),
+    nameOf(setting),
     short(setting.table),
     percent(used.hits),
     short(used.misses),
@@ -102,10 +102,12 @@ function nearRow(cost, of, setting) {
   ];
 }
 
+const nameOf = ({ max, only }) => (only ? `${count(max)}, for the ${count(only)} most popular keys` : count(max));
+
 function paysWords(cost, of, setting) {
   const share = paysUpTo(cost, of, setting);
   const until = share === undefined ? 'at any share of writes' : share === 0 ? 'never' : `up to ${percent(share)} writes per get`;
-  return `\`near.max\` ${count(setting.max)} with a table of ${short(setting.table)}: ${until}`;
+  return `\`near.max\` ${nameOf(setting)}, with a table of ${short(setting.table)}: ${until}`;
 }
 
 function sizes(cost, shards) {

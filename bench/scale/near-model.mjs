@@ -11,6 +11,7 @@
  * @param tableMax `tracking-table-max-keys` of all servers together. One that must leave is any of them
  */
 export function nearModel({ groups, processes, gets, writes, expiries = 0, max, tableMax = Number.POSITIVE_INFINITY }) {
+  if (max === 0) return off;
   const sum = (of) => groups.reduce((all, group) => all + group.keys * of(group), 0);
   /** Changes of a key a second, for whatever reason. */
   const changes = ({ share, written = share }, leaving) => writes * written + expiries + leaving;
@@ -27,26 +28,24 @@ export function nearModel({ groups, processes, gets, writes, expiries = 0, max, 
   // How long an entry that is not read stays before others have taken its place.
   const time = occupied(Number.POSITIVE_INFINITY) <= max ? Number.POSITIVE_INFINITY : solve((each) => max - occupied(each));
   // What a random read finds is what is held at any time.
-  const hits = max === 0 ? 0 : sum((group) => group.share * held(group, time));
-  const isOn = max > 0;
+  const hits = sum((group) => group.share * held(group, time));
   return {
     hits,
-    misses: gets * (1 - hits),
-    pushes: isOn ? sum((group) => changes(group, leaving) * processes * trackedBy(group, leaving)) : 0,
-    trackedKeys: isOn ? tracked(leaving) : 0,
-    trackedItems: isOn ? sum((group) => processes * trackedBy(group, leaving)) : 0,
+    pushes: sum((group) => changes(group, leaving) * processes * trackedBy(group, leaving)),
+    trackedKeys: tracked(leaving),
+    trackedItems: sum((group) => processes * trackedBy(group, leaving)),
     /** Keys a second that leave the table for others. */
-    evictions: isOn && leaving > 0 ? leaving * tracked(leaving) : 0,
-    /** Seconds that an entry stays in a process without being read. */
-    stays: time,
-    entries: occupied(time),
+    evictions: leaving > 0 ? leaving * tracked(leaving) : 0,
   };
 }
+
+/** A fleet without near. */
+const off = { hits: 0, pushes: 0, trackedKeys: 0, trackedItems: 0, evictions: 0 };
 
 /** Where this falling function is 0, of positive numbers. */
 function solve(falling) {
   let [low, high] = [-30, 30];
-  for (let i = 0; i < 80; i++) {
+  for (let i = 0; i < 50; i++) {
     const middle = (low + high) / 2;
     if (falling(Math.exp(middle)) > 0) low = middle;
     else high = middle;

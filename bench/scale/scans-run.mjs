@@ -7,6 +7,8 @@ const [port, size] = process.argv.slice(2).map(Number);
 /** Entries that are rewritten: to rewrite three million takes minutes. */
 const rewritten = Math.min(size, 30_000);
 
+process.on('disconnect', () => process.exit());
+
 const bare = await BareSocket.open({ port });
 const open = (prefix) => {
   const options = { location: `127.0.0.1:${port}`, prefix, timeout: 60_000 };

@@ -2,6 +2,7 @@
 import { bytes, count, line, percent, ranged, short, table } from './figures.mjs';
 
 const ratio = (figure) => figure.toFixed(2);
+const micros = (milliseconds) => count(milliseconds * 1000);
 const mib = (figure) => `${figure.toFixed(1)} MiB`;
 
 /** How far a figure of all sizes is from that of the first, at most. */
@@ -66,6 +67,7 @@ ${all}`;
   near({ rounds, keys, figures }) {
     const burst = figures.map((each) => [
       count(each.processes),
+      ranged(each.cpuAlone),
       ranged(each.cpu),
       each.processes === 0 ? '' : ranged(each.perSecond, count),
       each.processes === 0 ? '' : ranged(each.clientCpu),
@@ -84,10 +86,11 @@ ${all}`;
       ranged(each.latest),
       ranged(each.liveCpu, percent),
     ]);
-    const cpu = line(figures.map((each) => [each.processes, each.cpu.median]));
+    const [alone, many] = ['cpuAlone', 'cpu'].map((name) => line(figures.map((each) => [each.processes, each[name].median])));
     const head = [
       'processes',
-      'CPU of Redis per write, µs',
+      'CPU of Redis per write, one at a time, µs',
+      '512 at a time, µs',
       'pushes a second',
       'CPU of a reader per push, µs',
       'tracking table',
@@ -104,11 +107,11 @@ ${all}`;
       'the latest, ms',
       'CPU of Redis',
     ];
-    return `${rounds} rounds. All processes read ${count(keys)} keys; then one writes each of them once, as fast as it can:
+    return `${rounds} rounds. All processes read ${count(keys)} keys; then one writes each of them once, a tenth of them one at a time, the rest 512 at a time:
 
 ${table(head, burst)}
 
-By the line through these points, a push costs Redis ${short(cpu.slope)} µs, and a write without readers ${short(cpu.intercept)} µs.
+By the lines through these points, a push costs Redis ${short(alone.slope)} µs if it leaves alone, and ${short(many.slope)} µs if many leave in one packet.
 
 At a low rate: each process makes 200 reads a second of 20 keys, which one process writes about ${count(live[0].liveWrites.median)} times a second:
 
@@ -124,8 +127,8 @@ ${table(liveHead, rows)}`;
       ranged(each.server, percent),
       ranged(each.client, percent),
       `${bytes(each.bytesOut.median)}/s`,
-      ranged(each.p50),
-      ranged(each.p99),
+      ranged(each.p50, micros),
+      ranged(each.p99, micros),
     ]);
     const head = [
       '',
@@ -134,8 +137,8 @@ ${table(liveHead, rows)}`;
       'CPU of Redis',
       'CPU of the processes together',
       'sent by Redis',
-      'p50, ms',
-      'p99, ms',
+      'p50, µs',
+      'p99, µs',
     ];
     return `${rounds} rounds; ${processes} processes, asked for ${count(asked)} gets a second together. 100 % is one core.
 
@@ -165,6 +168,7 @@ ${table(['tags in use', ...head], rows)}`;
       ranged(each['get, store'].server),
       ranged(each['set, store'].server),
       ranged(each['get, bare'].server),
+      ranged(each['set, bare'].server),
       ranged(each['get and pttl, bare'].server),
       ranged(each['get, store'].client),
       bytes(each.perConnection),
@@ -176,6 +180,7 @@ ${table(['tags in use', ...head], rows)}`;
       'get',
       'set',
       'get, bare',
+      'set, bare',
       'get and PTTL, bare',
       'get: process',
       'a connection in Redis',

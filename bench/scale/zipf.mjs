@@ -27,8 +27,8 @@ export function zipf(size, exponent, random = Math.random) {
 export function popularity(size, exponent) {
   const groups = [];
   for (let first = 1; first <= size; ) {
-    // The first thousand are alone, later groups are a hundredth of their rank.
-    const last = Math.min(size, first < 1000 ? first : Math.floor(first * 1.01));
+    // The first hundred are alone, later groups are a twentieth of their rank.
+    const last = Math.min(size, first < 100 ? first : Math.floor(first * 1.05));
     groups.push({ keys: last - first + 1, share: Math.sqrt(first * last) ** -exponent });
     first = last + 1;
   }
