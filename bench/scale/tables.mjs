@@ -56,7 +56,10 @@ ${table(['keys in Redis', '`keys()`', '`delPattern()`', '`reencode()`', '`clear(
     ]);
     const ours = figures.filter(({ title }) => !title.startsWith('@keyv'));
     const slowest = Math.max(...ours.map((each) => each.ratio.most));
-    const all = slowest < 1 ? 'Both of ours were faster in every round.' : `Of one round, one of ours took ${ratio(slowest)} of its time.`;
+    const all =
+      slowest < 1
+        ? 'Both of ours were faster in every round.'
+        : `In its slowest round one of ours took ${ratio(slowest)} times as long as \`@keyv/redis\`.`;
     return `${rounds} rounds of ${count(keys)} keys each.
 
 ${table(['', 'seconds', '× `@keyv/redis` in the same round', 'CPU seconds', 'the process grew by at most'], rows)}
