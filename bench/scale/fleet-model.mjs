@@ -7,7 +7,7 @@ import { popularity } from './zipf.mjs';
 export const fleet = { processes: 1000, keys: 100_000_000, gets: 1_000_000, writeShare: 0.01, exponent: 0.99, ttl: 3600, isEven: false };
 
 /** What one primary is given, of which it can use so much for long. */
-export const limits = { memory: 24e9, cpu: 0.7, network: 0.5e9, connections: 10_000, table: 1_000_000 };
+export const limits = { memory: 24e9, cpu: 0.7, network: 0.625e9, connections: 10_000, table: 1_000_000 };
 
 /** On the network, by the protocol: a push with a key of 20 characters, and what answers a set. */
 const [bytesOfPush, bytesOfReply] = [60, 5];
