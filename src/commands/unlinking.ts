@@ -105,13 +105,13 @@ class UnlinkCall<R> {
   readonly #keys: readonly Key[];
   readonly #leases: Leases;
   readonly #deletion: Deletion<R>;
-  readonly #missed: Set<number>;
+  /** The positions of the keys that were reached. */
+  readonly #reached: (readonly number[])[] = [];
 
   constructor(keys: readonly Key[], leases: Leases, deletion: Deletion<R>) {
     this.#keys = keys;
     this.#leases = leases;
     this.#deletion = deletion;
-    this.#missed = new Set(keys.keys());
   }
 
   /** Sends the batch that begins at this position. Never rejects. */
@@ -133,16 +133,15 @@ class UnlinkCall<R> {
     if (!(error instanceof CacheError)) return error;
     // Other calls may share it.
     const own = copyOf(error);
-    unreached.set(own, new Set([...this.#missed].map((position) => String(this.#keys[position]))));
+    const reached = new Set(this.#reached.flat());
+    unreached.set(own, new Set(this.#keys.flatMap((key, position) => (reached.has(position) ? [] : [String(key)]))));
     return own;
   }
 
   async #sendPart(connection: Connection, { positions, keys, leases }: Part): Promise<void> {
     const answers = await this.#deletion(connection, keys, leases);
-    for (const [i, position] of positions.entries()) {
-      this.#missed.delete(position);
-      this.answers[position] = answers[i];
-    }
+    this.#reached.push(positions);
+    for (const [i, answer] of answers.entries()) this.answers[positions[i] as number] = answer;
   }
 
   #partsFrom(from: number): readonly Part[] {
@@ -152,7 +151,7 @@ class UnlinkCall<R> {
     return groups.map((group) => ({
       positions: group,
       keys: group.map(keyAt),
-      leases: group.map((position) => this.#leases[position]).filter((lease) => lease !== undefined),
+      leases: this.#leases.length === 0 ? [] : group.map((position) => this.#leases[position]).filter((lease) => lease !== undefined),
     }));
   }
 }
