@@ -63,8 +63,8 @@ describe('a load that ends without a value to store', () => {
     const it = sideBySide(9);
     const settings: Readonly<Record<string, StoreOptions>> = { '': {}, ', with a near cache': { near: {} } };
     for (const [suffix, options] of Object.entries(settings)) {
-      /** Eight processes ask at the same time; how many called the function, what each was given, and how many called at most at a time. */
-      async function ask(make: (context: FactoryContext) => unknown, takes: number) {
+      /** Eight processes ask at the same time; `ends`: when a call ends. How many called the function, what each was given, how many ran at most at a time. */
+      async function ask(make: (context: FactoryContext) => unknown, ends: (running: number, call: number) => Promise<unknown>) {
         const first = openStore({ ...notNull, ...options });
         const stores: Store[] = [first];
         while (stores.length < 8) stores.push(openStore({ ...notNull, ...options, prefix: first.source.prefix }));
@@ -79,7 +79,7 @@ describe('a load that ends without a value to store', () => {
               .getOrSet('k', async (context) => {
                 calls++;
                 most = Math.max(most, ++running);
-                await sleep(takes);
+                await ends(running, calls);
                 running--;
                 return make(context);
               })
@@ -93,7 +93,7 @@ describe('a load that ends without a value to store', () => {
       for (const takes of [10, 300]) {
         for (const [title, make] of Object.entries(nothing)) {
           it(`which answer the same without calling the function, where it ${title} after ${takes} ms${suffix}`, async () => {
-            const { calls, answers, stores } = await ask(make, takes);
+            const { calls, answers, stores } = await ask(make, () => sleep(takes));
             expect([calls, answers]).to.deep.equal([1, Array(8).fill(make())]);
             expect(stores.flatMap(({ errors }) => errors)).to.deep.equal([]);
           });
@@ -102,9 +102,14 @@ describe('a load that ends without a value to store', () => {
 
       for (const [title, make] of Object.entries(unshared)) {
         it(`which all try at the same time, where it ${title}${suffix}`, async () => {
-          const { calls, most } = await ask(make, 600);
-          expect(calls).to.equal(8);
           // One after the other, it would be one at a time.
+          const together = new AbortController();
+          const { calls, most } = await ask(make, async (running, call) => {
+            if (running === 6) together.abort();
+            // The others wait for the first.
+            await sleep(call === 1 ? 300 : 5000, undefined, { signal: together.signal, ref: false }).catch(() => {});
+          });
+          expect(calls).to.equal(8);
           expect(most).to.be.at.least(6);
         });
       }

@@ -1,7 +1,7 @@
 import type { Cache } from '../cache/cache.js';
 import { recordRead } from '../cache/recording.js';
 import type { StoredEntry } from '../codec/entry.js';
-import { type MaybePromise, then } from '../codec/serializers.js';
+import type { MaybePromise } from '../codec/serializers.js';
 import { performance } from '../time/clock.js';
 import { runningTime } from '../time/deadlines.js';
 import { attempt } from '../time/waiting.js';
@@ -28,12 +28,18 @@ export class FirstLooks {
     if (plan.needsTtl || plan.hardTimeout !== undefined || context.signal !== undefined) return load();
     const look = this.#flights.look(this, redisKey, () => this.#look(redisKey));
     if (look === undefined) return load();
-    const hit = (entry: StoredEntry): MaybePromise<unknown> =>
-      then(values.decode('getOrSet', key, entry, redisKey), (value) => {
-        if (value === undefined) return load(look, true);
-        recordRead(context, 'getOrSet', key, entry);
-        return value;
-      });
+    const counted = (entry: StoredEntry, value: unknown): unknown => {
+      recordRead(context, 'getOrSet', key, entry);
+      return value;
+    };
+    const hit = (entry: StoredEntry): MaybePromise<unknown> => {
+      const decoded = values.decode('getOrSet', key, entry, redisKey);
+      if (!(decoded instanceof Promise)) return decoded === undefined ? load(look, true) : counted(entry, decoded);
+      // Decoding has a deadline of its own, and its failure was reported.
+      const used = runningTime() - look.began;
+      const unreadable = (): Promise<unknown> => load({ ...look, began: runningTime() - used }, true);
+      return decoded.then((value) => (value === undefined ? unreadable() : counted(entry, value)), unreadable);
+    };
     const miss = (): Promise<unknown> => load(look);
     return look.entry.then(
       (entry) => {
