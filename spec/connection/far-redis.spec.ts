@@ -14,7 +14,7 @@ describe('a server that is far away', () => {
       const server = stopping(await RedisServer.start());
       const network = stopping(await SlowNetwork.start(server.port));
       network.latency = () => 350;
-      const store = openStore({ location: network.location, timeout: 5000, ...options });
+      const store = openStore({ location: network.location, timeout: 10_000, ...options });
       for (let i = 0; i < 3; i++) await store.set('few bytes', 1);
       const stored = await Promise.all(Array.from({ length: 400 }, (_, i) => store.set(`k${i}`, Buffer.alloc(20_000, 1))));
       expect(stored.filter(Boolean)).to.have.lengthOf(400);
