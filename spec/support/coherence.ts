@@ -35,6 +35,8 @@ const isProxied = (number: number): boolean => number === 2 || number === 6;
 interface Faults {
   readonly cuts: { readonly number: number; readonly time: number }[];
   silence: { readonly from: number; readonly to: number } | undefined;
+  /** The longest that a PING of this process took: on a busy machine a push takes as long. */
+  slowest: number;
 }
 
 /**
@@ -122,8 +124,16 @@ function ordersOf(number: number, { direct, proxied }: Site, seconds: number): O
 /** For as long as the processes run: flushes, cut connections, and a network that goes silent. */
 async function disturb({ servers, proxy }: Site, seconds: number): Promise<Faults> {
   const next = random(seed);
-  const faults: Faults = { cuts: [], silence: undefined };
+  const faults: Faults = { cuts: [], silence: undefined, slowest: 0 };
   const end = performance.now() + seconds * 1000;
+  const pinging = (async () => {
+    while (performance.now() < end) {
+      const at = performance.now();
+      await servers[0]?.redis.ping();
+      faults.slowest = Math.max(faults.slowest, performance.now() - at);
+      await sleep(20);
+    }
+  })();
   const silence = (async () => {
     await sleep(0.3 * seconds * 1000);
     const from = now();
@@ -155,15 +165,15 @@ async function disturb({ servers, proxy }: Site, seconds: number): Promise<Fault
     }
     if (next() < 0.3) await Promise.all(servers.map(({ redis }) => redis.flushDb()));
   }
-  await silence;
+  await Promise.all([silence, pinging]);
   return faults;
 }
 
 /** The bound of each read of a process, by what was done to it before. */
-function boundOf(number: number, { cuts, silence }: Faults): Bound {
+function boundOf(number: number, { cuts, silence, slowest }: Faults): Bound {
   const own = cuts.filter((cut) => cut.number === number).map(({ time }) => time);
   return ({ time, lag }) => {
-    const delay = inFlight + lag;
+    const delay = inFlight + slowest + lag;
     if (isProxied(number) && silence && time >= silence.from && time <= silence.from + silent + delay) {
       return { kind: 'the network is silent', most: silent };
     }
