@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { redisStore } from '../../dist/esm/index.js';
 import { BareSocket } from '../limit.mjs';
+import { serve } from './serve.mjs';
 
 const key = 'key:hot';
 const contenders = {
@@ -72,11 +73,4 @@ const works = {
   },
 };
 
-process.on('disconnect', () => process.exit());
-process.on('message', async ({ id, work, ...options }) => {
-  try {
-    process.send({ id, answer: (await works[work](options)) ?? null });
-  } catch (error) {
-    process.send({ id, error: String(error) });
-  }
-});
+serve(works);

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { redisStore } from '../../dist/esm/index.js';
 import { firstKey, nameOf } from './blocks.mjs';
+import { serve } from './serve.mjs';
 import { zipf } from './zipf.mjs';
 
 /** Microseconds on a clock that all processes of the machine share. */
@@ -74,11 +75,4 @@ const works = {
   },
 };
 
-process.on('disconnect', () => process.exit());
-process.on('message', async ({ id, work, ...options }) => {
-  try {
-    process.send({ id, answer: (await works[work](options)) ?? null });
-  } catch (error) {
-    process.send({ id, error: String(error) });
-  }
-});
+serve(works);
