@@ -59,31 +59,36 @@ function finder(part: Part): (text: string, from: number, end: number) => number
   const [lastWord, lastBit] = [words - 1, 1 << ((part.length - 1) % 32)];
   // Characters between two edges are alike.
   const edges = [...new Set(part.flatMap(({ ranges }) => ranges.map((code, i) => code + (i % 2))))].sort((a, b) => a - b);
-  const byEdge = new Map<number, Int32Array>();
-  const masks = new Map<number, Int32Array>();
+  const byEdge: Int32Array[] = [];
+  const ofAscii: Int32Array[] = [];
 
   /** The places that a character matches. */
   function maskOf(code: number): Int32Array {
-    let mask = masks.get(code);
-    if (mask === undefined) {
-      const edge = edgesUpTo(edges, code);
-      mask = byEdge.get(edge) ?? maskOfPart(part, code);
-      byEdge.set(edge, mask);
-      masks.set(code, mask);
-    }
+    const edge = edgesUpTo(edges, code);
+    const mask = byEdge[edge] ?? maskOfPart(part, code);
+    byEdge[edge] = mask;
+    if (code < 128) ofAscii[code] = mask;
     return mask;
   }
 
   return (text, from, end) => {
     const state = new Int32Array(words);
+    // Words from here on are zero.
+    let used = 1;
     for (let at = from; at < end; at++) {
-      const mask = maskOf(text.charCodeAt(at));
+      const code = text.charCodeAt(at);
+      const mask = ofAscii[code] ?? maskOf(code);
       let shifted = 1;
-      for (let i = 0; i < words; i++) {
+      for (let i = 0; i < used; i++) {
         const before = state[i] as number;
         state[i] = ((before << 1) | shifted) & (mask[i] as number);
         shifted = before >>> 31;
       }
+      if (shifted === 1 && used < words) {
+        state[used] = (mask[used] as number) & 1;
+        used++;
+      }
+      while (used > 1 && state[used - 1] === 0) used--;
       if (((state[lastWord] as number) & lastBit) !== 0) return at + 1;
     }
     return -1;
