@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { RoundRobinPool, type StoreOptions } from '../../src/index.js';
+import { cacheOf, flightsOf } from '../support/internals.js';
 import { timed } from '../support/load.js';
 import { openStore, rejection } from '../support/open.js';
 import { onEachPlace } from '../support/places.js';
@@ -112,7 +113,8 @@ describe('a getOrSet that waits for another process, with a near cache', () => {
       const { end } = await making(store.source.prefix, 'k', stale);
       expect(await store.getOrSet('k', () => 'own', { ...stale, lease, softTimeout: 200 })).to.equal('old');
       // The wait of the first is not what the second joins.
-      await sleep(100);
+      const redisKey = cacheOf(store).context.keys.toRedisKey('k');
+      await until(() => [...flightsOf(store).underWay(redisKey)].length === 0);
       const answer = store.getOrSet('k', () => 'own', { ...stale, lease, softTimeout: 10_000 });
       await sleep(200);
       end('new');
