@@ -2,8 +2,8 @@
 import { SieveCache } from '@neophi/sieve-cache';
 import { LRUCache } from 'lru-cache';
 import { newCache } from 'transitory';
+import { TwoQueues } from '../../.cache/modules/near/two-queues.js';
 import { S3Fifo } from './s3-fifo.mjs';
-import { TwoQueues } from './two-queues.mjs';
 
 const interfaceOf = (cache) => ({
   get: (key) => cache.get(key),
@@ -11,8 +11,19 @@ const interfaceOf = (cache) => ({
   delete: (key) => cache.delete(key),
 });
 
+/** An entry of the near tier, without a copy of the bytes. */
+const newEntry = (bytes) => ({
+  entry: { found: true, bytes },
+  deadline: Number.POSITIVE_INFINITY,
+  used: Number.NEGATIVE_INFINITY,
+  uses: 0,
+  value: undefined,
+  isShared: false,
+  isEvicted: false,
+});
+
 export const policies = {
-  /** As the near tier creates it: bounded by entries and by bytes. */
+  /** Bounded by entries and by bytes, as the near tier is. */
   LRU: (max) =>
     interfaceOf(
       new LRUCache({
@@ -24,7 +35,19 @@ export const policies = {
     ),
   SIEVE: (max) => interfaceOf(new SieveCache(max)),
   'S3-FIFO': (max) => interfaceOf(new S3Fifo(max)),
-  '2Q of lru-caches': (max) => interfaceOf(new TwoQueues(max)),
+  /** That of the near tier itself. Each use comes long enough after the last one to be noted, as in the others. */
+  '2Q'(max) {
+    const queues = new TwoQueues({ max, maxBytes: 64 * 2 ** 20 });
+    let now = 0;
+    return {
+      get(key) {
+        now += 1000;
+        return queues.get(key, now)?.entry.bytes;
+      },
+      set: (key, bytes) => queues.set(key, newEntry(bytes)),
+      delete: (key) => queues.delete(key),
+    };
+  },
   'W-TinyLFU'(max) {
     // It holds a hundredth more than its bound between evictions.
     const cache = newCache()

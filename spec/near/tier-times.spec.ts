@@ -73,4 +73,32 @@ describe('the near tier', () => {
     expect(tier.find('k', started + 490)).to.include({ isEvicted: false });
     expect(tier.find('k', started + 500)).to.equal(undefined);
   });
+
+  it('holds what is used often through a scan of more keys than it may hold, and through invalidations', () => {
+    const tier = open({ max: 100, maxBytes: 10_000_000 });
+    let now = performance.now();
+    /** Looks for the keys again and again, and keeps that those exist that are not found. */
+    function read(keys: readonly string[], times: number): number {
+      let hits = 0;
+      for (let i = 0; i < times; i++) {
+        // No entry of this tier ends before.
+        now += 101;
+        for (const key of keys) {
+          if (tier.find(key, now)) hits++;
+          else tier.complete(tier.begin(key) as Fill, undefined, never);
+        }
+      }
+      return hits;
+    }
+    const named = (count: number, name: string): string[] => Array.from({ length: count }, (_, i) => `${name}:${i}`);
+    const hot = named(50, 'hot');
+    expect(read(hot, 3)).to.equal(100);
+    expect(read(named(1000, 'scanned'), 1)).to.equal(0);
+    expect(read(hot, 1)).to.equal(50);
+    for (const key of hot) tier.invalidated(key);
+    expect(read(hot, 1)).to.equal(0);
+    expect(read(named(1000, 'scanned again'), 1)).to.equal(0);
+    expect(read(hot, 1)).to.equal(50);
+    expect(tier.holding.entries).to.equal(100);
+  });
 });

@@ -4,7 +4,7 @@ import { type MaybePromise, then } from '../codec/serializers.js';
 import { batchSize } from '../commands/commands.js';
 import { CodecError } from '../errors.js';
 import type { KeySpace } from '../keys/keyspace.js';
-import { hasPayloadOf, isReadable, type NearEntry, type ReadableEntry, share } from '../near/entry.js';
+import { hasPayloadOf, isReadable, type NearEntry, type ReadableEntry, share, useInterval } from '../near/entry.js';
 import type { NearTier } from '../near/tier.js';
 import { performance } from '../time/clock.js';
 import { withTimeout } from '../time/deadlines.js';
@@ -20,9 +20,6 @@ export interface CacheCore {
   readonly policy: FailurePolicy;
   readonly tags: Tags;
 }
-
-/** The use of an entry is noted this often at most, which is exact enough for eviction. */
-const useInterval: Milliseconds = 100;
 
 /**
  * Finds near entries by the caller's key. Making and hashing the key in Redis takes longer than all the rest of a hit, so the entries found
@@ -52,7 +49,6 @@ export class NearReader {
     if (this.#keys.varies) return near;
     if (near === undefined) this.#recent.delete(key);
     else {
-      near.used = now;
       if (this.#recent.size >= this.#tier.max) this.#recent.clear();
       this.#recent.set(key, near);
     }

@@ -17,12 +17,17 @@ export interface NearEntry {
   entry: ReadEntry | undefined;
   /** Until when it may be served. This and `used` are on the monotonic clock. */
   readonly deadline: Milliseconds;
+  /** When a use was last noted, and how many were: see {@link useInterval}. */
   used: Milliseconds;
+  uses: number;
   /** The decoded value, if it is frozen and shared. */
   value: unknown;
   isShared: boolean;
   isEvicted: boolean;
 }
+
+/** The use of an entry is noted this often at most, which is exact enough for eviction. */
+export const useInterval: Milliseconds = 100;
 
 /** What was true of a key until the connection was lost, and until when it may be served. */
 export interface LostEntry {
@@ -31,7 +36,7 @@ export interface LostEntry {
   readonly deadline: Milliseconds;
 }
 
-/** Receives the entries, the most recently used last. */
+/** Receives the entries, the most valuable last. */
 export type OnLost = (lost: readonly LostEntry[]) => void;
 
 /** A near entry that can answer a read. */
@@ -43,7 +48,7 @@ export type ReadableEntry = NearEntry & { readonly entry: ReadEntry };
  */
 export function newNearEntry(entry: ReadEntry | undefined, deadline: Milliseconds, maxBytes: number): NearEntry {
   const content = entry?.found && entry.bytes.length > maxBytes ? entry : entry && ownCopy(entry);
-  return { entry: content, deadline, used: Number.NEGATIVE_INFINITY, value: undefined, isShared: false, isEvicted: false };
+  return { entry: content, deadline, used: Number.NEGATIVE_INFINITY, uses: 0, value: undefined, isShared: false, isEvicted: false };
 }
 
 /** Releases the contents: callers may still hold this entry. */
@@ -70,7 +75,12 @@ export function hasPayloadOf(near: NearEntry | undefined, entry: StoredEntry): n
 
 /** Bytes that an entry counts for: key and value, and the bookkeeping. */
 export function weight(key: string, { entry }: NearEntry): number {
-  return 128 + key.length + (entry?.found ? entry.bytes.length : 0);
+  return keyWeight(key) + (entry?.found ? entry.bytes.length : 0);
+}
+
+/** Bytes that a key counts for without an entry, with the bookkeeping. */
+export function keyWeight(key: string): number {
+  return 128 + key.length;
 }
 
 /** Freezes the decoded value and shares it from now on, if that is possible. */

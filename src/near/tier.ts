@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import { missingNearby, type ReadEntry } from '../codec/entry.js';
 import { missing, never } from '../commands/commands.js';
 import type { Connection, Tracking, TrackingListener } from '../connection/connection.js';
@@ -7,7 +6,8 @@ import { warn } from '../messages.js';
 import type { NearHolding } from '../telemetry/stats.js';
 import { clearInterval, performance, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import { evict, KeyWatchers, type NearEntry, type NearSettings, newNearEntry, type OnLost, weight } from './entry.js';
+import { KeyWatchers, type NearEntry, type NearSettings, newNearEntry, type OnLost } from './entry.js';
+import { TwoQueues } from './two-queues.js';
 
 /** How often the server is asked whether it still tracks. */
 const pulse: Milliseconds = 1000;
@@ -26,7 +26,7 @@ export interface Fill {
 export class NearTier implements TrackingListener {
   readonly freeze: boolean;
   readonly #settings: NearSettings;
-  readonly #entries: LRUCache<string, NearEntry>;
+  readonly #entries: TwoQueues;
   readonly #fills = new Map<string, Fill>();
   readonly #watchers = new KeyWatchers();
   /** How many writes of this process are under way, by key. */
@@ -51,12 +51,7 @@ export class NearTier implements TrackingListener {
     this.#settings = settings;
     this.#onLost = onLost;
     this.freeze = settings.freeze;
-    this.#entries = new LRUCache({
-      max: settings.max,
-      maxSize: settings.maxBytes,
-      sizeCalculation: (near, key) => weight(key, near),
-      dispose: evict,
-    });
+    this.#entries = new TwoQueues(settings);
     this.#pulse = Math.min(timeout, pulse);
     this.#trustTime = Math.max(this.#pulse + timeout, settings.maxStaleness);
   }
@@ -91,7 +86,7 @@ export class NearTier implements TrackingListener {
   /** The entry, if it may be served. */
   find(key: string, now = performance.now()): NearEntry | undefined {
     if (now >= this.trustedUntil) return undefined;
-    const near = this.#entries.get(key);
+    const near = this.#entries.get(key, now);
     if (near === undefined || now < near.deadline) return near;
     this.#entries.delete(key);
     return undefined;

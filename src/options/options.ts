@@ -168,7 +168,7 @@ export interface OfflineOptions {
 
 /** The option `near`: an in-process tier in front of Redis, kept true by the server. */
 export interface NearOptions {
-  /** The most entries it holds, ≥ 1; known misses count. The least recently used goes first. Default 10 000. */
+  /** The most entries it holds, ≥ 1; known misses count. Those used once go first, then the least recently used. Default 10 000. */
   readonly max?: number | undefined;
   /** The most bytes of keys and stored values it holds, ≥ 1. Decoded values (`freeze`) are not counted. Default 64 MiB. */
   readonly maxBytes?: number | undefined;
