@@ -30,7 +30,7 @@ describe('a lease', () => {
 
   it('lapses after ten times its time, although its holder still runs', async () => {
     const key = `lease-${randomUUID()}#l:{k}`;
-    const lease = await Lease.claim(cacheOf(openStore()).context, key, 20, true);
+    const lease = await Lease.claim(cacheOf(openStore()).context, key, `entry-${randomUUID()}`, 20, true);
     expect(lease).to.be.instanceOf(Lease);
     await until(async () => (await redis.exists(key)) === 0, 3000);
   });
@@ -38,10 +38,14 @@ describe('a lease', () => {
   it('ends if the entry cannot be read again under it, so that no other process waits for it', async () => {
     const prefix = `lease-${randomUUID()}`;
     const [one, other] = [openStore({ prefix }), openStore({ prefix })];
-    // A list is no entry: GET fails.
-    afterClaim(one, () => redis.rPush(`${prefix}:k`, 'list'));
+    // An entry that is no value is read again. A list is no entry: GET fails.
+    await redis.set(`${prefix}:k`, '{');
+    afterClaim(one, async () => {
+      await redis.del(`${prefix}:k`);
+      await redis.rPush(`${prefix}:k`, 'list');
+    });
     expect(await one.getOrSet('k', () => 'unstored')).to.equal('unstored');
-    expect(one.errors.map(({ code }) => code)).to.deep.equal(['ERR_COMMAND']);
+    expect(one.errors.map(({ code }) => code)).to.deep.equal(['ERR_CODEC', 'ERR_COMMAND']);
     await until(async () => (await redis.exists(`${prefix}#l:{${prefix}:k}`)) === 0, 3000);
     await redis.del(`${prefix}:k`);
     expect(await other.getOrSet('k', () => 'made')).to.equal('made');

@@ -33,6 +33,17 @@ describe('tracing channels', () => {
     expect([isTraced(), isLoadTraced()]).to.deep.equal([false, false]);
   });
 
+  it('tells of three commands for a value that getOrSet makes', async () => {
+    const store = openStore();
+    const told = subscribe();
+    expect(await store.getOrSet('a', () => 1)).to.equal(1);
+    expect(of(store, told).map(brief)).to.deep.equal([
+      ['GET', 'a', 1, false, 0],
+      ['EVALSHA', undefined, 1, undefined, undefined],
+      ['EVALSHA', 'a', 1, undefined, undefined],
+    ]);
+  });
+
   it('tells of what is sent, and of nothing that the near tier answers', async () => {
     const store = openStore({ near: {} });
     const told = subscribe();

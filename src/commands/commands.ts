@@ -24,6 +24,13 @@ export interface LeaseClaim {
   readonly mayBeGone: boolean;
 }
 
+/** A lease to be claimed. */
+export interface NewLease {
+  readonly token: string;
+  readonly time: Milliseconds;
+  readonly urgent: boolean;
+}
+
 /** What a load leaves in place of its lease when it ends without a value that other processes could read. */
 export interface LeaseMark {
   readonly text: string;
@@ -107,11 +114,13 @@ export interface Commands<Value = Stored> {
   /** A missing key counts from `initial`, or gives `undefined` without one. */
   incrBy(key: string, delta: number, initial: number | undefined, ttl: RedisTtl): Promise<number | undefined>;
   /**
-   * Claims a lease, unless a load holds it. A mark of an ended load is replaced; one of a failed refresh only for `urgent` callers.
+   * Claims the lease of an entry, unless a load holds it. A mark of an ended load is replaced; one of a failed refresh only for `urgent`
+   * callers.
    *
-   * @returns `undefined` if the token now holds the lease, else what the key holds, `''` if that is no lease: it never expires, or is too long
+   * @returns if the token now holds the lease, whether the entry exists; else what the key holds, `''` if that is no lease: it never expires,
+   * or is too long
    */
-  claim(lease: string, token: string, time: Milliseconds, urgent: boolean): Promise<string | undefined>;
+  claim(lease: string, key: string, claim: NewLease): Promise<boolean | string>;
   /** Stores, and ends the lease, if the token holds it and the key is as the load saw it. @returns whether it was stored */
   setUnderLease(entry: NewEntry<Value>, claim: LeaseClaim): Promise<boolean>;
   /** Deletes, and replaces the lease with the mark, if the token holds it and the key is as the load saw it. @returns whether it was deleted */

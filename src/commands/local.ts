@@ -22,7 +22,7 @@ export function nullCommands(): Commands {
     persist: async () => false,
     incrBy: async (_key, delta, initial) => (initial === undefined ? undefined : initial + delta),
     rename: async () => false,
-    claim: async () => undefined,
+    claim: async () => false,
     setUnderLease: async () => true,
     unlinkUnderLease: async () => false,
     renew: async () => true,

@@ -89,13 +89,13 @@ export function memoryCommands(max = 10_000): Commands {
       list.filter(({ key, prefix }) => entries.has(key) && prefix.equals(bytes(key).subarray(0, prefix.length)) && entries.delete(key))
         .length,
     prefixes: async (keys, length) => keys.map((key) => (entries.has(key) ? bytes(key).subarray(0, length) : null)),
-    async claim(lease, token, time, urgent) {
+    async claim(lease, key, { token, time, urgent }) {
       const holder = entries.get(lease);
       if (pttl(lease) === never || (holder?.length ?? 0) > maxIdLength) return '';
       if (holder !== undefined && (!isMark(holder) || (holder === markStart && !urgent))) return String(holder);
       // What the mark says goes on behind the token: callers that waited may not have looked yet.
       write(lease, token + String(holder ?? '').slice(0, 2), time);
-      return undefined;
+      return entries.has(key);
     },
     async setUnderLease({ key, value, ttl }, { lease, token, digest, mayBeGone }) {
       if (!holds(lease, token)) return false;

@@ -23,7 +23,7 @@ export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, r
     connection: Connection,
     script: scripts.Script,
     on: string | readonly [string, ...string[]],
-    args: readonly Argument[],
+    args: readonly scripts.ScriptArgument[],
     instead: (connection: Connection) => Promise<Reply> = needsScripts,
   ): Promise<Reply> =>
     refused.either(
@@ -37,7 +37,7 @@ export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, r
   const run = (
     script: scripts.Script,
     on: string | readonly [string, ...string[]],
-    args: readonly Argument[],
+    args: readonly scripts.ScriptArgument[],
     instead?: (connection: Connection) => Promise<Reply>,
   ): Promise<Reply> => pool.use((connection) => runOn(connection, script, on, args, instead));
 
@@ -88,7 +88,7 @@ export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, r
       return results;
     },
     add: async (key, value, ttl) => (await send([...setArguments(key, value, ttl), 'NX'], { key })) !== null,
-    replace: (key, expected, value, ttl) => run(scripts.compareAndSet, key, [expected, value, text(ttl)]).then(isOne),
+    replace: (key, expected, value, ttl) => run(scripts.compareAndSet, key, [expected, value, ttl]).then(isOne),
     unlink: (keys, { leases = [], counted = true } = {}) => unlinking.count(keys, leases, counted),
     unlinkEach: (keys, leases = []) => unlinking.each(keys, leases),
     async unlinkUnchanged(entries) {
@@ -118,27 +118,28 @@ export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, r
     pttl: (key) => pool.use((connection) => timeLeftOn(connection, refused, key)),
     pttlMany: (keys) => pipelined(keys, (connection, key) => timeLeftOn(connection, refused, key)),
     async expire(key, ttl) {
-      const prefix = await run(scripts.expireWithWindow, key, [text(ttl)], (connection) => expireOn(connection, key, ttl));
+      const prefix = await run(scripts.expireWithWindow, key, [ttl], (connection) => expireOn(connection, key, ttl));
       return (prefix as Buffer | null) ?? null;
     },
     ensureGeneration: (key, id, ttl) =>
-      run(scripts.ensureGeneration, key, [id ?? '', text(ttl)], (connection) => ensureGenerationOn(connection, refused, key, id, ttl)).then(
+      run(scripts.ensureGeneration, key, [id, ttl], (connection) => ensureGenerationOn(connection, refused, key, id, ttl)).then(
         optionalText,
       ),
     persist: (key) => send(['PERSIST', key], { key }).then(isOne),
     async incrBy(key, delta, initial, ttl) {
-      const total = optionalText(await run(scripts.incrementBy, key, [text(delta), text(initial), text(ttl)]));
+      const total = optionalText(await run(scripts.incrementBy, key, [text(delta), text(initial), ttl]));
       return total === undefined ? undefined : Number(total);
     },
-    claim: (lease, token, time, urgent) => run(scripts.claimLease, lease, [token, text(time), urgent ? '1' : '0']).then(optionalText),
+    claim: (lease, key, { token, time, urgent }) =>
+      run(scripts.claimLease, [lease, key], [token, time, urgent]).then((reply) => (typeof reply === 'number' ? reply > 0 : String(reply))),
     setUnderLease: ({ key, value, ttl }, { lease, token, digest, mayBeGone }) =>
-      run(scripts.setUnderLease, [key, lease], [token, digest, mayBeGone ? '1' : '0', value, text(ttl)]).then(isOne),
+      run(scripts.setUnderLease, [key, lease], [token, digest, mayBeGone, value, ttl]).then(isOne),
     unlinkUnderLease: (key, { lease, token, digest }, mark) =>
-      run(scripts.unlinkUnderLease, [key, lease], [token, digest, mark.text, text(mark.time)]).then(isOne),
-    renew: (key, token, time) => run(scripts.renewToken, key, [token, text(time)]).then(isOne),
-    release: (key, token, mark) => run(scripts.releaseToken, key, [token, mark?.text ?? '', text(mark?.time)]).then(isOne),
+      run(scripts.unlinkUnderLease, [key, lease], [token, digest, mark.text, mark.time]).then(isOne),
+    renew: (key, token, time) => run(scripts.renewToken, key, [token, time]).then(isOne),
+    release: (key, token, mark) => run(scripts.releaseToken, key, [token, mark?.text, mark?.time]).then(isOne),
     async acquire(lock, fence, token, time) {
-      const taken = optionalText(await run(scripts.acquireLock, [lock, fence], [token, text(time)]));
+      const taken = optionalText(await run(scripts.acquireLock, [lock, fence], [token, time]));
       if (taken === '') throw new LockError('fence');
       return taken === undefined ? undefined : Number(taken);
     },

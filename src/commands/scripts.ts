@@ -9,17 +9,19 @@ export type Script = (
   connection: Connection,
   refused: RefusedCommands,
   on: string | readonly [string, ...string[]],
-  args: readonly Argument[],
+  args: readonly ScriptArgument[],
 ) => Promise<Reply>;
+
+/** Text and bytes are hidden. Times, `undefined` for none, and whether something is so may be seen. */
+export type ScriptArgument = Argument | number | boolean | undefined;
 
 /**
  * The same bytes, which read as `?`. node-redis and instrumentations of it publish the arguments of EVALSHA as text, and those of our scripts
  * are values and tokens. What is sent is made of the bytes.
  */
 function hidden(argument: Argument): Buffer {
-  const { buffer, byteOffset, length } = typeof argument === 'string' ? Buffer.from(argument) : argument;
   // A view of its own: the codec's Buffer keeps its methods.
-  const bytes = Buffer.from(buffer, byteOffset, length);
+  const bytes = typeof argument === 'string' ? Buffer.from(argument) : Buffer.from(argument.buffer, argument.byteOffset, argument.length);
   bytes.toString = question;
   bytes.toJSON = question as () => never;
   return bytes;
@@ -29,6 +31,14 @@ function question(): string {
   return '?';
 }
 
+/** Each hidden argument is a chunk of its own to the socket, so that those which say nothing stay text. */
+function shown(argument: ScriptArgument): Argument {
+  if (argument === undefined || argument === '') return '';
+  if (typeof argument === 'number') return String(argument);
+  if (typeof argument === 'boolean') return argument ? '1' : '0';
+  return hidden(argument);
+}
+
 /** EVALSHA sends the digest; a server that does not know it gets the source. The keys may be seen, the arguments may not. */
 function script(source: string): Script {
   // When it is first sent: a process that imports the package may never run it.
@@ -36,7 +46,7 @@ function script(source: string): Script {
   return (connection, refused, on, args) => {
     const keys = typeof on === 'string' ? [on] : on;
     const key = keys[0];
-    const tail = [String(keys.length), ...keys, ...args.map(hidden)];
+    const tail = [String(keys.length), ...keys, ...args.map(shown)];
     const evaluate = (): Promise<Reply> => connection.send(['EVAL', source, ...tail], { key });
     if (refused.has('EVALSHA')) return evaluate();
     digest ??= createHash('sha1').update(source).digest('hex');
@@ -132,6 +142,7 @@ const fenceLifetime = 86_400_000;
 const isHeld = (lease: string): string => `string.sub(redis.call('GET', ${lease}) or '', 1, #ARGV[1]) == ARGV[1]`;
 
 // A mark is taken over, and its kind goes on behind the token: callers that waited for the load that left it may not have looked yet.
+// KEYS[2] is the entry: a number says that the lease is claimed, and how many entries there are to look at.
 export const claimLease = script(`${timeLeft}
 local holder = redis.call('GET', KEYS[1])
 local kind = ''
@@ -141,7 +152,7 @@ if holder then
   kind = string.sub(holder, 1, 2)
 end
 redis.call('SET', KEYS[1], ARGV[1] .. kind, 'PX', ARGV[2])
-return nil`);
+return redis.call('EXISTS', KEYS[2])`);
 
 // SET comes before DEL: a server at its maxmemory refuses it, and the script ends with nothing done.
 export const setUnderLease = script(`

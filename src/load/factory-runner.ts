@@ -27,6 +27,8 @@ type StoreBasis = { readonly [K in 'snapshot' | 'lease' | 'apartSince']?: LoadBa
 
 type NewValue = NewEntry<MaybePromise<Stored>>;
 
+const noTags: TagGenerations = new Map();
+
 /** Calls the function that makes a value, and stores its result. */
 export class FactoryRunner {
   readonly #cache: Cache;
@@ -47,16 +49,17 @@ export class FactoryRunner {
     const cost = Math.ceil(performance.now() - start);
     let bytes: MaybePromise<Stored> | undefined;
     try {
-      const { generations } = basis;
-      const added = generations && !call.isSkipped ? await budget.run(call.generations()) : undefined;
-      const all = generations && added ? new Map([...added, ...generations]) : undefined;
+      const generations = call.isSkipped ? undefined : basis.generations;
+      const added = generations && call.generations();
+      const all = added ? new Map([...(await budget.run(added)), ...generations]) : generations;
       const entry = all && this.#entry(load, value, call, all, cost);
       // Encoded before a caller has the value, which it may change.
       const seal = (payload: Stored): Stored => codec.seal(payload, load.redisKey, undefined);
       bytes = entry?.value ?? (isObject(value) ? then(codec.encode(value), seal) : undefined);
       // It may fail while Redis is asked below.
       if (bytes instanceof Promise) void unawaited(bytes);
-      await this.#store(load, budget, all ? basis : { lease: basis.lease }, value, entry);
+      const storing = this.#store(load, budget, all ? basis : { lease: basis.lease }, value, entry);
+      if (storing) await storing;
     } catch (error) {
       // The value is never lost because it could not be stored.
       await this.#settle(load, Promise.reject(error), budget, { ...basis, snapshot: call.isSkipped ? undefined : basis.snapshot });
@@ -76,18 +79,17 @@ export class FactoryRunner {
   }
 
   /** Like `run`, but if the function fails, `mark` replaces the lease, and the rejection is a FactoryFailure. */
-  async make(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis>, mark: LeaseMark, stale?: unknown): Promise<LoadResult> {
-    try {
-      return await this.run(load, budget, basis, stale);
-    } catch (cause) {
+  make(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis>, mark: LeaseMark, stale?: unknown): Promise<LoadResult> {
+    return this.run(load, budget, basis, stale).catch((cause: unknown) => {
       this.#end(basis.lease, mark);
       throw new FactoryFailure(cause);
-    }
+    });
   }
 
   /** The generations of the tags of the call. Read before the function runs, so that an invalidation meanwhile wins, and before a lease is claimed. */
-  generations(load: Load, budget: TimeBudget): Promise<TagGenerations> {
-    return budget.run(this.#generations(load, load.plan.tags));
+  generations(load: Load, budget: TimeBudget): MaybePromise<TagGenerations> {
+    const { tags } = load.plan;
+    return tags.length === 0 && !this.#cache.tags.lazy ? noTags : budget.run(this.#generations(load, tags));
   }
 
   #generations({ plan }: Load, names: readonly string[]): Promise<TagGenerations> {
@@ -97,21 +99,22 @@ export class FactoryRunner {
   }
 
   /** Stores the entry, or deletes the old one if the value is not cacheable. Without a snapshot the old one stays. */
-  async #store(load: LoadRun, budget: TimeBudget, basis: StoreBasis, value: unknown, entry?: NewValue): Promise<void> {
+  #store(load: LoadRun, budget: TimeBudget, basis: StoreBasis, value: unknown, entry?: NewValue): Promise<unknown> | undefined {
     const { snapshot, lease, apartSince } = basis;
     // A later write or deletion is newer, and no lease needs to tell of it.
     if (load.flight.isOvertaken) this.#end(lease);
-    else if (entry && snapshot && lease) await this.#settle(load, lease.set(entry, leaseBasis(snapshot)), budget, { snapshot, lease });
+    else if (entry && snapshot && lease) return this.#settle(load, lease.set(entry, leaseBasis(snapshot)), budget, { snapshot, lease });
     else if (entry && snapshot)
-      await this.#settle(load, this.#cache.context.commands.set(entry.key, entry.value, entry.ttl), budget, { snapshot });
+      return this.#settle(load, this.#cache.context.commands.set(entry.key, entry.value, entry.ttl), budget, { snapshot });
     else if (entry) this.#cache.context.offline?.made(entry.key, entry.value, entry.ttl, apartSince);
-    else if (snapshot) await this.#settle(load, this.#unlinkOld(load, { snapshot, lease }, uncacheableMark(value)), budget, { lease });
+    else if (snapshot) return this.#settle(load, this.#unlinkOld(load, { snapshot, lease }, uncacheableMark(value)), budget, { lease });
     else this.#end(lease, unsharedMark);
+    return undefined;
   }
 
   /** Waits for the write while there is time; then it goes on in the background. */
-  async #settle(load: LoadRun, write: Promise<unknown>, budget: TimeBudget, { snapshot, lease }: StoreBasis): Promise<void> {
-    const { policy } = this.#cache;
+  #settle(load: LoadRun, write: Promise<unknown>, budget: TimeBudget, { snapshot, lease }: StoreBasis): Promise<unknown> {
+    const { policy, context } = this.#cache;
     const operation = { name: 'getOrSet', key: load.key };
     const settled = write.catch(async (error: unknown) => {
       policy.report(operation, error);
@@ -119,7 +122,7 @@ export class FactoryRunner {
       // A value that cannot be encoded replaces the old one all the same.
       await this.#unlinkOld(load, { snapshot, lease }, unsharedMark).catch((failure: unknown) => policy.report(operation, failure));
     });
-    if (!(await budget.settlesInTime(settled))) this.#cache.context.background.add(settled);
+    return budget.settle(settled, () => context.background.add(settled));
   }
 
   /** Deletes the old entry: there is no value to replace it. */

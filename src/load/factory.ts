@@ -47,9 +47,13 @@ export class FactoryCall implements FactoryContext {
     this.#readGenerations = readGenerations;
   }
 
-  /** The generations of the added tags, of when each was added first: an invalidation between two `setTags` counts. */
-  async generations(): Promise<TagGenerations> {
-    return new Map((await Promise.all(this.#reads)).reverse().flatMap((generations) => [...generations]));
+  /**
+   * The generations of the added tags, of when each was added first: an invalidation between two `setTags` counts. `undefined` if the
+   * function added none.
+   */
+  generations(): Promise<TagGenerations> | undefined {
+    if (this.#reads.length === 0) return undefined;
+    return Promise.all(this.#reads).then((reads) => new Map(reads.reverse().flatMap((generations) => [...generations])));
   }
 
   // Bound, so that a function can take them apart: `({ skip }) => …`.
@@ -80,6 +84,9 @@ export function observedFactory<T>(factory: Factory<T>, key: string, { counters,
   };
 }
 
+/** Why an entry that was read is no value: its tags were invalidated, or it cannot be decoded, which was reported. */
+export type Verdict = 'invalidated' | 'unreadable';
+
 /** What to load. */
 export interface Load {
   readonly key: string;
@@ -90,8 +97,8 @@ export interface Load {
   readonly plan: LoadPlan;
   /** What was read before the load began. */
   readonly look?: FirstLook | undefined;
-  /** The entry that was read cannot be decoded, which was reported. */
-  readonly isUnreadable?: boolean | undefined;
+  /** Why the entry of that read is no value, if that is known. */
+  readonly verdict?: Verdict | undefined;
 }
 
 /** A load under way. */

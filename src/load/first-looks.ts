@@ -5,11 +5,12 @@ import type { MaybePromise } from '../codec/serializers.js';
 import { performance } from '../time/clock.js';
 import { runningTime } from '../time/deadlines.js';
 import { attempt } from '../time/waiting.js';
+import type { Verdict } from './factory.js';
 import type { LoadPlan } from './load-options.js';
 import type { FirstLook, SingleFlight } from './single-flight.js';
 
-/** Begins a load, which goes on with what was read. `isUnreadable`: the entry cannot be decoded, which was reported. */
-type BeginLoad = (look?: FirstLook, isUnreadable?: boolean) => Promise<unknown>;
+/** Begins a load, which goes on with what was read. */
+type BeginLoad = (look?: FirstLook, verdict?: Verdict) => Promise<unknown>;
 
 /** Reads entries before a load begins: most calls are hits, which need no more than that. */
 export class FirstLooks {
@@ -34,20 +35,21 @@ export class FirstLooks {
     };
     const hit = (entry: StoredEntry): MaybePromise<unknown> => {
       const decoded = values.decode('getOrSet', key, entry, redisKey);
-      if (!(decoded instanceof Promise)) return decoded === undefined ? load(look, true) : counted(entry, decoded);
+      if (!(decoded instanceof Promise)) return decoded === undefined ? load(look, 'unreadable') : counted(entry, decoded);
       // Decoding has a deadline of its own, and its failure was reported.
       const used = runningTime() - look.began;
-      const unreadable = (): Promise<unknown> => load({ ...look, began: runningTime() - used }, true);
+      const unreadable = (): Promise<unknown> => load({ ...look, began: runningTime() - used }, 'unreadable');
       return decoded.then((value) => (value === undefined ? unreadable() : counted(entry, value)), unreadable);
     };
     const miss = (): Promise<unknown> => load(look);
     return look.entry.then(
       (entry) => {
         this.#flights.looked(redisKey, look);
+        look.answer = entry;
         if (!entry.found || entry.staleFor > 0) return miss();
         if (!values.needsCheck(entry)) return hit(entry);
         const isValid = Promise.resolve(reader.isValid(entry, look.began, look.prefetch));
-        return isValid.then((valid) => (valid ? hit(entry) : miss()), miss);
+        return isValid.then((valid) => (valid ? hit(entry) : load(look, 'invalidated')), miss);
       },
       () => {
         this.#flights.looked(redisKey, look);

@@ -1,80 +1,94 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { CacheContext } from '../cache/context.js';
 import { type LeaseClaim, type LeaseMark, markStart, type OrderedCommands } from '../commands/commands.js';
 import type { Held } from '../commands/release-queue.js';
 import { CommandError, UnsupportedError } from '../errors.js';
 import { warn } from '../messages.js';
 import { debug } from '../telemetry/outages.js';
-import { clearInterval, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-
-/** How many times over a lease is renewed. A load that runs longer loses it. */
-export const maxTerms = 10;
-/** A lease is renewed this often within its time. */
-const renewals = 3;
+import { type Renewable, Renewals } from './renewals.js';
 
 type LeaseContext = Pick<CacheContext, 'commands' | 'background' | 'releases'>;
 
 /** The right of one process to make the value of a key: a key in Redis that holds a token until it expires. */
-export class Lease {
+export class Lease implements Renewable {
   readonly #context: LeaseContext;
   readonly #held: Held;
   readonly #number = ++claimed;
-  readonly #timer: NodeJS.Timeout;
+  readonly #renewals: Renewals;
 
-  private constructor(context: LeaseContext, held: Held) {
-    const { key, token, time } = held;
+  /** `seesEntry`: whether the entry existed when the lease was claimed. */
+  private constructor(
+    context: LeaseContext,
+    held: Held,
+    readonly seesEntry: boolean,
+  ) {
     this.#context = context;
     this.#held = held;
-    this.#say(`claimed for ${time} ms`);
-    let count = 0;
-    this.#timer = setInterval(() => {
-      if (++count > renewals * maxTerms) clearInterval(this.#timer);
-      else
-        context.commands.renew(key, token, time).then(
-          (isOurs) => {
-            if (isOurs) return;
-            clearInterval(this.#timer);
-            this.#say('lost: it expired or was deleted');
-          },
-          () => {},
-        );
-    }, time / renewals).unref();
+    this.#say(`claimed for ${held.time} ms`);
+    this.#renewals = Renewals.of(held.time);
+    this.#renewals.begin(this);
+  }
+
+  /** @internal */
+  renew(): void {
+    const { key, token, time } = this.#held;
+    this.#context.commands.renew(key, token, time).then(
+      (isOurs) => {
+        if (isOurs) return;
+        this.#renewals.end(this);
+        this.#say('lost: it expired or was deleted');
+      },
+      () => {},
+    );
   }
 
   /**
-   * `urgent`: also after a refresh that failed lately.
+   * `key`: of the lease, for the entry under `redisKey`. `urgent`: also after a refresh that failed lately.
    *
    * @returns the lease; or what the key holds if another process has it; `undefined` if there can be no lease, which one warning reports
    */
-  static async claim(context: LeaseContext, key: string, time: Milliseconds, urgent: boolean): Promise<Lease | string | undefined> {
-    const token = randomBytes(12).toString('base64url');
+  static claim(
+    context: LeaseContext,
+    key: string,
+    redisKey: string,
+    time: Milliseconds,
+    urgent: boolean,
+  ): Promise<Lease | string | undefined> {
+    const token = randomUUID();
     const wasReachable = context.releases.isReachable();
-    let holder: string | undefined;
-    try {
-      holder = await context.commands.claim(key, token, time, urgent);
-    } catch (error) {
-      // Redis refuses scripts, as another warning says.
-      if (error instanceof UnsupportedError) return undefined;
-      if (error instanceof CommandError && permanentRefusals.has(error.code)) return withoutLease(error.message);
-      debug(() => `lease: not claimed, ${(error as { code?: string }).code}`);
-      if (wasReachable) context.background.add(context.releases.addLost({ key, token, time }, error));
-      throw error;
-    }
-    if (holder) debug(() => 'lease: another process has it');
-    if (holder === '') return withoutLease('a key that is no lease, because it never expires or is too long, is in its place');
-    return holder ?? new Lease(context, { key, token, time });
+    return context.commands.claim(key, redisKey, { token, time, urgent }).then(
+      (claimed) => {
+        if (typeof claimed === 'boolean') return new Lease(context, { key, token, time }, claimed);
+        if (claimed === '') return withoutLease('a key that is no lease, because it never expires or is too long, is in its place');
+        debug(() => 'lease: another process has it');
+        return claimed;
+      },
+      (error: unknown) => {
+        // Redis refuses scripts, as another warning says.
+        if (error instanceof UnsupportedError) return undefined;
+        if (error instanceof CommandError && permanentRefusals.has(error.code)) return withoutLease(error.message);
+        debug(() => `lease: not claimed, ${(error as { code?: string }).code}`);
+        if (wasReachable) context.background.add(context.releases.addLost({ key, token, time }, error));
+        throw error;
+      },
+    );
   }
 
   /** Stores the value, if the lease still holds, and ends the lease. @returns whether it was stored */
-  async set(entry: Parameters<OrderedCommands['setUnderLease']>[0], basis: Pick<LeaseClaim, 'digest' | 'mayBeGone'>): Promise<boolean> {
-    try {
-      const wasStored = await this.#context.commands.setUnderLease(entry, { lease: this.#held.key, token: this.#held.token, ...basis });
-      this.#say(wasStored ? 'ended, with a value' : 'ended, and nothing was stored: it was lost, or the entry was changed');
-      return wasStored;
-    } finally {
-      clearInterval(this.#timer);
-    }
+  set(entry: Parameters<OrderedCommands['setUnderLease']>[0], basis: Pick<LeaseClaim, 'digest' | 'mayBeGone'>): Promise<boolean> {
+    const { key: lease, token } = this.#held;
+    return this.#context.commands.setUnderLease(entry, { lease, token, ...basis }).then(
+      (wasStored) => {
+        this.#renewals.end(this);
+        this.#say(wasStored ? 'ended, with a value' : 'ended, and nothing was stored: it was lost, or the entry was changed');
+        return wasStored;
+      },
+      (error: unknown) => {
+        this.#renewals.end(this);
+        throw error;
+      },
+    );
   }
 
   /** Deletes the entry, if it is unchanged and the lease still holds, and ends the lease. @returns whether it was deleted */
@@ -88,13 +102,13 @@ export class Lease {
       this.#say('ended, without a value');
       return wasDeleted;
     } finally {
-      clearInterval(this.#timer);
+      this.#renewals.end(this);
     }
   }
 
   /** Releases the lease. A `mark` tells waiting callers how the load ended. Never rejects. */
   end(mark?: LeaseMark): Promise<void> {
-    clearInterval(this.#timer);
+    this.#renewals.end(this);
     this.#say('released');
     return this.#context.releases.add(this.#held, mark);
   }

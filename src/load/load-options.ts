@@ -1,7 +1,7 @@
 import { checkTagsOfEntry } from '../cache/call-options.js';
 import { callOptions, checkArgument, type NamesOf } from '../checks.js';
 import { checkTime, type Milliseconds, type RedisTtl, redisTtl, type Ttl, type TtlPolicy } from '../ttl.js';
-import { maxTerms } from './lease.js';
+import { maxTerms } from './renewals.js';
 
 /** The options of `getOrSet`, in place of a time to live. */
 export interface GetOrSetOptions {

@@ -1,7 +1,7 @@
 import type { Cache } from '../cache/cache.js';
 import { freshFor, type Snapshot } from '../cache/reader.js';
 import { recordRead } from '../cache/recording.js';
-import { asMissing, isSameEntry, type ReadEntry, type TagGenerations } from '../codec/entry.js';
+import { asMissing, isSameEntry, missingInRedis, type ReadEntry, type TagGenerations } from '../codec/entry.js';
 import { AbortedError, ArgumentError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
@@ -9,12 +9,13 @@ import { attempt, unawaitedIfOurs } from '../time/waiting.js';
 import type { Milliseconds, Ttl } from '../ttl.js';
 import { CallerBounds, withinSoftTimeout } from './caller-bounds.js';
 import { EntryWatch, type Wait, type WaitResult } from './entry-watch.js';
-import { type Factory, type Load, type LoadResult, type LoadRun, observedFactory, plainResult } from './factory.js';
+import { type Factory, type Load, type LoadResult, type LoadRun, observedFactory, plainResult, type Verdict } from './factory.js';
 import { FactoryFailure, FactoryRunner, type LoadBasis } from './factory-runner.js';
 import { FirstLooks } from './first-looks.js';
-import { endSince, Lease, maxTerms, unsharedMark } from './lease.js';
+import { endSince, Lease, unsharedMark } from './lease.js';
 import { type GetOrSetOptions, type LoadPlan, parseLoadOptions } from './load-options.js';
 import { Refresher } from './refresher.js';
+import { maxTerms } from './renewals.js';
 import {
   enclosingFunction,
   endWait,
@@ -70,8 +71,8 @@ export class Loader {
       if (failure instanceof ArgumentError) throw failure;
       return this.#loadUnstored(key, factory(), plan);
     }
-    const load = (look?: FirstLook, isUnreadable?: boolean): Promise<unknown> =>
-      this.#load({ key, redisKey, lease: context.keys.siblingKey?.(redisKey, 'lease'), factory: factory(), plan, look, isUnreadable });
+    const load = (look?: FirstLook, verdict?: Verdict): Promise<unknown> =>
+      this.#load({ key, redisKey, lease: context.keys.siblingKey?.(redisKey, 'lease'), factory: factory(), plan, look, verdict });
     return this.#looks.answer(key, redisKey, plan, load);
   }
 
@@ -83,7 +84,8 @@ export class Loader {
     const caller = enclosingFunction();
     const { result, isJoined, flight } = this.#flights.run(this, redisKey, (own) => this.#answer({ ...load, flight: own }), maxAge);
     // A load that begins here checks by itself if it finds nothing.
-    if (isJoined && caller) this.#checkCycle(load, flight, caller);
+    const cycle = isJoined && caller ? this.#cycle(load, flight, caller) : undefined;
+    if (cycle) throw cycle;
     const value = this.#bounds.hold(load, result).then(({ value: own, copy }) => (isJoined ? copy() : own));
     return caller === undefined ? value : value.finally(() => endWait(flight, caller));
   }
@@ -95,19 +97,29 @@ export class Loader {
     return (await this.#bounds.hold(alone, result)).value;
   }
 
-  /** Lets the load that runs `waiter` wait for this one. Rejects if neither could ever end. */
-  #checkCycle({ key, redisKey }: Load, flight: Flight, waiter: RunningFunction): void {
+  /** Lets the load that runs `waiter` wait for this one. @returns the failure, if neither could ever end */
+  #cycle({ key, redisKey }: Load, flight: Flight, waiter: RunningFunction): Error | undefined {
     try {
       waitFor(flight, waiter, key, this.#flights.underWay(redisKey));
+      return undefined;
     } catch (error) {
-      throw this.#report(key, error);
+      return this.#report(key, error);
     }
   }
 
-  async #answer(load: LoadRun): Promise<LoadResult> {
+  #answer(load: LoadRun): Promise<LoadResult> {
+    const { look, verdict } = load;
+    const { context } = this.#cache;
+    const budget = new TimeBudget(context.timeout, look?.began, context.failedAt);
+    const answer = look?.answer;
+    if (answer === undefined || (answer.found && verdict === undefined)) return this.#lookAgain(load, budget);
+    recordRead(context, 'getOrSet', load.key, asMissing(answer));
+    return this.#loaded(load, { entry: answer, left: undefined, at: look?.at as Milliseconds }, budget, answer.found);
+  }
+
+  async #lookAgain(load: LoadRun, budget: TimeBudget): Promise<LoadResult> {
     const { plan, look } = load;
     const { context, reader, tags } = this.#cache;
-    const budget = new TimeBudget(context.timeout, look?.began, context.failedAt);
     let snapshot: Snapshot;
     let entry: ReadEntry;
     try {
@@ -124,7 +136,7 @@ export class Loader {
     }
     const left = freshFor(snapshot);
     const isServable = left > 0 || (plan.staleFor > 0 && -left <= plan.staleFor);
-    const decoded = load.isUnreadable ? undefined : this.#entries.decode(load, entry);
+    const decoded = this.#entries.decode(load, entry);
     const found = decoded instanceof Promise ? await decoded : decoded;
     recordRead(context, 'getOrSet', load.key, isServable && found !== undefined ? entry : asMissing(entry));
     if (found === undefined) return this.#loaded(load, snapshot, budget, snapshot.entry.found);
@@ -141,21 +153,20 @@ export class Loader {
     return found;
   }
 
-  /** The value if none was found: made here, or by the process that holds the lease. `isUnreadable`: there is an entry that cannot be decoded. */
-  async #loaded(load: LoadRun, snapshot: Snapshot, budget: TimeBudget, isUnreadable: boolean): Promise<LoadResult> {
+  /** The value if none was found: made here, or by the process that holds the lease. `isUnusable`: there is an entry, which is no value. */
+  #loaded(load: LoadRun, snapshot: Snapshot, budget: TimeBudget, isUnusable: boolean): Promise<LoadResult> {
     const waiter = enclosingFunction();
-    if (waiter) this.#checkCycle(load, load.flight, waiter);
-    try {
-      return await this.#loadUnderLease(load, snapshot, budget, isUnreadable);
-    } catch (error) {
+    const cycle = waiter && this.#cycle(load, load.flight, waiter);
+    if (cycle) return Promise.reject(cycle);
+    return this.#loadUnderLease(load, snapshot, budget, isUnusable).catch((error: unknown) => {
       if (error instanceof FactoryFailure) throw error.cause;
       if (error instanceof AbortedError) throw this.#report(load.key, error);
       this.#report(load.key, error);
       return this.#runner.runApart(load, budget);
-    }
+    });
   }
 
-  async #loadUnderLease(load: LoadRun, before: Snapshot, budget: TimeBudget, isUnreadable: boolean): Promise<LoadResult> {
+  async #loadUnderLease(load: LoadRun, before: Snapshot, budget: TimeBudget, isUnusable: boolean): Promise<LoadResult> {
     const { plan, lease: leaseKey, flight } = load;
     let snapshot = before;
     let wait: Wait | undefined;
@@ -165,11 +176,15 @@ export class Loader {
     const began = performance.now();
     const until = () => (flight.waiters?.length && plan.lease !== false ? began + plan.lease : Number.POSITIVE_INFINITY);
     for (;;) {
-      const generations = await this.#runner.generations(load, budget);
+      const read = this.#runner.generations(load, budget);
+      const generations = read instanceof Promise ? await read : read;
       if (plan.lease === false || leaseKey === undefined) return this.#make(load, budget, { snapshot: before, generations });
-      const lease = await this.#claim(leaseKey, plan.lease, budget);
+      const lease = await this.#claim(load, leaseKey, plan.lease, budget);
       if (lease === undefined) return this.#make(load, budget, { snapshot, generations });
-      if (typeof lease !== 'string') return this.#makeUnless(load, lease, generations, budget, isUnreadable ? before : undefined);
+      if (typeof lease !== 'string') {
+        if (lease.seesEntry) return this.#makeUnless(load, lease, generations, budget, isUnusable ? before : undefined);
+        return this.#make(load, budget, { snapshot: none(), generations, lease });
+      }
       if (isAlone) return this.#make(load, budget);
       const end = endSince(wait?.holder, lease);
       if (!wait) this.#cache.context.counters.leaseWaits++;
@@ -186,19 +201,19 @@ export class Loader {
     }
   }
 
-  /** Makes the value under the lease, unless an earlier holder has stored it. `unreadable`: the entry that the load found and cannot decode. */
+  /** Makes the value under the lease, unless an earlier holder has stored it. `unusable`: the entry that the load found, which is no value. */
   async #makeUnless(
     load: LoadRun,
     lease: Lease,
     generations: TagGenerations,
     budget: TimeBudget,
-    unreadable?: Snapshot,
+    unusable?: Snapshot,
   ): Promise<LoadResult> {
     let snapshot: Snapshot;
     let found: LoadResult | undefined;
     try {
       snapshot = await this.#entries.look(load, budget, true);
-      if (!unreadable || !isSameEntry(snapshot.entry, unreadable.entry)) found = await this.#entries.readFresh(load, snapshot, budget);
+      if (!unusable || !isSameEntry(snapshot.entry, unusable.entry)) found = await this.#entries.readFresh(load, snapshot, budget);
     } catch (error) {
       this.#cache.context.background.add(lease.end());
       throw error;
@@ -208,14 +223,12 @@ export class Loader {
     return found;
   }
 
-  async #claim(key: string, time: Milliseconds, budget: TimeBudget): Promise<Lease | string | undefined> {
-    const claim = Lease.claim(this.#cache.context, key, time, true);
-    try {
-      return await budget.measure(claim);
-    } catch (error) {
+  #claim({ redisKey }: LoadRun, key: string, time: Milliseconds, budget: TimeBudget): Promise<Lease | string | undefined> {
+    const claim = Lease.claim(this.#cache.context, key, redisKey, time, true);
+    return budget.measure(claim).catch((error: unknown) => {
       this.#cache.context.background.add(claim.then((lease) => (lease instanceof Lease ? lease.end() : undefined)));
       throw error;
-    }
+    });
   }
 
   #make(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis> = {}): Promise<LoadResult> {
@@ -225,4 +238,9 @@ export class Loader {
   #report(key: string, error: unknown): Error {
     return this.#cache.policy.report({ name: 'getOrSet', key }, error);
   }
+}
+
+/** The snapshot of a key that is missing now. */
+function none(): Snapshot {
+  return { entry: missingInRedis, left: undefined, at: performance.now() };
 }

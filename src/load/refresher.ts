@@ -41,7 +41,12 @@ export class Refresher {
         return undefined;
       }),
     );
-    if (isJoined) return result.then(async (shared) => shared && { value: await shared.copy(), copy: shared.copy });
+    if (isJoined)
+      return result.then(async (shared) => {
+        if (shared) return { value: await shared.copy(), copy: shared.copy };
+        // That one has waited for another process as long as its own caller would, not this one.
+        return plan.softTimeout > 0 ? this.run(load, snapshot) : undefined;
+      });
     context.background.add(result);
     return result;
   }
@@ -56,7 +61,9 @@ export class Refresher {
     ]);
     const mark = cooldownMark(plan.cooldown);
     const lease =
-      plan.lease === false || leaseKey === undefined ? undefined : await Lease.claim(this.#cache.context, leaseKey, plan.lease, false);
+      plan.lease === false || leaseKey === undefined
+        ? undefined
+        : await Lease.claim(this.#cache.context, leaseKey, load.redisKey, plan.lease, false);
     if (lease === undefined) return this.#runner.make(load, unlimited, { snapshot, generations }, mark, stale?.value);
     if (typeof lease === 'string') return this.#waitFor(load, snapshot, lease, unlimited);
     // Other processes wait for the lease.

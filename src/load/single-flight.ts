@@ -4,12 +4,15 @@ import type { ReadEntry } from '../codec/entry.js';
 import { UnsupportedError } from '../errors.js';
 import { shown } from '../messages.js';
 import { performance } from '../time/clock.js';
+import { attempt } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 
 /** A read of an entry before its load begins, which goes on with it unless it is a plain hit. */
 export interface FirstLook {
   readonly owner: object;
   readonly entry: Promise<ReadEntry>;
+  /** The same, once it has arrived. */
+  answer?: ReadEntry;
   /** When it began, on the monotonic clock, and by `runningTime`. */
   readonly at: Milliseconds;
   readonly began: Milliseconds;
@@ -134,15 +137,23 @@ const calls = new AsyncLocalStorage<RunningFunction>();
 let running = 0;
 
 /** Runs the function of a load, so that loads which it begins or joins know which load waits for them. */
-export async function insideLoad<T>(flight: Flight, work: () => T | Promise<T>): Promise<T> {
+export function insideLoad<T>(flight: Flight, work: () => T | Promise<T>): Promise<T> {
   const call: RunningFunction = { flight, isOver: false };
   running++;
-  try {
-    return await calls.run(call, work);
-  } finally {
+  const end = (): void => {
     call.isOver = true;
     if (--running === 0) calls.disable();
-  }
+  };
+  return attempt(() => Promise.resolve(calls.run(call, work))).then(
+    (value) => {
+      end();
+      return value;
+    },
+    (error: unknown) => {
+      end();
+      throw error;
+    },
+  );
 }
 
 /** The function of a load that makes this call. */

@@ -119,7 +119,7 @@ export interface StoreMethods {
 
   /**
    * The value under the key. If there is none, `value`, or the result of the function, which is stored. Redis: GET; for a miss, a script
-   * that claims a lease, GET, and a script that stores.
+   * that claims a lease, and one that stores.
    *
    * One call of the function runs at a time for all callers of all processes; the others wait for its result. A deletion while it runs wins:
    * waiting callers get the result, and it is not stored. An error of the function rejects for its callers and is not stored. If the result is

@@ -61,34 +61,23 @@ export class TimeBudget {
       this.#isFirst = false;
       if (stop) this.#health.record(stop());
     };
-    return this.#bound(work, this.#rest).then(
-      (answer) => {
-        account();
-        return answer;
-      },
-      (error: unknown) => {
-        account();
-        throw error;
-      },
-    );
+    return this.#bound(work, this.#rest, account);
   }
 
   /** Like `measure`, for a look at a value that another process loads: it counts as waiting. */
-  async poll<T>(look: Promise<T>): Promise<T> {
+  poll<T>(look: Promise<T>): Promise<T> {
     const began = runningTime();
     const inTime = this.#restWithWaiting > 0;
     const stop = this.#health.time();
-    try {
-      // Waiting may use the whole time; once that is used up, each poll gets a quarter of it.
-      const bound = Math.min(this.#rest, Math.max(this.#restWithWaiting, this.#time / 4));
-      return await this.#bound(look, this.#health.suspect ? this.#rest : bound);
-    } finally {
+    // Waiting may use the whole time; once that is used up, each poll gets a quarter of it.
+    const bound = Math.min(this.#rest, Math.max(this.#restWithWaiting, this.#time / 4));
+    return this.#bound(look, this.#health.suspect ? this.#rest : bound, () => {
       this.#countWaiting();
       const slowness = stop();
       if (inTime) this.#health.record(slowness);
       else this.#slowPolls = slowness > 0 ? this.#slowPolls + Math.min(this.#paused, this.#time / 2) + this.#accountedTo - began : 0;
       this.#paused = 0;
-    }
+    });
   }
 
   /** Pauses between two polls. Rejects with a TimeoutError as soon as no time is left. */
@@ -106,12 +95,9 @@ export class TimeBudget {
     }
   }
 
-  /** Waits for work that does not reject, as long as time is left. @returns whether it has settled */
-  settlesInTime(work: Promise<unknown>): Promise<boolean> {
-    return this.run(work).then(
-      () => true,
-      () => false,
-    );
+  /** Waits for work that does not reject, as long as time is left. `onTimeout` is called if it has not settled then. */
+  settle(work: Promise<unknown>, onTimeout: () => void): Promise<unknown> {
+    return this.run(work).catch(onTimeout);
   }
 
   /** The time left for commands. */
@@ -131,8 +117,19 @@ export class TimeBudget {
     this.#accountedTo = now;
   }
 
-  #bound<T>(work: Promise<T>, time: Milliseconds): Promise<T> {
+  /** `settling`: called first, once the work has settled or the time is over. */
+  #bound<T>(work: Promise<T>, time: Milliseconds, settling: () => void): Promise<T> {
+    if (time !== this.#time) return withTimeout(work, time, this.#time, undefined, settling);
     // The first command has its own deadline, and so has every command of a call without a common one.
-    return time === this.#time ? work : withTimeout(work, time, this.#time);
+    return work.then(
+      (answer) => {
+        settling();
+        return answer;
+      },
+      (error: unknown) => {
+        settling();
+        throw error;
+      },
+    );
   }
 }

@@ -135,9 +135,12 @@ export function after(time: Milliseconds, act: () => void): () => void {
   return () => void deadline.cancel();
 }
 
-/** Settles as the work does, but rejects with a TimeoutError after `time`. `timeout` is the whole time of which `time` is the rest. */
-export function withTimeout<T>(work: Promise<T>, time: Milliseconds, timeout = time, what?: string): Promise<T> {
-  return race(work, time, (_, reject) => reject(new TimeoutError(timeout, what)));
+/**
+ * Settles as the work does, but rejects with a TimeoutError after `time`. `timeout` is the whole time of which `time` is the rest. `settling`
+ * is called before either.
+ */
+export function withTimeout<T>(work: Promise<T>, time: Milliseconds, timeout = time, what?: string, settling?: () => void): Promise<T> {
+  return race(work, time, (_, reject) => reject(new TimeoutError(timeout, what)), settling);
 }
 
 /** Called between the steps of an operation. @throws {TimeoutError} if its caller has already been told that it failed */
@@ -174,18 +177,24 @@ function race<T>(
   work: Promise<T>,
   time: Milliseconds,
   onTimeout: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
+  settling: () => void = () => {},
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = after(time, () => onTimeout(resolve, reject));
+    let isOver = false;
+    const cancel = after(time, () => {
+      isOver = true;
+      settling();
+      onTimeout(resolve, reject);
+    });
+    const end = (): boolean => {
+      if (isOver) return false;
+      cancel();
+      settling();
+      return true;
+    };
     work.then(
-      (value) => {
-        cancel();
-        resolve(value);
-      },
-      (error: unknown) => {
-        cancel();
-        reject(error);
-      },
+      (value) => end() && resolve(value),
+      (error: unknown) => end() && reject(error),
     );
   });
 }
