@@ -6,7 +6,7 @@ import { redisStore as redisYet } from 'cache-manager-redis-yet';
 import { caching } from 'cache-manager5';
 import { BlockingPool, RoundRobinPool, redisStore } from 'redis-tier';
 import { createKeyv } from 'redis-tier/keyv';
-import { BareSocket } from './limit.mjs';
+import { BareSocket, CoalescingSocket } from './limit.mjs';
 
 const ttl = 600_000;
 const pairs = (entries) => Object.entries(entries);
@@ -41,15 +41,21 @@ export function cache7(keyv) {
   };
 }
 
+const parsed = (text) => (text === null ? undefined : JSON.parse(text));
+
 function json(send) {
-  const parse = (text) => (text === null ? undefined : JSON.parse(text));
   const set = (key, value) => send(['SET', key, JSON.stringify(value), 'PX', String(ttl)]);
   return {
-    get: async (key) => parse(await send(['GET', key])),
+    get: async (key) => parsed(await send(['GET', key])),
     set,
-    mget: async (keys) => (await send(['MGET', ...keys])).map(parse),
+    mget: async (keys) => (await send(['MGET', ...keys])).map(parsed),
     mset: (entries) => Promise.all(pairs(entries).map(([key, value]) => set(key, value))),
   };
+}
+
+async function ioredis({ port, path }, options = {}) {
+  const { Redis } = await import('ioredis');
+  return new Redis({ ...(path ? { path } : { port, host: '127.0.0.1' }), ...options });
 }
 
 export async function bento(connection) {
@@ -75,12 +81,9 @@ async function commandsOf(client) {
   client.on('error', () => {});
   await client.connect();
   return {
-    get: async (key) => {
-      const text = await client.get(key);
-      return text === null ? undefined : JSON.parse(text);
-    },
+    get: async (key) => parsed(await client.get(key)),
     set: (key, value) => client.set(key, JSON.stringify(value), { expiration: { type: 'PX', value: ttl } }),
-    mget: async (keys) => (await client.mGet(keys)).map((text) => (text === null ? undefined : JSON.parse(text))),
+    mget: async (keys) => (await client.mGet(keys)).map(parsed),
     mset: (entries) =>
       Promise.all(pairs(entries).map(([key, value]) => client.set(key, JSON.stringify(value), { expiration: { type: 'PX', value: ttl } }))),
   };
@@ -92,6 +95,10 @@ export const contenders = {
     const bare = await BareSocket.open(target);
     return json((args) => bare.send(args));
   },
+  'limit: bare socket that gathers gets + JSON': async (target) => {
+    const bare = await CoalescingSocket.open(target);
+    return { ...json((args) => bare.send(args)), get: async (key) => parsed(await bare.get(key)) };
+  },
   'redis-tier, cache-manager 5': async (target) => store5(await caching(redisStore(ours(target)))),
   "redis-tier, cache-manager 5, parser 'auto'": async (target) => store5(await caching(redisStore({ ...ours(target), parser: 'auto' }))),
   'redis-tier, Keyv 5': async (target) => keyv5(createKeyv({ ...ours(target), namespace: 'bench' })),
@@ -102,9 +109,13 @@ export const contenders = {
   'Keyv 5 + @keyv/redis': async (target) => keyv5(createPeerKeyv({ socket: socket(target) }, { namespace: 'bench' })),
   'cache-manager 7 + @keyv/redis': async (target) => cache7(createPeerKeyv({ socket: socket(target) }, { namespace: 'bench' })),
   'ioredis + JSON': async (target) => {
-    const { Redis } = await import('ioredis');
-    const redis = target.path ? new Redis(target.path) : new Redis(target.port, '127.0.0.1');
+    const redis = await ioredis(target);
     return json(([name, ...args]) => redis.call(name, ...args));
+  },
+  'ioredis with automatic pipelining + JSON': async (target) => {
+    const redis = await ioredis(target, { enableAutoPipelining: true });
+    // Only its own methods are pipelined.
+    return json(([name, ...args]) => redis[name.toLowerCase()](...args));
   },
   'bentocache, Redis only': (target) => bento(socket(target)),
   // Asked for by name: `npm run bench -- --only pool`.

@@ -1,5 +1,6 @@
-// The limit: a bare pipelined socket and native JSON, with nothing that a library has to have. No errors, no reconnect, no
-// deadlines; every command of a tick leaves in one write, replies are matched in order. What is slower than this has room.
+// The limits: a bare pipelined socket and native JSON, with nothing that a library has to have. No errors, no reconnect, no
+// deadlines; every command of a tick leaves in one write, replies are matched in order. The second one also gathers the gets of a tick
+// in one MGET, as redis-tier does. What is slower than these has room.
 import { connect } from 'node:net';
 
 const CRLF = '\r\n';
@@ -11,8 +12,7 @@ export class BareSocket {
   #out = '';
   #rest = null;
 
-  static async open({ port, path }) {
-    const bare = new BareSocket();
+  static async open({ port, path }, bare = new BareSocket()) {
     bare.#socket = path ? connect(path) : connect({ port, host: '127.0.0.1', noDelay: true });
     await new Promise((resolve, reject) => bare.#socket.once('connect', resolve).once('error', reject));
     bare.#socket.on('data', (chunk) => bare.#onData(chunk));
@@ -20,19 +20,24 @@ export class BareSocket {
   }
 
   send(args) {
-    if (this.#out === '') setImmediate(() => this.#flush());
+    return new Promise((resolve) => this.write(args, resolve));
+  }
+
+  /** `take` receives the reply. */
+  write(args, take) {
+    if (this.#out === '') setImmediate(() => this.flush());
     let command = `*${args.length}${CRLF}`;
     for (const arg of args) command += `$${Buffer.byteLength(arg)}${CRLF}${arg}${CRLF}`;
     this.#out += command;
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#waiting.push(take);
   }
 
   close() {
     this.#socket.destroy();
   }
 
-  #flush() {
-    this.#socket.write(this.#out);
+  flush() {
+    if (this.#out !== '') this.#socket.write(this.#out);
     this.#out = '';
   }
 
@@ -48,6 +53,36 @@ export class BareSocket {
       this.#head = 0;
     }
     this.#rest = at < data.length ? data.subarray(at) : null;
+  }
+}
+
+/** As many keys as redis-tier asks for in one MGET. */
+const batch = 1000;
+
+/** A bare socket that reads the keys of a tick together. */
+export class CoalescingSocket extends BareSocket {
+  #keys = [];
+  #resolves = [];
+
+  static async open(target) {
+    return BareSocket.open(target, new CoalescingSocket());
+  }
+
+  get(key) {
+    if (this.#keys.length === 0) setImmediate(() => this.#read());
+    this.#keys.push(key);
+    return new Promise((resolve) => this.#resolves.push(resolve));
+  }
+
+  #read() {
+    const [keys, resolves] = [this.#keys, this.#resolves];
+    [this.#keys, this.#resolves] = [[], []];
+    for (let from = 0; from < keys.length; from += batch) {
+      this.write(['MGET', ...keys.slice(from, from + batch)], (values) => {
+        for (let i = 0; i < values.length; i++) resolves[from + i](values[i]);
+      });
+    }
+    this.flush();
   }
 }
 

@@ -1,4 +1,4 @@
-// What a hit of the near cache costs, against the same get from Redis and against lru-cache's own: interleaved rounds in one
+// What a hit of the near cache costs, against the same get from Redis, node-redis's client-side cache and lru-cache's own: interleaved rounds in one
 // process, each of which begins with another contender; medians of the rates, and of the ratios within each round, with their
 // quartiles. `npm run bench:near -- [--rounds 15] [--ms 150]`.
 import { spawn } from 'node:child_process';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { createClient } from '@redis/client';
 import { LRUCache } from 'lru-cache';
 import { redisStore } from '../dist/esm/index.js';
 
@@ -41,6 +42,14 @@ try {
     return store;
   };
   const stores = { redis: await open(false), bytes: await open({}), freeze: await open({ freeze: true }) };
+  const client = createClient({
+    url: `redis://127.0.0.1:${port}`,
+    RESP: 3,
+    clientSideCache: { ttl: 0, maxEntries: 0, evictPolicy: 'LRU' },
+  });
+  client.on('error', () => {});
+  await client.connect();
+  for (const key of keys) await client.set(key, JSON.stringify(value));
   const lru = new LRUCache({ max: 10_000 });
   for (const key of keys) lru.set(key, value);
   for (const store of Object.values(stores)) for (let i = 0; i < 2; i++) await store.mget(...keys);
@@ -48,6 +57,7 @@ try {
     'from Redis': (key) => stores.redis.get(key),
     'near, decoded per hit': (key) => stores.bytes.get(key),
     'near, freeze': (key) => stores.freeze.get(key),
+    "node-redis's client-side cache + JSON": async (key) => JSON.parse(await client.get(key)),
     'async function around lru-cache': async (key) => lru.get(key),
   };
 
@@ -90,13 +100,15 @@ try {
     for (const name of Object.keys(contenders)) {
       const rate = Math.round(quantile(rates[name], 0.5)).toLocaleString('en').padStart(12);
       const times = against(name, 'from Redis', 1).padStart(22);
-      console.log(`  ${name.padEnd(34)} ${rate}/s ${times}×  ${against(name, 'async function around lru-cache', 2)} of lru-cache`);
+      const ofPeers = `${against(name, "node-redis's client-side cache + JSON", 2)} of node-redis's  ${against(name, 'async function around lru-cache', 2)} of lru-cache`;
+      console.log(`  ${name.padEnd(38)} ${rate}/s ${times}×  ${ofPeers}`);
     }
   }
   for (const name of ['bytes', 'freeze']) {
     const { near, redis } = stores[name].stats();
     if (redis.hits + redis.misses > near.hits / 100) throw new Error(`${name}: ${redis.hits} reads went to Redis, ${near.hits} did not`);
   }
+  client.destroy();
   await Promise.all(Object.values(stores).map((store) => store.disconnect()));
 } finally {
   server.kill('SIGKILL');

@@ -4,7 +4,7 @@
 // some of it. Writes bench/results/observing.json, where it measured all of it.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,20 +14,34 @@ const value = (name, standard) => (process.argv.includes(name) ? process.argv[pr
 const plan = { starts: Number(value('--starts', 3)), rounds: Number(value('--rounds', 5)), milliseconds: Number(value('--ms', 80)) };
 const [work, against] = [value('--work', ''), new RegExp(value('--against', ''))];
 
-/** What the modules that see are replaced by. */
+/** The functions that see, by module, and what stands in for each. */
 const blind = {
-  'observed.js':
-    'export const observed = (commands) => commands; export const sawReads = { read() {}, kept() {} };\nexport const sawHits = sawReads;',
-  'traced.js': 'export const tracer = () => (commands) => commands;',
-  'loads.js': 'export const observedLoad = (make) => make;',
+  'cache/recording.js': {
+    recordRead: '() => {}',
+    recordedCommands: '(commands) => commands',
+    tracedCommands: '(commands) => commands',
+  },
+  'load/factory.js': { observedFactory: '(factory) => factory' },
 };
+
+/** The text of a module without its eyes. */
+function blinded(text, functions) {
+  return Object.entries(functions).reduce((rest, [name, substitute]) => {
+    const without = rest.replace(`export function ${name}(`, `function sees${name}(`);
+    if (without === rest) throw new Error(`no module exports the function ${name}: this would compare a build with itself`);
+    return `${without}\nexport const ${name} = ${substitute};\n`;
+  }, text);
+}
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'redis-tier-observing-'));
 const builds = mkdtempSync(join(root, '.cache', 'blind-'));
 for (const name of ['one', 'two']) {
   cpSync(join(root, '.cache', 'modules'), join(builds, name), { recursive: true });
-  for (const [file, text] of Object.entries(blind)) writeFileSync(join(builds, name, 'telemetry', file), text);
+  for (const [file, functions] of Object.entries(blind)) {
+    const path = join(builds, name, file);
+    writeFileSync(path, blinded(readFileSync(path, 'utf8'), functions));
+  }
 }
 const [without, again, whole] = [join(builds, 'one'), join(builds, 'two'), join(root, '.cache', 'modules')];
 

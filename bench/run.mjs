@@ -25,7 +25,7 @@ const plan = quick
       rounds: process.argv.includes('--rounds') ? Number(value('--rounds')) : 5,
       milliseconds: process.argv.includes('--ms') ? Number(value('--ms')) : 500,
       transports: ['tcp', 'unix'],
-      points: [...grid(works, [200], [1, 8, 32, 512]), ...grid(['get', 'set'], [100, 1024, 65_536], [32])],
+      points: [...grid(works, [200], [1, 8, 32, 512]), ...grid(['get', 'set'], [100, 1024, 65_536, 1_048_576], [32])],
     };
 
 if (point) plan.points = plan.points.filter((each) => point.test(describe(each)));

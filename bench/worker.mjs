@@ -11,16 +11,16 @@ function sample(bytes) {
   return value;
 }
 
-const keyCount = 1000;
-const manyKeys = 100;
+/** How many keys of that size: large values take 32 MiB together. */
+const keysOf = (most, bytes) => Math.max(1, Math.min(most, Math.floor(2 ** 25 / bytes)));
 
 function operation({ work, bytes }) {
   const value = sample(bytes);
-  const entries = Object.fromEntries(Array.from({ length: manyKeys }, (_, i) => [`many:${bytes}:${i}`, value]));
+  const entries = Object.fromEntries(Array.from({ length: keysOf(100, bytes) }, (_, i) => [`many:${bytes}:${i}`, value]));
   const keys = Object.keys(entries);
-  const keyed = Array.from({ length: keyCount }, (_, i) => `key:${bytes}:${i}`);
+  const keyed = Array.from({ length: keysOf(1000, bytes) }, (_, i) => `key:${bytes}:${i}`);
   let next = 0;
-  const key = () => keyed[next++ % keyCount];
+  const key = () => keyed[next++ % keyed.length];
   const never = () => {
     throw new Error('a miss where there should be a hit');
   };
