@@ -55,6 +55,17 @@ export class Tags {
     return this.#ask(name).then((now) => now.found && String(now.bytes) === id);
   }
 
+  /** Whether the near tier alone shows that the tags of the entry are valid. */
+  areValidNearby({ tags }: StoredEntry): boolean {
+    const { near } = this.#context;
+    if (near === undefined || tags === undefined) return false;
+    for (const [name, id] of tags) {
+      const now = near.find(this.#redisKey(name))?.entry;
+      if (!now?.found || String(now.bytes) !== id) return false;
+    }
+    return true;
+  }
+
   /**
    * The entries whose tags are valid; the others are missing. A damaged list is left to the codec, which reports it. Redis: GET of each
    * tag, in one MGET with others of the tick.

@@ -72,7 +72,7 @@ export class Values {
     return entry.found && (entry.staleFor > 0 || this.#cache.tags.needsTagCheck(entry));
   }
 
-  /** The near entry of this key, if it alone answers a read. */
+  /** The near entry of this key, if the near tier alone answers a read. */
   findNear(key: string): ReadableEntry | undefined {
     const near = this.#nearReader?.find(key);
     return this.#answers(near) ? near : undefined;
@@ -123,7 +123,7 @@ export class Values {
   }
 
   #answers(near: NearEntry | undefined): near is ReadableEntry {
-    return isReadable(near) && !this.needsCheck(near.entry);
+    return isReadable(near) && (!this.needsCheck(near.entry) || (near.entry.staleFor === 0 && this.#cache.tags.areValidNearby(near.entry)));
   }
 
   /** A value that is not decoded in time fails as a read does that Redis does not answer. */

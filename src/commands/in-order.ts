@@ -117,7 +117,7 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
     setUnderLease: ({ key, value, ttl }, claim) =>
       writeInTurn(key, value, (encoded) => commands.setUnderLease({ key, value: encoded, ttl }, claim)),
     setMany(entries) {
-      const isLate = entries.some(({ key, value }) => value instanceof Promise || turns.has(key));
+      const isLate = entries.some(({ key, value }) => value instanceof Promise || (turns.size > 0 && turns.has(key)));
       if (!isLate) return commands.setMany(entries as readonly NewEntry[]);
       const keys = entries.map(({ key }) => key);
       const values = entries.map(({ value }) => value);

@@ -1,7 +1,6 @@
-import { readEntry, type Stored } from '../codec/entry.js';
-import type { Argument, Connection, Reply, Route } from '../connection/connection.js';
-import type { GuardedPool } from '../connection/guard.js';
-import type { Pool } from '../connection/pools.js';
+import { type ReadEntry, readEntry, type Stored } from '../codec/entry.js';
+import type { Answer, Argument, Connection, Reply, Route } from '../connection/connection.js';
+import { type Outcomes, wasAnswered } from '../connection/outcomes.js';
 import { isReplyOf } from '../connection/reply-errors.js';
 import { LockError, UnsupportedError } from '../errors.js';
 import type { RedisTtl } from '../ttl.js';
@@ -9,37 +8,59 @@ import { batchSize, type Commands, missing, type NewEntry, never } from './comma
 import { entriesOf } from './partial-read.js';
 import { RefusedCommands } from './refused.js';
 import { scan } from './scan.js';
+import type { Script, ScriptArgument, ScriptKeys } from './scripts.js';
 import * as scripts from './scripts.js';
 import { ensureGenerationOn, expireOn, getManyOn, prefixOn, takeOn, timeLeftOn, unlinkOn } from './substitutes.js';
-import { Unlinking } from './unlinking.js';
+import { type CommandPool, Unlinking } from './unlinking.js';
 
-type Send = (args: readonly Argument[], route?: Route) => Promise<Reply>;
+/** How the replies of single commands are read. Made once, and not for each call. */
+const asEntry: Answer<ReadEntry> = { read: (reply) => readEntry(reply as Buffer | null) };
+const asItIs: Answer<Reply> = { read: (reply) => reply };
+const asOne: Answer<boolean> = { read: isOne };
+const asStored: Answer<boolean> = { read: (reply) => reply !== null };
 
 /** The commands, sent to Redis through a pool. `refused`: what the store knows of commands that Redis refuses. */
-export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, refused = new RefusedCommands()): Commands {
-  const send: Send = (args, route) => pool.send?.(args, route) ?? pool.use((connection) => connection.send(args, route));
+export function redisCommands(pool: CommandPool, refused = new RefusedCommands()): Commands {
+  const send = <T>(args: readonly Argument[], route: Route | undefined, answer: Answer<T>): Promise<T> =>
+    pool.sendAlone?.(args, answer) ?? pool.use((connection) => connection.send(args, route)).then(answer.read);
 
   const runOn = (
     connection: Connection,
-    script: scripts.Script,
-    on: string | readonly [string, ...string[]],
-    args: readonly scripts.ScriptArgument[],
+    script: Script,
+    command: readonly Argument[],
     instead: (connection: Connection) => Promise<Reply> = needsScripts,
   ): Promise<Reply> =>
     refused.either(
       connection,
       'EVAL',
-      () => script(connection, refused, on, args),
+      () => script.send(connection, refused, command),
       () => instead(connection),
     );
 
   /** `instead`: without scripts. */
-  const run = (
-    script: scripts.Script,
-    on: string | readonly [string, ...string[]],
-    args: readonly scripts.ScriptArgument[],
+  function run<T>(
+    script: Script,
+    on: ScriptKeys,
+    args: readonly ScriptArgument[],
+    read: (reply: Reply) => T,
     instead?: (connection: Connection) => Promise<Reply>,
-  ): Promise<Reply> => pool.use((connection) => runOn(connection, script, on, args, instead));
+  ): Promise<T> {
+    const command = script.command(on, args);
+    if (!refused.has('EVALSHA') && !refused.has('EVAL')) {
+      const withSource = (error: unknown, connection: Connection): Promise<T> =>
+        refused
+          .either(
+            connection,
+            'EVAL',
+            () => script.sendSource(connection, refused, command, error),
+            () => (instead ?? needsScripts)(connection),
+          )
+          .then(read);
+      const answer = pool.sendAlone?.(command, { read, instead: withSource });
+      if (answer) return answer;
+    }
+    return pool.use((connection) => runOn(connection, script, command, instead)).then(read);
+  }
 
   /** One pipeline for a batch, on one connection; batches one after the other, so that each has a deadline of its own. */
   async function inBatches<T, R>(
@@ -58,13 +79,24 @@ export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, r
   const pipelined = <T>(keys: readonly string[], ask: (connection: Connection, key: string) => Promise<T>): Promise<T[]> =>
     inBatches(keys, (connection, part) => Promise.all(part.map((key) => ask(connection, key))));
 
+  /** One pipeline. Rejects if Redis answers none of them. */
+  function setEach(entries: readonly NewEntry[]): Promise<Outcomes> {
+    const commands = entries.map(({ key, value, ttl }) => setArguments(key, value, ttl));
+    const sendEach = async (connection: Connection): Promise<Outcomes> => {
+      const outcomes = await Promise.allSettled(commands.map((args, i) => connection.send(args, { key: entries[i]?.key })));
+      if (!wasAnswered(outcomes)) throw (outcomes[0] as PromiseRejectedResult).reason;
+      return outcomes;
+    };
+    return pool.sendEach?.(commands) ?? pool.use(sendEach);
+  }
+
   const unlinking = new Unlinking(pool, refused);
 
   const has = async (connection: Connection, key: string): Promise<boolean> =>
     isOne(await connection.send(['EXISTS', key], { key, readonly: true }));
 
   return {
-    get: (key) => (send(['GET', key], { key, readonly: true }) as Promise<Buffer | null>).then(readEntry),
+    get: (key) => send(['GET', key], { key, readonly: true }, asEntry),
     getMany: (keys, from) => inBatches(keys, async (connection, part) => entriesOf(part, await getManyOn(connection, refused, part, from))),
     async getWithTtl(key) {
       const [left, reply] = await pool.use((connection) =>
@@ -72,28 +104,27 @@ export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, r
       );
       return { entry: readEntry(reply as Buffer | null), left };
     },
-    set: (key, value, ttl) => send(setArguments(key, value, ttl), { key }),
+    set: (key, value, ttl) => send(setArguments(key, value, ttl), { key }, asItIs),
     async setMany(entries) {
       const results: PromiseSettledResult<unknown>[] = [];
       try {
-        await inBatches(entries, async (connection, part) => {
-          const sent = part.map(({ key, value, ttl }: NewEntry) => connection.send(setArguments(key, value, ttl), { key }));
-          results.push(...(await Promise.allSettled(sent)));
-          return [];
-        });
+        for (let from = 0; from < entries.length; from += batchSize)
+          results.push(...(await setEach(entries.slice(from, from + batchSize))));
       } catch (reason) {
         // Earlier batches stay written. Later ones are not tried, so that the failure takes one deadline.
         while (results.length < entries.length) results.push({ status: 'rejected', reason });
       }
       return results;
     },
-    add: async (key, value, ttl) => (await send([...setArguments(key, value, ttl), 'NX'], { key })) !== null,
-    replace: (key, expected, value, ttl) => run(scripts.compareAndSet, key, [expected, value, ttl]).then(isOne),
+    add: (key, value, ttl) => send([...setArguments(key, value, ttl), 'NX'], { key }, asStored),
+    replace: (key, expected, value, ttl) => run(scripts.compareAndSet, key, [expected, value, ttl], isOne),
     unlink: (keys, { leases = [], counted = true } = {}) => unlinking.count(keys, leases, counted),
     unlinkEach: (keys, leases = []) => unlinking.each(keys, leases),
     async unlinkUnchanged(entries) {
       const counts = await inBatches(entries, (connection, part) =>
-        Promise.all(part.map(({ key, prefix }) => runOn(connection, scripts.unlinkIfUnchanged, key, [prefix]))),
+        Promise.all(
+          part.map(({ key, prefix }) => runOn(connection, scripts.unlinkIfUnchanged, scripts.unlinkIfUnchanged.command(key, [prefix]))),
+        ),
       );
       return sum(counts.map(Number));
     },
@@ -105,7 +136,7 @@ export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, r
           connection,
           'GETDEL',
           () => connection.send(['GETDEL', key], { key }),
-          () => runOn(connection, scripts.getAndDelete, key, [], () => takeOn(connection, key)),
+          () => runOn(connection, scripts.getAndDelete, scripts.getAndDelete.command(key, []), () => takeOn(connection, key)),
         );
         const taken = readEntry((await taking) as Buffer | null);
         // A value that was taken is not lost because its lease could not be deleted.
@@ -117,35 +148,27 @@ export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, r
     hasMany: (keys) => pipelined(keys, has),
     pttl: (key) => pool.use((connection) => timeLeftOn(connection, refused, key)),
     pttlMany: (keys) => pipelined(keys, (connection, key) => timeLeftOn(connection, refused, key)),
-    async expire(key, ttl) {
-      const prefix = await run(scripts.expireWithWindow, key, [ttl], (connection) => expireOn(connection, key, ttl));
-      return (prefix as Buffer | null) ?? null;
-    },
+    expire: (key, ttl) => run(scripts.expireWithWindow, key, [ttl], optionalBytes, (connection) => expireOn(connection, key, ttl)),
     ensureGeneration: (key, id, ttl) =>
-      run(scripts.ensureGeneration, key, [id, ttl], (connection) => ensureGenerationOn(connection, refused, key, id, ttl)).then(
-        optionalText,
-      ),
-    persist: (key) => send(['PERSIST', key], { key }).then(isOne),
-    async incrBy(key, delta, initial, ttl) {
-      const total = optionalText(await run(scripts.incrementBy, key, [text(delta), text(initial), ttl]));
-      return total === undefined ? undefined : Number(total);
-    },
+      run(scripts.ensureGeneration, key, [id, ttl], optionalText, (connection) => ensureGenerationOn(connection, refused, key, id, ttl)),
+    persist: (key) => send(['PERSIST', key], { key }, asOne),
+    incrBy: (key, delta, initial, ttl) => run(scripts.incrementBy, key, [text(delta), text(initial), ttl], optionalNumber),
     claim: (lease, key, { token, time, urgent }) =>
-      run(scripts.claimLease, [lease, key], [token, time, urgent]).then((reply) => (typeof reply === 'number' ? reply > 0 : String(reply))),
+      run(scripts.claimLease, [lease, key], [token, time, urgent], (reply) => (typeof reply === 'number' ? reply > 0 : String(reply))),
     setUnderLease: ({ key, value, ttl }, { lease, token, digest, mayBeGone }) =>
-      run(scripts.setUnderLease, [key, lease], [token, digest, mayBeGone, value, ttl]).then(isOne),
+      run(scripts.setUnderLease, [key, lease], [token, digest, mayBeGone, value, ttl], isOne),
     unlinkUnderLease: (key, { lease, token, digest }, mark) =>
-      run(scripts.unlinkUnderLease, [key, lease], [token, digest, mark.text, mark.time]).then(isOne),
-    renew: (key, token, time) => run(scripts.renewToken, key, [token, time]).then(isOne),
-    release: (key, token, mark) => run(scripts.releaseToken, key, [token, mark?.text, mark?.time]).then(isOne),
+      run(scripts.unlinkUnderLease, [key, lease], [token, digest, mark.text, mark.time], isOne),
+    renew: (key, token, time) => run(scripts.renewToken, key, [token, time], isOne),
+    release: (key, token, mark) => run(scripts.releaseToken, key, [token, mark?.text, mark?.time], isOne),
     async acquire(lock, fence, token, time) {
-      const taken = optionalText(await run(scripts.acquireLock, [lock, fence], [token, time]));
+      const taken = await run(scripts.acquireLock, [lock, fence], [token, time], optionalText);
       if (taken === '') throw new LockError('fence');
-      return taken === undefined ? undefined : Number(taken);
+      return optionalNumber(taken);
     },
     async rename(from, to) {
       try {
-        await send(['RENAME', from, to], { key: from });
+        await send(['RENAME', from, to], { key: from }, asItIs);
         return true;
       } catch (error) {
         // An EXISTS beforehand would be a race.
@@ -156,7 +179,7 @@ export function redisCommands(pool: Pool & Partial<Pick<GuardedPool, 'send'>>, r
     },
     scan: (glob, cursor) => scan(pool, refused, glob, cursor),
     async ping() {
-      await send(['PING']);
+      await send(['PING'], undefined, asItIs);
     },
   };
 }
@@ -196,6 +219,14 @@ function isOne(reply: Reply): boolean {
 
 function optionalText(reply: Reply): string | undefined {
   return reply === null || reply === undefined ? undefined : String(reply);
+}
+
+function optionalNumber(reply: Reply): number | undefined {
+  return reply === null || reply === undefined ? undefined : Number(reply);
+}
+
+function optionalBytes(reply: Reply): Buffer | null {
+  return (reply as Buffer | null | undefined) ?? null;
 }
 
 function sum(counts: readonly number[]): number {

@@ -1,4 +1,4 @@
-import type { Connection } from '../connection/connection.js';
+import type { Answer, Connection, Reply } from '../connection/connection.js';
 import { refusesCommand } from '../connection/reply-errors.js';
 import { CommandError, ConnectionError } from '../errors.js';
 import { warn } from '../messages.js';
@@ -29,6 +29,8 @@ const features: ReadonlySet<Substituted> = new Set(['EVAL', 'EVALSHA', 'SCAN']);
 
 /** Each warning comes once in a process. */
 const warnedInProcess = new Set<string>();
+
+type Instead<T> = (connection: Connection) => Promise<T>;
 
 /** What replies say about the commands that may be refused, so that later calls do not try them first. One for each store. */
 export class RefusedCommands {
@@ -66,6 +68,21 @@ export class RefusedCommands {
         return instead();
       },
     );
+  }
+
+  /**
+   * The same for a command that is the only one of its call: what becomes of its reply. `undefined` if what stands in for it is sent, or
+   * if it has to be found out whether it is refused.
+   */
+  answer<T>(command: Substituted, read: (reply: Reply) => T, instead: Instead<T>): Answer<T> | undefined {
+    if (this.has(command) || this.#suspicionOf(command)?.isCleared === false) return undefined;
+    return {
+      read,
+      instead: async (error, connection) => {
+        this.learn(command, error);
+        return instead(connection);
+      },
+    };
   }
 
   /** Remembers that the command is refused. Throws the error if it is not. */

@@ -4,13 +4,8 @@ import { isReplyOf, refusesCommand } from '../connection/reply-errors.js';
 import { markStart, maxIdLength, prefixLength } from './commands.js';
 import type { RefusedCommands } from './refused.js';
 
-/** Runs a Lua script on one key, or on several in one slot. */
-export type Script = (
-  connection: Connection,
-  refused: RefusedCommands,
-  on: string | readonly [string, ...string[]],
-  args: readonly ScriptArgument[],
-) => Promise<Reply>;
+/** The key of a script, or several in one slot. */
+export type ScriptKeys = string | readonly [string, ...string[]];
 
 /** Text and bytes are hidden. Times, `undefined` for none, and whether something is so may be seen. */
 export type ScriptArgument = Argument | number | boolean | undefined;
@@ -39,25 +34,52 @@ function shown(argument: ScriptArgument): Argument {
   return hidden(argument);
 }
 
-/** EVALSHA sends the digest; a server that does not know it gets the source. The keys may be seen, the arguments may not. */
-function script(source: string): Script {
-  // When it is first sent: a process that imports the package may never run it.
-  let digest: string | undefined;
-  return (connection, refused, on, args) => {
+/** A Lua script, which is sent by its digest. A server that does not know it gets the source. */
+export class Script {
+  readonly #source: string;
+  /** Made when it is first sent: a process that imports the package may never run it. */
+  #digest: string | undefined;
+
+  constructor(source: string) {
+    this.#source = source;
+  }
+
+  /** EVALSHA with these arguments. The keys may be seen, the arguments may not. */
+  command(on: ScriptKeys, args: readonly ScriptArgument[]): Argument[] {
+    this.#digest ??= createHash('sha1').update(this.#source).digest('hex');
     const keys = typeof on === 'string' ? [on] : on;
-    const key = keys[0];
-    const tail = [String(keys.length), ...keys, ...args.map(shown)];
-    const evaluate = (): Promise<Reply> => connection.send(['EVAL', source, ...tail], { key });
-    if (refused.has('EVALSHA')) return evaluate();
-    digest ??= createHash('sha1').update(source).digest('hex');
-    return connection.send(['EVALSHA', digest, ...tail], { key }).catch(async (error: unknown) => {
-      const isRefused = refusesCommand(error, 'EVALSHA');
-      if (!isRefused && !isReplyOf(error, 'unknown script')) throw error;
-      const reply = await evaluate();
-      if (isRefused) refused.learn('EVALSHA', error);
-      return reply;
-    });
-  };
+    return ['EVALSHA', this.#digest, String(keys.length), ...keys, ...args.map(shown)];
+  }
+
+  /** Sends the command, or the source. */
+  send(connection: Connection, refused: RefusedCommands, command: readonly Argument[]): Promise<Reply> {
+    if (refused.has('EVALSHA')) return this.#evaluate(connection, command);
+    return connection
+      .send(command, { key: keyOf(command) })
+      .catch((error: unknown) => this.sendSource(connection, refused, command, error));
+  }
+
+  /** After an error: sends the source if the digest is the reason. */
+  async sendSource(connection: Connection, refused: RefusedCommands, command: readonly Argument[], error: unknown): Promise<Reply> {
+    const isRefused = refusesCommand(error, 'EVALSHA');
+    if (!isRefused && !isReplyOf(error, 'unknown script')) throw error;
+    const reply = await this.#evaluate(connection, command);
+    if (isRefused) refused.learn('EVALSHA', error);
+    return reply;
+  }
+
+  #evaluate(connection: Connection, [, , ...rest]: readonly Argument[]): Promise<Reply> {
+    return connection.send(['EVAL', this.#source, ...rest], { key: rest[1] as string });
+  }
+}
+
+/** The first key of a command that {@link Script} has made. */
+export function keyOf(command: readonly Argument[]): string {
+  return command[3] as string;
+}
+
+function script(source: string): Script {
+  return new Script(source);
 }
 
 /** PTTL, or what TTL says if the user may not call it: up to a second short, never long. */

@@ -38,6 +38,11 @@ export class Suspicion {
     this.#trials = trials;
   }
 
+  /** Whether the command was answered once. */
+  get isCleared(): boolean {
+    return this.#isCleared;
+  }
+
   /** Whether the guess was made that the command is refused. */
   get isHeld(): boolean {
     return performance.now() < this.#heldUntil;

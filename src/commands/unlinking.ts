@@ -1,4 +1,5 @@
 import type { Connection } from '../connection/connection.js';
+import type { GuardedPool } from '../connection/guard.js';
 import type { Pool } from '../connection/pools.js';
 import { bySlot } from '../connection/slots.js';
 import { CacheError } from '../errors.js';
@@ -10,6 +11,9 @@ import type { RefusedCommands } from './refused.js';
 import { unlinkOn } from './substitutes.js';
 
 type Key = string | Buffer;
+
+/** A pool, and how a {@link GuardedPool} sends commands that are all of a call. */
+export type CommandPool = Pool & Partial<Pick<GuardedPool, 'sendAlone' | 'sendEach'>>;
 
 /** Deletes keys of one part, after their leases. @returns what it answers for each key, or for all of them */
 type Deletion<R> = (connection: Connection, keys: readonly Key[], leases: readonly string[]) => Promise<readonly R[]>;
@@ -34,10 +38,10 @@ export function unreachedBy(error: unknown): ReadonlySet<string> | undefined {
  * that fails keeps no other from being tried, and the error of the whole tells which keys were not reached.
  */
 export class Unlinking {
-  readonly #pool: Pool;
+  readonly #pool: CommandPool;
   readonly #refused: RefusedCommands;
 
-  constructor(pool: Pool, refused: RefusedCommands) {
+  constructor(pool: CommandPool, refused: RefusedCommands) {
     this.#pool = pool;
     this.#refused = refused;
   }
@@ -49,7 +53,11 @@ export class Unlinking {
         ? this.#afterLeases(connection, theirs, () => this.#unlink(connection, part))
         : this.#unlink(connection, [...theirs, ...part]);
     // Most calls.
-    if (keys.length === 1) return this.#pool.use((connection) => deletion(connection, keys, leases[0] === undefined ? [] : [leases[0]]));
+    if (keys.length === 1) {
+      const theirs = leases[0] === undefined ? [] : [leases[0]];
+      const alone = isCounted && theirs.length > 0 ? undefined : this.#unlinkAlone([...theirs, ...keys]);
+      return alone ?? this.#pool.use((connection) => deletion(connection, keys, theirs));
+    }
     const counts = this.#all<number>(keys, leases, async (connection, part, theirs) => [await deletion(connection, part, theirs)]);
     return counts.then((all) => all.reduce<number>((total, count) => total + (count ?? 0), 0));
   }
@@ -60,6 +68,12 @@ export class Unlinking {
       this.#afterLeases(connection, theirs, () => Promise.all(part.map(async (key) => Boolean(await this.#unlink(connection, [key]))))),
     );
     return keys.map((_, i) => existed[i] === true);
+  }
+
+  /** `undefined` if it takes more than a command. */
+  #unlinkAlone(keys: readonly Key[]): Promise<number> | undefined {
+    const answer = this.#pool.sendAlone && this.#refused.answer('UNLINK', Number, (connection) => this.#unlink(connection, keys));
+    return answer && this.#pool.sendAlone?.(['UNLINK', ...keys], answer);
   }
 
   #unlink(connection: Connection, keys: readonly Key[]): Promise<number> {

@@ -1,8 +1,10 @@
 import { AbortedError, TimeoutError } from '../errors.js';
 import { Deadline, type Expiring } from '../time/deadlines.js';
+import { attempt } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import type { Argument, Batch, Caller, Connection, Receiver, Reply, Route, Status } from './connection.js';
+import type { Answer, Argument, Batch, Caller, Connection, Receiver, Reply, Route, Status } from './connection.js';
 import { hintOf } from './hints.js';
+import { NumberedReply, type Outcomes, Replies, wasAnswered } from './outcomes.js';
 import { redisAt, type Whereabouts } from './place.js';
 
 export interface Bounds {
@@ -33,7 +35,9 @@ export class Call implements Receiver, Expiring {
   declare furtherBatches?: Batch[];
   readonly #recorder: CallRecorder;
   #reply: Promise<Reply> | undefined;
-  #resolveReply: ((reply: Reply) => void) | undefined;
+  #answer: Answer<unknown> | undefined;
+  #sentOver: Connection | undefined;
+  #resolveReply: ((reply: never) => void) | undefined;
   #rejectReply: ((error: unknown) => void) | undefined;
   #hasReply = false;
   #rejectCall: ((error: unknown) => void) | undefined;
@@ -94,11 +98,26 @@ export class Call implements Receiver, Expiring {
   }
 
   /** Sends the only command of the call over a connection that is ready. */
-  send(connection: Connection, args: readonly Argument[]): Promise<Reply> {
-    return new Promise((resolve, reject) => {
+  send<T>(connection: Connection, args: readonly Argument[], answer: Answer<T>): Promise<T> {
+    this.#sentOver = connection;
+    this.#answer = answer;
+    return new Promise<T>((resolve, reject) => {
       this.#resolveReply = resolve;
       this.#rejectReply = this.#rejectCall = reject;
       connection.sendFor?.(this, args);
+    });
+  }
+
+  /** Sends the commands, which are all of the call, over a connection that is ready. @returns what became of each. Rejects if none was answered */
+  sendEach(connection: Connection, commands: readonly (readonly Argument[])[]): Promise<Outcomes> {
+    return new Promise((resolve, reject) => {
+      this.#resolveReply = resolve;
+      this.#rejectReply = this.#rejectCall = reject;
+      const replies = new Replies(commands.length, (outcomes) => {
+        if (wasAnswered(outcomes)) this.#succeed(outcomes);
+        else this.#fail((outcomes[0] as PromiseRejectedResult).reason);
+      });
+      for (const [i, args] of commands.entries()) connection.sendFor?.(new NumberedReply(this, replies, i), args);
     });
   }
 
@@ -114,12 +133,36 @@ export class Call implements Receiver, Expiring {
   }
 
   resolve(reply: Reply): void {
-    this.#hasReply = true;
-    if (this.#rejectCall === this.#rejectReply) this.#recorder.succeeded(this);
-    this.#resolveReply?.(reply);
+    let answer: unknown = reply;
+    try {
+      if (this.#answer) answer = this.#answer.read(reply);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#succeed(answer);
   }
 
   reject(error: unknown): void {
+    const instead = this.#answer?.instead;
+    if (instead && this.waiting) this.#try(() => instead(error, new BorrowedConnection(this.#sentOver as Connection, this)));
+    else this.#fail(error);
+  }
+
+  #try(work: () => Promise<unknown>): void {
+    attempt(work).then(
+      (answer) => this.#succeed(answer),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #succeed(answer: unknown): void {
+    this.#hasReply = true;
+    if (this.#rejectCall === this.#rejectReply) this.#recorder.succeeded(this);
+    this.#resolveReply?.(answer as never);
+  }
+
+  #fail(error: unknown): void {
     this.#hasReply = true;
     if (this.#rejectCall === this.#rejectReply) this.#recorder.failed(this, error);
     this.#rejectReply?.(error);

@@ -44,6 +44,14 @@ export interface PendingReply {
 /** A call that takes the reply of a command itself, without a promise in between. */
 export interface Receiver extends Caller, PendingReply {}
 
+/** What a call with a single command answers. */
+export interface Answer<T> {
+  /** From the reply. */
+  readonly read: (reply: Reply) => T;
+  /** After an error: sends something else for the same call, or throws. */
+  readonly instead?: (error: unknown, connection: Connection) => Promise<T>;
+}
+
 /**
  * - `idle`: not used yet, or the last attempt to connect was given up; the next call connects.
  * - `connecting`: the first attempt is under way; calls wait for it.

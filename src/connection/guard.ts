@@ -6,7 +6,8 @@ import { abortable } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import { Breaker, type BreakerOptions } from './breaker.js';
 import { BorrowedConnection, type Bounds, Call, type CallRecorder } from './call.js';
-import type { Argument, Connection, Reply, Route, Status } from './connection.js';
+import type { Answer, Argument, Connection, Status } from './connection.js';
+import type { Outcomes } from './outcomes.js';
 import { type Pool, SharedConnection } from './pools.js';
 
 /** The bounds of all calls. */
@@ -88,14 +89,23 @@ export class GuardedPool implements Pool, CallRecorder {
     return error === undefined ? this.#run(work, bounds, this.#isTrying) : Promise.reject(error);
   }
 
-  /** Sends a single command. Over a connection that is not borrowed it needs no more than its call. */
-  send(args: readonly Argument[], route?: Route): Promise<Reply> {
+  /** Sends a single command, with no more than its call. `undefined` unless all calls share one connection, which is ready. */
+  sendAlone<T>(args: readonly Argument[], answer: Answer<T>): Promise<T> | undefined {
+    return this.#sendWith((call, connection) => call.send(connection, args, answer));
+  }
+
+  /** The same for several commands: one promise for all of them. */
+  sendEach(commands: readonly (readonly Argument[])[]): Promise<Outcomes> | undefined {
+    return this.#sendWith((call, connection) => call.sendEach(connection, commands));
+  }
+
+  #sendWith<T>(send: (call: Call, connection: Connection) => Promise<T>): Promise<T> | undefined {
     const connection = this.#shared;
-    if (connection?.sendFor === undefined || connection.status !== 'ready') return this.use((lent) => lent.send(args, route));
+    if (connection?.sendFor === undefined || connection.status !== 'ready') return undefined;
     const error = this.#reasonAgainst();
     if (error !== undefined) return Promise.reject(error);
     this.#pending++;
-    return new Call(this, this.#bounds, this.#replies, this.#isTrying).send(connection, args);
+    return send(new Call(this, this.#bounds, this.#replies, this.#isTrying), connection);
   }
 
   /** Like `use`, but bypasses the breaker: a health check. */
