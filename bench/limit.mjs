@@ -56,10 +56,10 @@ export class BareSocket {
   }
 }
 
-/** As many keys as redis-tier asks for in one MGET. */
-const batch = 1000;
+/** As many keys as redis-tier asks for in one MGET: the default of `batch.max`. */
+const batch = 512;
 
-/** A bare socket that reads the keys of a tick together. */
+/** A bare socket that reads together what is asked for in one turn of the event loop. */
 export class CoalescingSocket extends BareSocket {
   #keys = [];
   #resolves = [];

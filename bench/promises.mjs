@@ -58,7 +58,7 @@ for (const [kind, [options, how]] of Object.entries(kinds)) {
     get: () => store.get('key'),
     set: fill,
     'getOrSet, a hit': () => store.getOrSet('key', () => 1, how),
-    'getOrSet, made': (i) => store.getOrSet(`made ${i} ${process.pid}`, async () => ({ a: i }), how),
+    'getOrSet, made': (i) => store.getOrSet(`made ${kind} ${i}`, async () => ({ a: i }), how),
     del: () => store.del('key'),
   };
   for (const [name, call] of Object.entries(calls)) {

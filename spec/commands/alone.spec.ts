@@ -4,6 +4,7 @@ import { admin, adminRules } from '../support/acl.js';
 import { openStore, rejection, stopping } from '../support/open.js';
 import { RedisServer } from '../support/redis.js';
 import { sideBySide } from '../support/side-by-side.js';
+import { until } from '../support/until.js';
 import { commandStats, rawClient } from '../support/wire.js';
 
 const kinds: Record<string, StoreOptions> = { 'node-redis': {}, 'a direct connection': { parser: 'auto' } };
@@ -88,5 +89,18 @@ for (const [kind, options] of Object.entries(kinds))
       await server.stop();
       await writing;
       expect(store.stats().breaker.opened).to.equal(1);
+    });
+
+    it('to which Redis answers only that it cannot serve counts as one, too', async () => {
+      const { server, redis, store } = await open({ ...options, breaker: { threshold: 1 } });
+      await store.ready();
+      await redis.configSet('busy-reply-threshold', '1');
+      const busy = redis.eval('while true do end').catch(() => {});
+      const beside = await rawClient({ url: Object.assign(new URL(server.url), admin).href });
+      await until(() => store.mset(entries).then(() => store.stats().breaker.opened > 0));
+      expect(new Set(store.errors.map(({ code }) => code))).to.include('ERR_UNAVAILABLE');
+      await beside.sendCommand(['SCRIPT', 'KILL']);
+      await busy;
+      beside.destroy();
     });
   });

@@ -1,6 +1,7 @@
 import { type ReadEntry, readEntry, type Stored } from '../codec/entry.js';
 import type { Answer, Argument, Connection, Reply, Route } from '../connection/connection.js';
-import { type Outcomes, wasAnswered } from '../connection/outcomes.js';
+import type { CommandPool } from '../connection/guard.js';
+import { failureOf, type Outcomes } from '../connection/outcomes.js';
 import { isReplyOf } from '../connection/reply-errors.js';
 import { LockError, UnsupportedError } from '../errors.js';
 import type { RedisTtl } from '../ttl.js';
@@ -11,7 +12,7 @@ import { scan } from './scan.js';
 import type { Script, ScriptArgument, ScriptKeys } from './scripts.js';
 import * as scripts from './scripts.js';
 import { ensureGenerationOn, expireOn, getManyOn, prefixOn, takeOn, timeLeftOn, unlinkOn } from './substitutes.js';
-import { type CommandPool, Unlinking } from './unlinking.js';
+import { Unlinking } from './unlinking.js';
 
 /** How the replies of single commands are read. Made once, and not for each call. */
 const asEntry: Answer<ReadEntry> = { read: (reply) => readEntry(reply as Buffer | null) };
@@ -24,16 +25,18 @@ export function redisCommands(pool: CommandPool, refused = new RefusedCommands()
   const send = <T>(args: readonly Argument[], route: Route | undefined, answer: Answer<T>): Promise<T> =>
     pool.sendAlone?.(args, answer) ?? pool.use((connection) => connection.send(args, route)).then(answer.read);
 
+  /** `error`: that of the digest, if it was sent before. */
   const runOn = (
     connection: Connection,
     script: Script,
     command: readonly Argument[],
     instead: (connection: Connection) => Promise<Reply> = needsScripts,
+    error?: unknown,
   ): Promise<Reply> =>
     refused.either(
       connection,
       'EVAL',
-      () => script.send(connection, refused, command),
+      () => (error === undefined ? script.send(connection, refused, command) : script.sendSource(connection, refused, command, error)),
       () => instead(connection),
     );
 
@@ -48,14 +51,7 @@ export function redisCommands(pool: CommandPool, refused = new RefusedCommands()
     const command = script.command(on, args);
     if (!refused.has('EVALSHA') && !refused.has('EVAL')) {
       const withSource = (error: unknown, connection: Connection): Promise<T> =>
-        refused
-          .either(
-            connection,
-            'EVAL',
-            () => script.sendSource(connection, refused, command, error),
-            () => (instead ?? needsScripts)(connection),
-          )
-          .then(read);
+        runOn(connection, script, command, instead, error).then(read);
       const answer = pool.sendAlone?.(command, { read, instead: withSource });
       if (answer) return answer;
     }
@@ -79,15 +75,24 @@ export function redisCommands(pool: CommandPool, refused = new RefusedCommands()
   const pipelined = <T>(keys: readonly string[], ask: (connection: Connection, key: string) => Promise<T>): Promise<T[]> =>
     inBatches(keys, (connection, part) => Promise.all(part.map((key) => ask(connection, key))));
 
-  /** One pipeline. Rejects if Redis answers none of them. */
+  /** One pipeline. */
   function setEach(entries: readonly NewEntry[]): Promise<Outcomes> {
     const commands = entries.map(({ key, value, ttl }) => setArguments(key, value, ttl));
+    let outcomes: Outcomes | undefined;
     const sendEach = async (connection: Connection): Promise<Outcomes> => {
-      const outcomes = await Promise.allSettled(commands.map((args, i) => connection.send(args, { key: entries[i]?.key })));
-      if (!wasAnswered(outcomes)) throw (outcomes[0] as PromiseRejectedResult).reason;
+      outcomes = await Promise.allSettled(commands.map((args, i) => connection.send(args, { key: entries[i]?.key })));
+      const failure = failureOf(outcomes);
+      // The breaker counts it.
+      if (failure !== undefined) throw failure;
       return outcomes;
     };
-    return pool.sendEach?.(commands) ?? pool.use(sendEach);
+    return (
+      pool.sendEach?.(commands) ??
+      pool.use(sendEach).catch((error: unknown) => {
+        if (outcomes === undefined) throw error;
+        return outcomes;
+      })
+    );
   }
 
   const unlinking = new Unlinking(pool, refused);
@@ -108,8 +113,12 @@ export function redisCommands(pool: CommandPool, refused = new RefusedCommands()
     async setMany(entries) {
       const results: PromiseSettledResult<unknown>[] = [];
       try {
-        for (let from = 0; from < entries.length; from += batchSize)
-          results.push(...(await setEach(entries.slice(from, from + batchSize))));
+        for (let from = 0; from < entries.length; from += batchSize) {
+          const outcomes = await setEach(entries.slice(from, from + batchSize));
+          results.push(...outcomes);
+          const failure = failureOf(outcomes);
+          if (failure !== undefined) throw failure;
+        }
       } catch (reason) {
         // Earlier batches stay written. Later ones are not tried, so that the failure takes one deadline.
         while (results.length < entries.length) results.push({ status: 'rejected', reason });
@@ -208,7 +217,7 @@ function setArguments(key: string, value: Stored, ttl: RedisTtl): Argument[] {
   return ttl === undefined ? ['SET', key, value] : ['SET', key, value, 'PX', String(ttl)];
 }
 
-/** An argument of a script; an empty one stands for none. */
+/** An argument of a script that is hidden, as values are; an empty one stands for none. */
 function text(argument: number | string | undefined): string {
   return argument === undefined ? '' : String(argument);
 }

@@ -7,7 +7,7 @@ import type { RefusedCommands } from './refused.js';
 /** The key of a script, or several in one slot. */
 export type ScriptKeys = string | readonly [string, ...string[]];
 
-/** Text and bytes are hidden. Times, `undefined` for none, and whether something is so may be seen. */
+/** Text and bytes are hidden. Times, flags and `undefined`, for none, are sent as plain text. */
 export type ScriptArgument = Argument | number | boolean | undefined;
 
 /**
@@ -68,13 +68,13 @@ export class Script {
     return reply;
   }
 
-  #evaluate(connection: Connection, [, , ...rest]: readonly Argument[]): Promise<Reply> {
-    return connection.send(['EVAL', this.#source, ...rest], { key: rest[1] as string });
+  #evaluate(connection: Connection, command: readonly Argument[]): Promise<Reply> {
+    return connection.send(['EVAL', this.#source, ...command.slice(2)], { key: keyOf(command) });
   }
 }
 
 /** The first key of a command that {@link Script} has made. */
-export function keyOf(command: readonly Argument[]): string {
+function keyOf(command: readonly Argument[]): string {
   return command[3] as string;
 }
 

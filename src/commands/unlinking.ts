@@ -1,5 +1,5 @@
 import type { Connection } from '../connection/connection.js';
-import type { GuardedPool } from '../connection/guard.js';
+import type { CommandPool } from '../connection/guard.js';
 import type { Pool } from '../connection/pools.js';
 import { bySlot } from '../connection/slots.js';
 import { CacheError } from '../errors.js';
@@ -11,9 +11,6 @@ import type { RefusedCommands } from './refused.js';
 import { unlinkOn } from './substitutes.js';
 
 type Key = string | Buffer;
-
-/** A pool, and how a {@link GuardedPool} sends commands that are all of a call. */
-export type CommandPool = Pool & Partial<Pick<GuardedPool, 'sendAlone' | 'sendEach'>>;
 
 /** Deletes keys of one part, after their leases. @returns what it answers for each key, or for all of them */
 type Deletion<R> = (connection: Connection, keys: readonly Key[], leases: readonly string[]) => Promise<readonly R[]>;

@@ -4,7 +4,7 @@ import { attempt } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Answer, Argument, Batch, Caller, Connection, Receiver, Reply, Route, Status } from './connection.js';
 import { hintOf } from './hints.js';
-import { NumberedReply, type Outcomes, Replies, wasAnswered } from './outcomes.js';
+import { failureOf, NumberedReply, type Outcomes, Replies } from './outcomes.js';
 import { redisAt, type Whereabouts } from './place.js';
 
 export interface Bounds {
@@ -108,14 +108,15 @@ export class Call implements Receiver, Expiring {
     });
   }
 
-  /** Sends the commands, which are all of the call, over a connection that is ready. @returns what became of each. Rejects if none was answered */
+  /** Sends the commands, which are all of the call, over a connection that is ready. @returns what became of each */
   sendEach(connection: Connection, commands: readonly (readonly Argument[])[]): Promise<Outcomes> {
     return new Promise((resolve, reject) => {
-      this.#resolveReply = resolve;
-      this.#rejectReply = this.#rejectCall = reject;
+      this.#rejectCall = reject;
       const replies = new Replies(commands.length, (outcomes) => {
-        if (wasAnswered(outcomes)) this.#succeed(outcomes);
-        else this.#fail((outcomes[0] as PromiseRejectedResult).reason);
+        const failure = failureOf(outcomes);
+        if (failure === undefined) this.#recorder.succeeded(this);
+        else this.#recorder.failed(this, failure);
+        resolve(outcomes);
       });
       for (const [i, args] of commands.entries()) connection.sendFor?.(new NumberedReply(this, replies, i), args);
     });

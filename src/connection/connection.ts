@@ -41,7 +41,7 @@ export interface PendingReply {
   reject(error: unknown): void;
 }
 
-/** A call that takes the reply of a command itself, without a promise in between. */
+/** Takes the reply of a command for a call, without a promise in between. */
 export interface Receiver extends Caller, PendingReply {}
 
 /** What a call with a single command answers. */

@@ -28,6 +28,9 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A pool, and how a {@link GuardedPool} sends commands that are all of a call. */
+export type CommandPool = Pool & Partial<Pick<GuardedPool, 'sendAlone' | 'sendEach'>>;
+
 type Work<T> = (connection: Connection) => Promise<T>;
 
 /**
@@ -89,7 +92,7 @@ export class GuardedPool implements Pool, CallRecorder {
     return error === undefined ? this.#run(work, bounds, this.#isTrying) : Promise.reject(error);
   }
 
-  /** Sends a single command, with no more than its call. `undefined` unless all calls share one connection, which is ready. */
+  /** Sends the only command of a call: no connection is lent for it. `undefined` unless all calls share one connection, which is ready. */
   sendAlone<T>(args: readonly Argument[], answer: Answer<T>): Promise<T> | undefined {
     return this.#sendWith((call, connection) => call.send(connection, args, answer));
   }

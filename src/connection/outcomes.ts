@@ -1,13 +1,17 @@
-import { CommandError } from '../errors.js';
+import { BackpressureError, CommandError, UnavailableError } from '../errors.js';
 import type { Milliseconds } from '../ttl.js';
 import type { Batch, Caller, Receiver, Reply } from './connection.js';
 
 /** What became of commands that were sent together. */
 export type Outcomes = PromiseSettledResult<Reply>[];
 
-/** Whether Redis answered any of the commands. */
-export function wasAnswered(outcomes: readonly PromiseSettledResult<Reply>[]): boolean {
-  return outcomes.some((outcome) => outcome.status === 'fulfilled' || outcome.reason instanceof CommandError);
+/** Why the call has failed as a whole: no command was stored or answered by a Redis that can serve. `undefined` if one was. */
+export function failureOf(outcomes: Outcomes): unknown {
+  const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
+  const isAnswer = (reason: unknown): boolean => reason instanceof CommandError && !(reason instanceof UnavailableError);
+  if (reasons.length < outcomes.length || reasons.some(isAnswer)) return undefined;
+  // A connection that was lost, or a Redis that cannot serve, says more than a command that was not sent.
+  return reasons.find((reason) => !(reason instanceof BackpressureError)) ?? reasons[0];
 }
 
 /** Gathers the replies of commands that were sent together. */

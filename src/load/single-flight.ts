@@ -32,13 +32,34 @@ export interface Flight {
   waiters?: RunningFunction[];
 }
 
-interface OpenFlight extends Flight {
-  isOvertaken: boolean;
+class OpenFlight implements Flight {
+  isOvertaken = false;
   /** Whether later callers share it. */
-  isOpen: boolean;
+  isOpen = true;
+  declare isRunning?: boolean;
+  declare key?: string;
+  declare waiters?: RunningFunction[];
   readonly owner: object;
-  readonly began: Milliseconds;
-  result: Promise<unknown>;
+  readonly began: Milliseconds = performance.now();
+  #result: Promise<unknown> | undefined;
+  #resolve: ((result: Promise<unknown>) => void) | undefined;
+
+  constructor(owner: object) {
+    this.owner = owner;
+  }
+
+  /** Events and traces of the load may join it while it begins, before there is a result. */
+  get result(): Promise<unknown> {
+    this.#result ??= new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    return this.#result;
+  }
+
+  set result(result: Promise<unknown>) {
+    this.#resolve?.(result);
+    this.#result = result;
+  }
 }
 
 /**
@@ -81,14 +102,14 @@ export class SingleFlight implements LoadsUnderWay {
       if (each.owner === owner && each.isOpen && performance.now() - each.began < maxAge)
         return { result: each.result as Promise<T>, isJoined: true, flight: each };
     }
-    const flight = { owner, isOpen: true, isOvertaken: false, began: performance.now() } as OpenFlight;
+    const flight = new OpenFlight(owner);
     flights.add(flight);
     this.#flights.set(key, flights);
     const end = (): void => {
       flights.delete(flight);
       if (flights.size === 0 && this.#flights.get(key) === flights) this.#flights.delete(key);
     };
-    const result = work(flight);
+    const result = attempt(() => work(flight));
     result.then(end, end);
     flight.result = result;
     return { result, isJoined: false, flight };

@@ -1,0 +1,73 @@
+import { expect } from 'chai';
+import { maxTerms, Renewals } from '../../src/load/renewals.js';
+import { performance } from '../../src/time/clock.js';
+
+describe('renewals of leases', () => {
+  const { now } = performance;
+  let time = 0;
+
+  beforeEach(() => {
+    time = 0;
+    performance.now = () => time;
+  });
+  afterEach(() => {
+    performance.now = now;
+  });
+
+  /** Renewals whose timer runs as this time passes. */
+  function renewalsOf(term: number): { renewals: Renewals; pass: (milliseconds: number) => void } {
+    let [tick, gap, next] = [() => {}, 0, 0];
+    const renewals = new Renewals(term, (work, between) => {
+      [tick, gap, next] = [work, between, time + between];
+      return { unref: () => ({}) } as NodeJS.Timeout;
+    });
+    const pass = (milliseconds: number): void => {
+      const end = time + milliseconds;
+      for (; next <= end; next += gap) {
+        time = next;
+        tick();
+      }
+      time = end;
+    };
+    return { renewals, pass };
+  }
+
+  it('begin before half of the first term, whenever the lease was claimed, and go on in thirds', () => {
+    for (let after = 0; after < 600; after += 10) {
+      const { renewals, pass } = renewalsOf(600);
+      pass(after);
+      const began = time;
+      const renewed: number[] = [];
+      renewals.begin({ renew: () => renewed.push(time - began) });
+      pass(1800);
+      expect(renewed[0]).to.be.within(100, 300);
+      const gaps = renewed.slice(1).map((at, i) => at - (renewed[i] as number));
+      expect(Math.max(...gaps)).to.equal(200);
+      expect(renewed.at(-1)).to.be.above(1600 - 1);
+    }
+  });
+
+  it('leave a load alone that is soon over', () => {
+    const { renewals, pass } = renewalsOf(600);
+    pass(150);
+    let count = 0;
+    const lease = { renew: () => count++ };
+    renewals.begin(lease);
+    pass(90);
+    renewals.end(lease);
+    pass(6000);
+    expect(count).to.equal(0);
+  });
+
+  it('end after so many terms', () => {
+    const { renewals, pass } = renewalsOf(600);
+    let last = 0;
+    renewals.begin({
+      renew: () => {
+        last = time;
+      },
+    });
+    pass(600 * maxTerms * 2);
+    expect(last).to.equal(600 * maxTerms);
+  });
+});
