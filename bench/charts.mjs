@@ -1,7 +1,8 @@
 // Bar charts of bench/results/benchmark.json: each of our stores beside the store it replaces, with the spread of the rounds.
-// `npm run bench` draws them; `node bench/charts.mjs` draws them again from the figures that are there.
+// `npm run bench` draws them, and writes the tables of docs/performance.md; `node bench/charts.mjs` does so again from the figures that are there.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { withSummaries } from './summary.mjs';
 
 /** Our store, the one it replaces, and how an application uses both. */
 export const replaced = [
@@ -107,4 +108,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const root = new URL('../', import.meta.url);
   const { results } = JSON.parse(readFileSync(new URL('bench/results/benchmark.json', root), 'utf8'));
   for (const [name, svg] of Object.entries(charts(results))) writeFileSync(new URL(`docs/benchmark-${name}.svg`, root), svg);
+  const page = new URL('docs/performance.md', root);
+  writeFileSync(page, withSummaries(readFileSync(page, 'utf8'), results));
 }

@@ -8,7 +8,8 @@ import { BlockingPool, RoundRobinPool, redisStore } from 'redis-tier';
 import { createKeyv } from 'redis-tier/keyv';
 import { BareSocket, CoalescingSocket } from './limit.mjs';
 
-const ttl = 600_000;
+// Longer than a run.
+const ttl = 6 * 3_600_000;
 const pairs = (entries) => Object.entries(entries);
 
 function store5(cache) {

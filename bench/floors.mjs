@@ -29,6 +29,9 @@ const byCommands = (send) => ({
   del: (key) => send(['UNLINK', key]),
 });
 
+/** The answer is the reply. */
+const asItIs = { read: (reply) => reply };
+
 /** For each floor how it does the works, once it is connected. */
 const floors = {
   'bare socket': async ({ limit }) => byCommands((args) => limit.send(args)),
@@ -39,7 +42,7 @@ const floors = {
   },
   async guard(over) {
     const pool = await guarded(over);
-    return byCommands((args) => pool.send(args));
+    return byCommands((args) => pool.sendAlone(args, asItIs));
   },
   async commands(over) {
     const commands = batching(redisCommands(await guarded(over)));
@@ -79,6 +82,7 @@ const floors = {
   },
   async 'store with near'({ options }) {
     const store = await ready(redisStore({ ...options, ttl, near: {} }));
+    await store.mset(keys.map((key) => [key, value]));
     for (let i = 0; i < 2; i++) await store.mget(...keys);
     return { get: (key) => store.get(key) };
   },
@@ -111,9 +115,13 @@ async function measure(port, over, floor, blocks) {
   const open = () => (isOurs ? openDirect(server, 'auto', bounds, quiet) : openClient(server, bounds, quiet));
   const options = { location: `127.0.0.1:${port}`, ...(isOurs ? { parser: 'auto' } : {}) };
   const bare = byCommands((args) => limit.send(args));
-  const fill = () => block(bare.set, 1);
-  await fill();
   const works = await floors[floor]({ limit, open, options });
+  /** What is read or deleted is there, under the keys of the limit and of the floor. */
+  const fill = async () => {
+    await block(bare.set, 1);
+    if (works.set) await block(works.set, 1);
+  };
+  await fill();
   const figures = {};
   for (const [work, run] of Object.entries(works)) {
     const rounds = work === 'mget' ? 2 : 8;

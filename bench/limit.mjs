@@ -10,7 +10,10 @@ export class BareSocket {
   #waiting = [];
   #head = 0;
   #out = '';
+  /** The pieces of a reply that is not whole yet, how many bytes they are, and how many it needs at least. */
   #rest = null;
+  #size = 0;
+  #needed = 0;
 
   static async open({ port, path }, bare = new BareSocket()) {
     bare.#socket = path ? connect(path) : connect({ port, host: '127.0.0.1', noDelay: true });
@@ -42,7 +45,14 @@ export class BareSocket {
   }
 
   #onData(chunk) {
-    const data = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
+    let data = chunk;
+    if (this.#rest) {
+      this.#rest.push(chunk);
+      this.#size += chunk.length;
+      // To try again with each piece of a large reply would take its square.
+      if (this.#size < this.#needed) return;
+      data = Buffer.concat(this.#rest);
+    }
     let at = 0;
     for (let reply = parse(data, at); reply; reply = parse(data, at)) {
       this.#waiting[this.#head++](reply.value);
@@ -52,7 +62,9 @@ export class BareSocket {
       this.#waiting = [];
       this.#head = 0;
     }
-    this.#rest = at < data.length ? data.subarray(at) : null;
+    this.#rest = at < data.length ? [data.subarray(at)] : null;
+    this.#size = data.length - at;
+    this.#needed = needed - at;
   }
 }
 
@@ -86,8 +98,12 @@ export class CoalescingSocket extends BareSocket {
   }
 }
 
+/** How far the last reply reaches at least that was not whole. */
+let needed = 0;
+
 /** One reply, or undefined where it is not whole yet. */
 function parse(data, start) {
+  needed = data.length + 1;
   const line = data.indexOf(13, start);
   if (line === -1 || line + 1 >= data.length) return undefined;
   const type = data[start];
@@ -100,7 +116,9 @@ function parse(data, start) {
   if (type === 36) {
     if (number === -1) return { value: null, end: line + 2 };
     const end = line + 2 + number;
-    return end + 2 > data.length ? undefined : { value: data.utf8Slice(line + 2, end), end: end + 2 };
+    if (end + 2 <= data.length) return { value: data.utf8Slice(line + 2, end), end: end + 2 };
+    needed = end + 2;
+    return undefined;
   }
   const value = [];
   let at = line + 2;

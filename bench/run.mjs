@@ -1,14 +1,15 @@
-// npm run bench: every contender in a process of its own, in turn and in interleaved rounds, against one real Redis, over TCP
-// and over a unix socket. `-- --rounds 3 --ms 300` for a shorter look at the whole grid, `-- --only pool` for some contenders,
+// npm run bench: every contender in a process of its own, in turn and in interleaved rounds, against one real Redis, over TCP,
+// and get and set over a unix socket. `-- --rounds 3 --ms 300` for a shorter look at the whole grid, `-- --only pool` for some contenders,
 // `-- --point 'set, 200 B, 512'` for some points. Writes bench/results/benchmark.json, docs/benchmark.md and the charts. `-- --quick` ends within two minutes.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { contenders } from './contenders.mjs';
 import { report } from './report.mjs';
+import { withSummaries } from './summary.mjs';
 
 const quick = process.argv.includes('--quick');
 const value = (name) => process.argv[process.argv.indexOf(name) + 1];
@@ -20,15 +21,15 @@ const output = process.argv.includes('--out') ? { results: value('--out'), pages
 /** What is measured: the full grid, or the few points that a regression would show at. */
 const works = ['get', 'miss', 'set', 'mget', 'mset', 'wrap'];
 const plan = quick
-  ? { rounds: 3, milliseconds: 200, transports: ['tcp'], points: grid(['get', 'set'], [200], [1, 512]) }
+  ? { rounds: 3, milliseconds: 200, points: { tcp: grid(['get', 'set'], [200], [1, 512]) } }
   : {
       rounds: process.argv.includes('--rounds') ? Number(value('--rounds')) : 5,
       milliseconds: process.argv.includes('--ms') ? Number(value('--ms')) : 500,
-      transports: ['tcp', 'unix'],
-      points: [...grid(works, [200], [1, 8, 32, 512]), ...grid(['get', 'set'], [100, 1024, 65_536, 1_048_576], [32])],
+      points: {
+        tcp: [...grid(works, [200], [1, 32, 512]), ...grid(['get', 'set'], [1024, 65_536, 1_048_576], [32])],
+        unix: grid(['get', 'set'], [200], [1, 512]),
+      },
     };
-
-if (point) plan.points = plan.points.filter((each) => point.test(describe(each)));
 
 function grid(chosen, sizes, loads) {
   return chosen
@@ -57,22 +58,23 @@ await new Promise((resolve) => setTimeout(resolve, 500));
 
 const titles = Object.keys(contenders).filter((title, i) => i === 0 || only.test(title));
 const results = [];
-for (const transport of plan.transports) {
+for (const [transport, every] of Object.entries(plan.points)) {
+  const points = point ? every.filter((each) => point.test(describe(each))) : every;
   const workers = new Map();
   for (const title of titles) workers.set(title, await start(title, transport === 'unix' ? { path } : { port }));
-  for (const [i, point] of plan.points.entries()) {
-    progress(`${transport} ${i + 1}/${plan.points.length} ${describe(point)}`);
+  for (const [i, each] of points.entries()) {
+    progress(`${transport} ${i + 1}/${points.length} ${describe(each)}`);
     const rounds = new Map(titles.map((title) => [title, []]));
     for (let round = 0; round < plan.rounds; round++) {
       // Each round begins with another contender, so that none is always the first after a pause.
       for (let turn = 0; turn < titles.length; turn++) {
         const title = titles[(turn + round) % titles.length];
-        const measured = await ask(workers.get(title), { ...point, milliseconds: plan.milliseconds });
-        if (measured.error) throw new Error(`${title}, ${describe(point)}: ${measured.error}`);
+        const measured = await ask(workers.get(title), { ...each, milliseconds: plan.milliseconds });
+        if (measured.error) throw new Error(`${title}, ${describe(each)}: ${measured.error}`);
         if (!measured.skipped) rounds.get(title).push(measured);
       }
     }
-    for (const [title, measured] of rounds) if (measured.length > 0) results.push({ transport, ...point, title, ...summary(measured) });
+    for (const [title, measured] of rounds) if (measured.length > 0) results.push({ transport, ...each, title, ...summary(measured) });
   }
   for (const worker of workers.values()) worker.kill();
 }
@@ -94,6 +96,8 @@ if (output) {
   writeFileSync(join(output.results, 'benchmark.json'), json);
   writeFileSync(join(output.pages, 'benchmark.md'), markdown);
   for (const [name, svg] of Object.entries(charts)) writeFileSync(join(output.pages, `benchmark-${name}.svg`), svg);
+  const page = join(output.pages, 'performance.md');
+  if (existsSync(page)) writeFileSync(page, withSummaries(readFileSync(page, 'utf8'), results));
 }
 process.exit(0);
 

@@ -184,6 +184,10 @@ describe('documents', () => {
     const { report } = await load<Report>('report.mjs');
     const limit = found.results.find(({ title }) => title.startsWith('limit'))?.title ?? '';
     expect(text('docs/benchmark.md')).to.equal(report({ ...found, limit }).markdown);
+    const { withSummaries } = await load<{ withSummaries(page: string, results: unknown): string }>('summary.mjs');
+    const page = text('docs/performance.md');
+    expect(withSummaries(page, found.results)).to.equal(page);
+    expect(page).to.match(/^\| mget of 100, 32 in flight \| [\d.]+ \(/m);
     const { tables } = await load<{ tables(found: Results): string }>('faults/report.mjs');
     expect(text('docs/reliability.md')).to.include(tables(data('reliability')).trim());
     const evictions = await load<Tables>('eviction/report.mjs');
