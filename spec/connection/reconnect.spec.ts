@@ -64,8 +64,13 @@ describe('a connection', () => {
       expect((await rejection(connection.ready())).message).to.match(/no sign of life for 300 ms/);
       server.thaw();
       expect(String(await late)).to.equal('PONG');
-      await until(() => connection.status === 'ready');
-      expect(await connection.send(['CLIENT', 'ID'])).to.be.within(id as number, (id as number) + 1);
+      // On a busy machine the server may be silent once more.
+      let used: unknown;
+      await until(async () => {
+        used = await connection.send(['CLIENT', 'ID']).catch(() => undefined);
+        return used !== undefined;
+      });
+      expect(used).to.be.within(id as number, (id as number) + 1);
       await connection.close(0);
     });
 

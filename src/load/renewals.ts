@@ -3,18 +3,20 @@ import type { Milliseconds } from '../ttl.js';
 
 /** How many times over a lease is renewed. A load that runs longer loses it. */
 export const maxTerms = 10;
-/** The timer runs this often in the term of a lease. */
-const ticksPerTerm = 3;
+/** A lease is renewed so often in its term. */
+const renewalsPerTerm = 3;
+/** The timer runs twice as often: it began before most of the leases. */
+const ticksPerTerm = 2 * renewalsPerTerm;
 
 /** A lease that is held. */
 export interface Renewable {
   renew(): void;
 }
 
-/** Of a lease: when it began, on the monotonic clock, and how often the timer has run since. */
+/** Of a lease: when it was claimed or renewed last, on the monotonic clock, and how often it was renewed. */
 interface Held {
-  readonly began: Milliseconds;
-  ticks: number;
+  at: Milliseconds;
+  count: number;
 }
 
 /**
@@ -43,7 +45,7 @@ export class Renewals {
   }
 
   begin(lease: Renewable): void {
-    this.#held.set(lease, { began: performance.now(), ticks: 0 });
+    this.#held.set(lease, { at: performance.now(), count: 0 });
   }
 
   end(lease: Renewable): void {
@@ -56,10 +58,12 @@ export class Renewals {
       Renewals.#byTime.delete(this.#time);
     }
     const now = performance.now();
+    // A timer may be a little early.
+    const due = now - this.#time / renewalsPerTerm + this.#time / 50;
     for (const [lease, held] of this.#held) {
-      // A load that is short needs no renewal, and the next tick is soon enough.
-      if (now - held.began < this.#time / (2 * ticksPerTerm)) continue;
-      if (held.ticks++ >= ticksPerTerm * maxTerms) this.#held.delete(lease);
+      if (held.at > due) continue;
+      held.at = now;
+      if (held.count++ >= renewalsPerTerm * maxTerms) this.#held.delete(lease);
       else lease.renew();
     }
   }
