@@ -30,9 +30,9 @@ describe('a lease', () => {
 
   it('lapses after ten times its time, although its holder still runs', async () => {
     const key = `lease-${randomUUID()}#l:{k}`;
-    const lease = await Lease.claim(cacheOf(openStore()).context, key, `entry-${randomUUID()}`, 20, true);
+    const lease = await Lease.claim(cacheOf(openStore()).context, key, `entry-${randomUUID()}`, 100, true);
     expect(lease).to.be.instanceOf(Lease);
-    await until(async () => (await redis.exists(key)) === 0, 3000);
+    await until(async () => (await redis.exists(key)) === 0, 5000);
   });
 
   it('ends if the entry cannot be read again under it, so that no other process waits for it', async () => {

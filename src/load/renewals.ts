@@ -1,32 +1,27 @@
-import { clearInterval, performance, setInterval } from '../time/clock.js';
+import { clearInterval, setInterval } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
 
 /** How many times over a lease is renewed. A load that runs longer loses it. */
 export const maxTerms = 10;
-/** A lease is renewed so often in its term. */
-const renewalsPerTerm = 3;
-/** The timer runs twice as often: it began before most of the leases. */
-const ticksPerTerm = 2 * renewalsPerTerm;
+/** The timer runs so often in the term of a lease. */
+const ticksPerTerm = 6;
+/** A lease is renewed with its third tick, which comes in the second third of its term, and then with every other one. */
+const firstTick = 3;
 
 /** A lease that is held. */
 export interface Renewable {
   renew(): void;
 }
 
-/** Of a lease: when it was claimed or renewed last, on the monotonic clock, and how often it was renewed. */
-interface Held {
-  at: Milliseconds;
-  count: number;
-}
-
 /**
- * Renews the leases of one length, all by one timer, which ends when it finds none. It keeps no process alive. The first renewal comes before
- * half of the term is over, so that there is time for another one if it fails.
+ * Renews the leases of one length, all by one timer, which ends when it finds none. It keeps no process alive. The first renewal comes when
+ * a third of the term is over, and before half of it is: a short load needs none, and there is time for another one if it fails.
  */
 export class Renewals {
   static readonly #byTime = new Map<Milliseconds, Renewals>();
   readonly #time: Milliseconds;
-  readonly #held = new Map<Renewable, Held>();
+  /** How often the timer has run since each began. */
+  readonly #held = new Map<Renewable, number>();
   readonly #timer: NodeJS.Timeout;
 
   /** `start`: starts the timer. */
@@ -45,7 +40,7 @@ export class Renewals {
   }
 
   begin(lease: Renewable): void {
-    this.#held.set(lease, { at: performance.now(), count: 0 });
+    this.#held.set(lease, 0);
   }
 
   end(lease: Renewable): void {
@@ -57,14 +52,13 @@ export class Renewals {
       clearInterval(this.#timer);
       Renewals.#byTime.delete(this.#time);
     }
-    const now = performance.now();
-    // A timer may be a little early.
-    const due = now - this.#time / renewalsPerTerm + this.#time / 50;
-    for (const [lease, held] of this.#held) {
-      if (held.at > due) continue;
-      held.at = now;
-      if (held.count++ >= renewalsPerTerm * maxTerms) this.#held.delete(lease);
-      else lease.renew();
+    for (const [lease, before] of this.#held) {
+      const ticks = before + 1;
+      if (ticks > ticksPerTerm * maxTerms) this.#held.delete(lease);
+      else {
+        this.#held.set(lease, ticks);
+        if (ticks >= firstTick && (ticks - firstTick) % 2 === 0) lease.renew();
+      }
     }
   }
 }
