@@ -4,7 +4,7 @@ import type { ReadEntry } from '../codec/entry.js';
 import { UnsupportedError } from '../errors.js';
 import { shown } from '../messages.js';
 import { performance } from '../time/clock.js';
-import { attempt } from '../time/waiting.js';
+import { attempt, ending } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
 
 /** A read of an entry before its load begins, which goes on with it unless it is a plain hit. */
@@ -165,15 +165,9 @@ export function insideLoad<T>(flight: Flight, work: () => T | Promise<T>): Promi
     call.isOver = true;
     if (--running === 0) calls.disable();
   };
-  return attempt(() => Promise.resolve(calls.run(call, work))).then(
-    (value) => {
-      end();
-      return value;
-    },
-    (error: unknown) => {
-      end();
-      throw error;
-    },
+  return ending(
+    attempt(() => Promise.resolve(calls.run(call, work))),
+    end,
   );
 }
 

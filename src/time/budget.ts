@@ -3,7 +3,7 @@ import type { Milliseconds } from '../ttl.js';
 import { performance, setImmediate } from './clock.js';
 import { runningTime, withTimeout } from './deadlines.js';
 import { RedisHealth } from './redis-health.js';
-import { type PauseOptions, pause } from './waiting.js';
+import { ending, type PauseOptions, pause } from './waiting.js';
 
 /**
  * The time that one call has for all its commands together. Each command has its own deadline too.
@@ -121,15 +121,6 @@ export class TimeBudget {
   #bound<T>(work: Promise<T>, time: Milliseconds, settling: () => void): Promise<T> {
     if (time !== this.#time) return withTimeout(work, time, this.#time, undefined, settling);
     // The first command has its own deadline, and so has every command of a call without a common one.
-    return work.then(
-      (answer) => {
-        settling();
-        return answer;
-      },
-      (error: unknown) => {
-        settling();
-        throw error;
-      },
-    );
+    return ending(work, settling);
   }
 }

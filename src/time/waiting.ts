@@ -42,6 +42,20 @@ export function attempt<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Settles as the work does, after `end`. It makes one promise, where `finally` makes several. */
+export function ending<T>(work: Promise<T>, end: () => void): Promise<T> {
+  return work.then(
+    (value) => {
+      end();
+      return value;
+    },
+    (error: unknown) => {
+      end();
+      throw error;
+    },
+  );
+}
+
 /** Marks a rejection as handled, so that it cannot end the process: callers see it, or the `error` event reports it. */
 export function unawaited<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
