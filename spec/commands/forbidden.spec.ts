@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { ErrorReply } from '@redis/client';
 import { expect } from 'chai';
+import { markStart } from '../../src/commands/commands.js';
 import { refusesCommand, toConnectionError } from '../../src/connection/reply-errors.js';
 import { type CacheError, CommandError, ConnectionError, type RedisStore, type StoreOptions } from '../../src/index.js';
 import { compiled } from '../support/compiled.js';
@@ -181,6 +182,32 @@ describe('a server that forbids', () => {
         expect(store.breaker).to.equal('closed');
         expect(store.errors.filter(({ code }) => code !== 'ERR_UNSUPPORTED')).to.deep.equal([]);
       }
+    });
+  }
+
+  for (const command of ['exists', 'del', 'unlink', 'pttl', 'ttl', 'getrange', 'pexpire']) {
+    it(`${command.toUpperCase()}, also to scripts: no load leaves its lease behind, however it ends`, async () => {
+      const server = await forbidding([command]);
+      const one = openStore({ location: server.location });
+      const other = openStore({ location: server.location, prefix: one.source.prefix });
+      const endings: Readonly<Record<string, () => unknown>> = {
+        'gives a value': () => 1,
+        'gives nothing': () => undefined,
+        fails: () => Promise.reject(new Error('source down')),
+        'is overtaken': () => other.set('is overtaken', 2),
+      };
+      for (const [key, make] of Object.entries(endings)) {
+        await one.getOrSet(key, make).catch(() => {});
+        const { value, time } = await outcomeOf(() => other.getOrSet(key, () => 4));
+        // The end of a load is told after its caller has the answer.
+        expect(value, key).to.be.oneOf(key === 'gives nothing' ? [undefined, 4] : [1, 2, 4]);
+        expect(time, key).to.be.below(750);
+      }
+      const redis = await rawClient(server);
+      const leases = ((await redis.sendCommand(['KEYS', '*#l:*'])) as string[]).map((lease) => redis.sendCommand(['GET', lease]));
+      const held = (await Promise.all(leases)).filter((holder) => !String(holder).startsWith(markStart));
+      expect(held).to.deep.equal([]);
+      redis.destroy();
     });
   }
 

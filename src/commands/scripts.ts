@@ -92,13 +92,21 @@ local function timeLeft(key)
   return math.max(0, left * 1000 - 500)
 end`;
 
-export const getAndDelete = script(`
+/** DEL, or UNLINK if the user may not call it. */
+const remove = `
+local function remove(key)
+  local removed = redis.pcall('DEL', key)
+  if type(removed) == 'number' then return removed end
+  return redis.call('UNLINK', key)
+end`;
+
+export const getAndDelete = script(`${remove}
 local value = redis.call('GET', KEYS[1])
-if value then redis.call('DEL', KEYS[1]) end
+if value then remove(KEYS[1]) end
 return value`);
 
 // Replies nil for a missing key, and undoes a sum beyond exact integers. The sum is text: node-redis reads 9007199254740991 as one more.
-export const incrementBy = script(`
+export const incrementBy = script(`${remove}
 local initial = ARGV[2]
 local created = redis.call('EXISTS', KEYS[1]) == 0
 if created then
@@ -107,7 +115,7 @@ if created then
 end
 local sum = redis.call('INCRBY', KEYS[1], ARGV[1])
 if sum > 9007199254740991 or sum < -9007199254740991 then
-  if created then redis.call('DEL', KEYS[1]) else redis.call('DECRBY', KEYS[1], ARGV[1]) end
+  if created then remove(KEYS[1]) else redis.call('DECRBY', KEYS[1], ARGV[1]) end
   return redis.error_reply('ERR increment or decrement would leave the range of exact integers')
 end
 return string.format('%.0f', sum)`);
@@ -153,9 +161,9 @@ else
 end
 return id`);
 
-export const unlinkIfUnchanged = script(`
+export const unlinkIfUnchanged = script(`${remove}
 if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])`);
+return remove(KEYS[1])`);
 
 /** How long the counter of fencing tokens outlives its last use. Later tokens continue from the clock of the server. */
 const fenceLifetime = 86_400_000;
@@ -164,7 +172,8 @@ const fenceLifetime = 86_400_000;
 const isHeld = (lease: string): string => `string.sub(redis.call('GET', ${lease}) or '', 1, #ARGV[1]) == ARGV[1]`;
 
 // A mark is taken over, and its kind goes on behind the token: callers that waited for the load that left it may not have looked yet.
-// KEYS[2] is the entry: a number says that the lease is claimed, and how many entries there are to look at.
+// KEYS[2] is the entry: a number says that the lease is claimed, and how many entries there are to look at. It is asked before anything is
+// written, so that no lease is left behind; a user who may not ask looks.
 export const claimLease = script(`${timeLeft}
 local holder = redis.call('GET', KEYS[1])
 local kind = ''
@@ -173,29 +182,30 @@ if holder then
   if string.sub(holder, 1, 1) ~= '${markStart}' or (holder == '${markStart}' and ARGV[3] ~= '1') then return holder end
   kind = string.sub(holder, 1, 2)
 end
+local entries = redis.pcall('EXISTS', KEYS[2])
 redis.call('SET', KEYS[1], ARGV[1] .. kind, 'PX', ARGV[2])
-return redis.call('EXISTS', KEYS[2])`);
+return type(entries) == 'number' and entries or 1`);
 
 // SET comes before DEL: a server at its maxmemory refuses it, and the script ends with nothing done.
-export const setUnderLease = script(`
+export const setUnderLease = script(`${remove}
 if not (${isHeld('KEYS[2]')}) then return 0 end
 local now = redis.call('GET', KEYS[1])
 local as = now and redis.sha1hex(now) or ''
 if as ~= ARGV[2] and not (as == '' and ARGV[3] == '1') then
-  redis.call('DEL', KEYS[2])
+  remove(KEYS[2])
   return 0
 end
 if ARGV[5] == '' then redis.call('SET', KEYS[1], ARGV[4]) else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) end
-redis.call('DEL', KEYS[2])
+remove(KEYS[2])
 return 1`);
 
 // Here DEL comes before SET: a server at its maxmemory takes whatever follows a deletion.
-export const unlinkUnderLease = script(`
+export const unlinkUnderLease = script(`${remove}
 if not (${isHeld('KEYS[2]')}) then return 0 end
 local now = redis.call('GET', KEYS[1])
 local gone = 0
-if now and redis.sha1hex(now) == ARGV[2] then gone = redis.call('DEL', KEYS[1]) end
-redis.call('DEL', KEYS[2])
+if now and redis.sha1hex(now) == ARGV[2] then gone = remove(KEYS[1]) end
+remove(KEYS[2])
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 return gone`);
 
@@ -203,9 +213,9 @@ export const renewToken = script(`
 if not (${isHeld('KEYS[1]')}) then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`);
 
-export const releaseToken = script(`
+export const releaseToken = script(`${remove}
 if not (${isHeld('KEYS[1]')}) then return 0 end
-redis.call('DEL', KEYS[1])
+remove(KEYS[1])
 if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`);
 

@@ -50,8 +50,9 @@ export class Calls {
   async run<T>(face: Face, operation: string, call: () => Promise<T>, waits?: number): Promise<T | undefined> {
     const name = `${operation}, ${face.title}`;
     const id = Symbol(name);
-    const began = performance.now();
+    // The lag first, and last: where the process stops between the two, that is no time of the call's.
     const lag = this.#lag.total;
+    const began = performance.now();
     this.#underWay.set(id, name);
     this.figures.calls++;
     try {

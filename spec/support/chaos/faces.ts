@@ -34,6 +34,8 @@ export interface Face extends Reader {
   readonly dependent?: Dependent;
   /** How often an operation has told of a failure, of this key or of any. */
   failures(operation: string, key?: string): number;
+  /** How often Redis has refused a deletion of this key, which therefore does not wait. */
+  refusals(key: string): number;
   /** How often a load has waited for another store to make the value. */
   leaseWaits(): number;
   status(): string;
@@ -77,29 +79,34 @@ function storeFace(store: RedisStore, throwing: boolean): Omit<Face, Own> {
       : (entries, ttl) => cacheOf(store).writer.setMany(entries.map(([key, value]) => [key, value, ttl] as const)),
     delete: (key) => store.del(key),
     getOrSet: (key, make, ttl) => store.getOrSet(key, make, ttl),
-    failures: failuresOf(store),
+    ...failuresOf(store, 'del'),
     leaseWaits: () => store.stats().leaseWaits,
     status: () => store.status,
     disconnect: () => store.disconnect(),
   };
 }
 
-/** Counts `error` events by operation, and by operation and key. */
-function failuresOf(emitter: RedisStore | KeyvRedisStore): Face['failures'] {
+/** Counts `error` events by operation, and by operation and key. `deletion`: how the face names one. */
+function failuresOf(emitter: RedisStore | KeyvRedisStore, deletion: 'del' | 'delete'): Pick<Face, 'failures' | 'refusals'> {
   const failures = new Map<string, number>();
   const named = (operation = '', key = '*'): string => `${operation} ${key}`;
   const count = (name: string): unknown => failures.set(name, (failures.get(name) ?? 0) + 1);
-  emitter.on('error', ({ operation, key }: { operation?: string; key?: string }) => {
+  const counted = (operation: string, key?: string): number => failures.get(named(operation, key)) ?? 0;
+  emitter.on('error', ({ operation, key, code }: { operation?: string; key?: string; code?: string }) => {
     count(named(operation));
-    if (key !== undefined) count(named(operation, key));
+    if (key === undefined) return;
+    count(named(operation, key));
+    if (operation === deletion && code === 'ERR_PERMISSION') count(named('refused', key));
   });
-  return (operation, key) => failures.get(named(operation, key)) ?? 0;
+  return {
+    failures: (operation, key) => counted(operation === 'del' ? deletion : operation, key),
+    refusals: (key) => counted('refused', key),
+  };
 }
 
 function keyvFace(title: string, options: KeyvRedisOptions): Face {
   const keyv = createKeyv(options);
   keyv.on('error', () => {});
-  const failures = failuresOf(keyv.store as KeyvRedisStore);
   return {
     title,
     keys: keysOf('keyv', 12),
@@ -115,7 +122,7 @@ function keyvFace(title: string, options: KeyvRedisOptions): Face {
     setMany: async (entries, ttl) =>
       (await keyv.setMany(entries.map(([key, value]) => ({ key, value, ...(ttl && { ttl }) })))) as boolean[],
     delete: (key) => keyv.delete(key),
-    failures: (operation, key) => failures(operation === 'del' ? 'delete' : operation, key),
+    ...failuresOf(keyv.store as KeyvRedisStore, 'delete'),
     leaseWaits: () => 0,
     status: () => (keyv.store as { status: string }).status,
     disconnect: () => keyv.disconnect(),

@@ -7,17 +7,22 @@ export class Lag {
 
   constructor() {
     this.#timer = setInterval(() => {
-      this.#total = this.total;
-      this.#last = performance.now();
+      const now = performance.now();
+      this.#total = this.#at(now);
+      this.#last = now;
     }, this.#every);
   }
 
   /** All the milliseconds that were lost so far. */
   get total(): number {
-    return this.#total + Math.max(0, performance.now() - this.#last - this.#every);
+    return this.#at(performance.now());
   }
 
   stop(): void {
     clearInterval(this.#timer);
+  }
+
+  #at(now: number): number {
+    return this.#total + Math.max(0, now - this.#last - this.#every);
   }
 }

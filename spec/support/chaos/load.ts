@@ -172,11 +172,13 @@ export class Load {
   async #erase(face: Face, key: string): Promise<void> {
     const erasure = this.#history.beginErasure();
     const before = face.failures('del', key);
+    const refused = face.refusals(key);
     const done = await this.#calls.run(face, 'delete', async () => {
       await face.delete(key);
       return true;
     });
-    if (!done) return;
+    // A Keyv's does not reject where Redis refuses it.
+    if (!done || face.refusals(key) !== refused) return;
     // One that waits has not happened yet, but for this store.
     if (face.failures('del', key) !== before) this.#history.erasedFor(face, key, erasure);
     else this.#history.erased(key, erasure, face);
