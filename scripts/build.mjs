@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import terser from '@rollup/plugin-terser';
 import { rollup } from 'rollup';
 import { dts } from 'rollup-plugin-dts';
 import { lineMaps, sources } from './sources.mjs';
@@ -21,11 +22,18 @@ const external = (id) => /^[@\w]/.test(id) && !id.startsWith('src/') && !id.star
 const output = {
   generatedCode: 'es2015',
   hoistTransitiveImports: false,
-  // The names of the sources: they are in traces, and people read the files.
+  // The names of the sources: they are in traces.
   minifyInternalExports: false,
   // What only `otel` needs as well is apart, so that it loads no node-redis.
   chunkFileNames: ({ moduleIds }) =>
     moduleIds.some((id) => /\/store\.|\/compose\.|\/options\/options\./.test(id)) ? 'core.js' : 'common.js',
+};
+
+/** A statement a line, with the names that traces show. Node reads half as much, and ASCII twice as fast. */
+const shortened = {
+  compress: false,
+  mangle: { keep_classnames: true, keep_fnames: true },
+  format: { ascii_only: true, semicolons: false },
 };
 
 const types = await rollup({ input: input(declarations, '.d.ts'), external, plugins: [dts()], onLog });
@@ -34,7 +42,7 @@ for (const [format, type] of [
   ['esm', 'module'],
 ]) {
   const dir = `dist/${format}`;
-  const code = await rollup({ input: input('src', '.ts'), external, plugins: [sources(format), lineMaps()], onLog });
+  const code = await rollup({ input: input('src', '.ts'), external, plugins: [sources(format), terser(shortened), lineMaps()], onLog });
   await code.write({
     ...output,
     dir,

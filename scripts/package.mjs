@@ -10,7 +10,7 @@ import { root } from './setup.mjs';
 const parts = ['common', 'core', 'index', 'keyv', 'otel'];
 const endings = ['.d.ts', '.js', '.js.map'];
 /** In bytes, packed. */
-const bounds = { tarball: 480_000 };
+const bounds = { tarball: 470_000 };
 /** What an entry loads beside Node's own modules, as CommonJS. */
 const loaded = {
   'redis-tier': ['@keyv/serialize', '@redis/client', 'cluster-key-slot', 'lru-cache'],
