@@ -185,9 +185,9 @@ describe('a server that forbids', () => {
     });
   }
 
-  for (const command of ['exists', 'del', 'unlink', 'pttl', 'ttl', 'getrange', 'pexpire']) {
-    it(`${command.toUpperCase()}, also to scripts: no load leaves its lease behind, however it ends`, async () => {
-      const server = await forbidding([command]);
+  for (const commands of [['exists'], ['del'], ['unlink'], ['del', 'unlink'], ['pttl'], ['ttl'], ['getrange'], ['pexpire']]) {
+    it(`${commands.join(', ').toUpperCase()}, also to scripts: no load leaves its lease behind, however it ends`, async () => {
+      const server = await forbidding(commands);
       const one = openStore({ location: server.location });
       const other = openStore({ location: server.location, prefix: one.source.prefix });
       const endings: Readonly<Record<string, () => unknown>> = {

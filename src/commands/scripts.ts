@@ -92,12 +92,13 @@ local function timeLeft(key)
   return math.max(0, left * 1000 - 500)
 end`;
 
-/** DEL, or UNLINK if the user may not call it. */
+/** DEL, or what the user may call in its place: PEXPIRE deletes if no time is left. A lease that stays is waited for. */
 const remove = `
 local function remove(key)
   local removed = redis.pcall('DEL', key)
-  if type(removed) == 'number' then return removed end
-  return redis.call('UNLINK', key)
+  if type(removed) ~= 'number' then removed = redis.pcall('UNLINK', key) end
+  if type(removed) ~= 'number' then removed = redis.call('PEXPIRE', key, 0) end
+  return removed
 end`;
 
 export const getAndDelete = script(`${remove}
