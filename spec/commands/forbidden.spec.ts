@@ -204,12 +204,29 @@ describe('a server that forbids', () => {
         expect(time, key).to.be.below(750);
       }
       const redis = await rawClient(server);
-      const leases = ((await redis.sendCommand(['KEYS', '*#l:*'])) as string[]).map((lease) => redis.sendCommand(['GET', lease]));
-      const held = (await Promise.all(leases)).filter((holder) => !String(holder).startsWith(markStart));
-      expect(held).to.deep.equal([]);
+      expect(await heldLeases(redis)).to.deep.equal([]);
       redis.destroy();
     });
   }
+
+  for (const command of ['get', 'mget', 'exists', 'del', 'unlink', 'getrange', 'pttl'])
+    it(`${command.toUpperCase()} from the middle of a load on: its lease ends with it`, async () => {
+      const rules = ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '--user', 'admin', 'on', '>admin', '~*', '&*', '+@all'];
+      const server = stopping(await RedisServer.start(rules));
+      const admin = await rawClient({ url: `redis://admin:admin@${server.location}` } as RedisServer);
+      const store = openStore({ location: server.location });
+      for (const end of [() => 1, () => undefined, () => Promise.reject(new Error('source down'))]) {
+        const load = store.getOrSet('k', async () => {
+          await admin.sendCommand(['ACL', 'SETUSER', 'default', `-${command}`]);
+          return end();
+        });
+        await load.catch(() => {});
+        await until(async () => (await heldLeases(admin)).length === 0, 5000);
+        await admin.sendCommand(['ACL', 'SETUSER', 'default', `+${command}`]);
+        await admin.sendCommand(['FLUSHALL']);
+      }
+      admin.destroy();
+    });
 
   for (const forbidden of [['client'], ['client|tracking'], ['pttl'], all]) {
     it(`${forbidden === all ? 'all of them' : forbidden.join().toUpperCase()}, with a near tier: reads go to Redis, or are kept`, async () => {
@@ -425,6 +442,13 @@ async function isLost(store: RedisStore, call: () => Promise<unknown>): Promise<
   const before = store.stats().failures;
   await call().catch(() => {});
   return store.stats().failures > before;
+}
+
+/** What the leases hold that nobody has ended. */
+async function heldLeases(redis: RawClient): Promise<string[]> {
+  const leases = (await redis.sendCommand(['KEYS', '*#l:*'])) as string[];
+  const holders = await Promise.all(leases.map((lease) => redis.sendCommand(['GET', lease])));
+  return holders.map(String).filter((holder) => !holder.startsWith(markStart));
 }
 
 /** How often each command was denied. */

@@ -169,8 +169,13 @@ return remove(KEYS[1])`);
 /** How long the counter of fencing tokens outlives its last use. Later tokens continue from the clock of the server. */
 const fenceLifetime = 86_400_000;
 
-/** Whether KEYS[lease] is held under the token ARGV[1]. What follows the token in Redis is how the load before it ended. */
-const isHeld = (lease: string): string => `string.sub(redis.call('GET', ${lease}) or '', 1, #ARGV[1]) == ARGV[1]`;
+/** Whether a key is held under the token ARGV[1]. What follows the token in Redis is how the load before it ended. */
+const isHeld = `
+local function isHeld(key)
+  local start = redis.pcall('GETRANGE', key, 0, #ARGV[1] - 1)
+  if type(start) ~= 'string' then start = string.sub(redis.call('GET', key) or '', 1, #ARGV[1]) end
+  return start == ARGV[1]
+end`;
 
 // A mark is taken over, and its kind goes on behind the token: callers that waited for the load that left it may not have looked yet.
 // KEYS[2] is the entry: a number says that the lease is claimed, and how many entries there are to look at. It is asked before anything is
@@ -188,8 +193,8 @@ redis.call('SET', KEYS[1], ARGV[1] .. kind, 'PX', ARGV[2])
 return type(entries) == 'number' and entries or 1`);
 
 // SET comes before DEL: a server at its maxmemory refuses it, and the script ends with nothing done.
-export const setUnderLease = script(`${remove}
-if not (${isHeld('KEYS[2]')}) then return 0 end
+export const setUnderLease = script(`${isHeld}${remove}
+if not isHeld(KEYS[2]) then return 0 end
 local now = redis.call('GET', KEYS[1])
 local as = now and redis.sha1hex(now) or ''
 if as ~= ARGV[2] and not (as == '' and ARGV[3] == '1') then
@@ -201,8 +206,8 @@ remove(KEYS[2])
 return 1`);
 
 // Here DEL comes before SET: a server at its maxmemory takes whatever follows a deletion.
-export const unlinkUnderLease = script(`${remove}
-if not (${isHeld('KEYS[2]')}) then return 0 end
+export const unlinkUnderLease = script(`${isHeld}${remove}
+if not isHeld(KEYS[2]) then return 0 end
 local now = redis.call('GET', KEYS[1])
 local gone = 0
 if now and redis.sha1hex(now) == ARGV[2] then gone = remove(KEYS[1]) end
@@ -210,12 +215,12 @@ remove(KEYS[2])
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 return gone`);
 
-export const renewToken = script(`
-if not (${isHeld('KEYS[1]')}) then return 0 end
+export const renewToken = script(`${isHeld}
+if not isHeld(KEYS[1]) then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`);
 
-export const releaseToken = script(`${remove}
-if not (${isHeld('KEYS[1]')}) then return 0 end
+export const releaseToken = script(`${isHeld}${remove}
+if not isHeld(KEYS[1]) then return 0 end
 remove(KEYS[1])
 if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`);
