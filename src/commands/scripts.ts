@@ -93,21 +93,21 @@ local function timeLeft(key)
 end`;
 
 /** DEL, or what the user may call in its place: PEXPIRE deletes if no time is left. A lease that stays is waited for. */
-const remove = `
-local function remove(key)
-  local removed = redis.pcall('DEL', key)
-  if type(removed) ~= 'number' then removed = redis.pcall('UNLINK', key) end
-  if type(removed) ~= 'number' then removed = redis.call('PEXPIRE', key, 0) end
-  return removed
+const unlink = `
+local function unlink(key)
+  local count = redis.pcall('DEL', key)
+  if type(count) ~= 'number' then count = redis.pcall('UNLINK', key) end
+  if type(count) ~= 'number' then count = redis.call('PEXPIRE', key, 0) end
+  return count
 end`;
 
-export const getAndDelete = script(`${remove}
+export const getAndDelete = script(`${unlink}
 local value = redis.call('GET', KEYS[1])
-if value then remove(KEYS[1]) end
+if value then unlink(KEYS[1]) end
 return value`);
 
 // Replies nil for a missing key, and undoes a sum beyond exact integers. The sum is text: node-redis reads 9007199254740991 as one more.
-export const incrementBy = script(`${remove}
+export const incrementBy = script(`${unlink}
 local initial = ARGV[2]
 local created = redis.call('EXISTS', KEYS[1]) == 0
 if created then
@@ -116,7 +116,7 @@ if created then
 end
 local sum = redis.call('INCRBY', KEYS[1], ARGV[1])
 if sum > 9007199254740991 or sum < -9007199254740991 then
-  if created then remove(KEYS[1]) else redis.call('DECRBY', KEYS[1], ARGV[1]) end
+  if created then unlink(KEYS[1]) else redis.call('DECRBY', KEYS[1], ARGV[1]) end
   return redis.error_reply('ERR increment or decrement would leave the range of exact integers')
 end
 return string.format('%.0f', sum)`);
@@ -162,9 +162,9 @@ else
 end
 return id`);
 
-export const unlinkIfUnchanged = script(`${remove}
+export const unlinkIfUnchanged = script(`${unlink}
 if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
-return remove(KEYS[1])`);
+return unlink(KEYS[1])`);
 
 /** How long the counter of fencing tokens outlives its last use. Later tokens continue from the clock of the server. */
 const fenceLifetime = 86_400_000;
@@ -179,7 +179,7 @@ end`;
 
 // A mark is taken over, and its kind goes on behind the token: callers that waited for the load that left it may not have looked yet.
 // KEYS[2] is the entry: a number says that the lease is claimed, and how many entries there are to look at. It is asked before anything is
-// written, so that no lease is left behind; a user who may not ask looks.
+// written, so that no lease is left behind. Without the right to ask, a store looks.
 export const claimLease = script(`${timeLeft}
 local holder = redis.call('GET', KEYS[1])
 local kind = ''
@@ -193,25 +193,25 @@ redis.call('SET', KEYS[1], ARGV[1] .. kind, 'PX', ARGV[2])
 return type(entries) == 'number' and entries or 1`);
 
 // SET comes before DEL: a server at its maxmemory refuses it, and the script ends with nothing done.
-export const setUnderLease = script(`${isHeld}${remove}
+export const setUnderLease = script(`${isHeld}${unlink}
 if not isHeld(KEYS[2]) then return 0 end
 local now = redis.call('GET', KEYS[1])
 local as = now and redis.sha1hex(now) or ''
 if as ~= ARGV[2] and not (as == '' and ARGV[3] == '1') then
-  remove(KEYS[2])
+  unlink(KEYS[2])
   return 0
 end
 if ARGV[5] == '' then redis.call('SET', KEYS[1], ARGV[4]) else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) end
-remove(KEYS[2])
+unlink(KEYS[2])
 return 1`);
 
 // Here DEL comes before SET: a server at its maxmemory takes whatever follows a deletion.
-export const unlinkUnderLease = script(`${isHeld}${remove}
+export const unlinkUnderLease = script(`${isHeld}${unlink}
 if not isHeld(KEYS[2]) then return 0 end
 local now = redis.call('GET', KEYS[1])
 local gone = 0
-if now and redis.sha1hex(now) == ARGV[2] then gone = remove(KEYS[1]) end
-remove(KEYS[2])
+if now and redis.sha1hex(now) == ARGV[2] then gone = unlink(KEYS[1]) end
+unlink(KEYS[2])
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 return gone`);
 
@@ -219,9 +219,9 @@ export const renewToken = script(`${isHeld}
 if not isHeld(KEYS[1]) then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`);
 
-export const releaseToken = script(`${isHeld}${remove}
+export const releaseToken = script(`${isHeld}${unlink}
 if not isHeld(KEYS[1]) then return 0 end
-remove(KEYS[1])
+unlink(KEYS[1])
 if ARGV[2] ~= '' then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`);
 
