@@ -1,36 +1,61 @@
 import { randomBytes } from 'node:crypto';
+import type { TagGenerations } from '../codec/entry.js';
 import type { OrderedCommands } from '../commands/commands.js';
+import type { NearTier } from '../near/tier.js';
 import { nextTick, performance } from '../time/clock.js';
 import type { Milliseconds, RedisTtl } from '../ttl.js';
 
 /** How long the key of a tag outlives its entry at least: the entry is written later, and its time counts from then. */
 const minMargin: Milliseconds = 250;
 
+/** Where generations come from. */
+interface TagSources {
+  readonly commands: Pick<OrderedCommands, 'get' | 'ensureGeneration'>;
+  readonly near?: Pick<NearTier, 'find'> | undefined;
+  readonly tagMemory: TagMemory;
+}
+
 /**
  * Reads the generations that new entries carry. The key of a tag lives half as long again as the longest entry that carries it, so that it
  * is rarely extended. While the process knows that it lives long enough, a read is a GET.
  */
 export class TagReader {
-  readonly #commands: Pick<OrderedCommands, 'get' | 'ensureGeneration'>;
+  readonly #commands: TagSources['commands'];
+  readonly #near: TagSources['near'];
   readonly #memory: TagMemory;
   readonly #keyOf: (tag: string) => string;
   /** The reads of this tick that are not answered, by tag, each with the round that it began in. */
   readonly #reads = new Map<string, { readonly id: Promise<string>; readonly round: number }>();
 
   /** `keyOf`: the key of a tag in Redis. */
-  constructor(commands: Pick<OrderedCommands, 'get' | 'ensureGeneration'>, memory: TagMemory, keyOf: (tag: string) => string) {
+  constructor({ commands, near, tagMemory }: TagSources, keyOf: (tag: string) => string) {
     this.#commands = commands;
+    this.#near = near;
     this.#keyOf = keyOf;
-    this.#memory = memory;
+    this.#memory = tagMemory;
+  }
+
+  /** What `read` gives, if the near tier holds the generation of every tag, each of which lives long enough. */
+  findNear(tags: readonly string[], life: RedisTtl): TagGenerations | undefined {
+    if (this.#near === undefined) return undefined;
+    const now = performance.now();
+    const generations = new Map<string, string>();
+    for (const tag of tags) {
+      const entry = this.#memory.livesFor(tag, now, life) ? this.#near.find(this.#keyOf(tag), now)?.entry : undefined;
+      const id = entry?.found ? String(entry.bytes) : undefined;
+      if (id === undefined || !this.#memory.isAbout(tag, id)) return undefined;
+      generations.set(tag, id);
+    }
+    return generations;
   }
 
   /** The generations of these tags, made if there are none, for an entry that lives for `life`. */
-  async read(tags: readonly string[], life: RedisTtl): Promise<string[]> {
+  async read(tags: readonly string[], life: RedisTtl): Promise<TagGenerations> {
     const read = this.#memory.begin(tags);
     try {
       const now = performance.now();
       const ids = await Promise.all(tags.map((tag) => this.#share(tag, now, life)));
-      return read.invalidated.size === 0 ? ids : ids.map((id, i) => (read.invalidated.has(tags[i] as string) ? newId() : id));
+      return new Map(tags.map((tag, i) => [tag, read.invalidated.has(tag) ? newId() : (ids[i] as string)]));
     } finally {
       this.#memory.end(read);
     }

@@ -1,6 +1,6 @@
 import { checkArgument } from '../checks.js';
 import { asMissing, type ReadEntry, StoredEntry, type TagGenerations } from '../codec/entry.js';
-import type { MaybePromise } from '../codec/serializers.js';
+import { type MaybePromise, then } from '../codec/serializers.js';
 import { batchSize, prefixLength } from '../commands/commands.js';
 import { unlessRefused } from '../connection/trial.js';
 import { ArgumentError, UnsupportedError } from '../errors.js';
@@ -29,7 +29,7 @@ export class Tags {
 
   constructor(context: CacheContext) {
     this.#context = context;
-    this.#generations = new TagReader(context.commands, context.tagMemory, (tag) => this.#redisKey(tag));
+    this.#generations = new TagReader(context, (tag) => this.#redisKey(tag));
     this.lazy = context.tagging.lazy;
     this.strict = context.tagging.strict;
   }
@@ -83,13 +83,12 @@ export class Tags {
 
   /**
    * The generations of the tags now, made if there are none, for an entry that Redis keeps for `life`. Read them before the value is made,
-   * so that an invalidation meanwhile wins. Redis: GET of each; a script for a tag that is new or has to live longer.
+   * so that an invalidation meanwhile wins. Redis: GET of each; a script for a tag that is new or has to live longer. No promise if the near
+   * tier holds all of them.
    */
-  async generations(tags: readonly string[], life: RedisTtl): Promise<TagGenerations> {
+  generations(tags: readonly string[], life: RedisTtl): MaybePromise<TagGenerations> {
     const names = this.lazy ? [wholeStore, ...tags] : tags;
-    if (names.length === 0) return new Map();
-    const ids = await this.#generations.read(names, life);
-    return new Map(names.map((name, i) => [name, ids[i] as string]));
+    return this.#generations.findNear(names, life) ?? this.#generations.read(names, life);
   }
 
   /**
@@ -103,7 +102,7 @@ export class Tags {
     if (earlier) this.#extend(earlier, life)?.catch(() => {});
     if (earlier && later.length === 0) return earlier;
     const read = this.generations(later, life);
-    return earlier ? read.then((others) => new Map([...others, ...earlier])) : read;
+    return earlier ? then(read, (others) => new Map([...others, ...earlier])) : read;
   }
 
   /**

@@ -7,7 +7,7 @@ import type { LeaseClaim, LeaseMark, NewEntry } from '../commands/commands.js';
 import { CodecError } from '../errors.js';
 import type { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
-import { unawaited } from '../time/waiting.js';
+import { attempt, unawaited } from '../time/waiting.js';
 import { FactoryCall, isObject, type Load, type LoadResult, type LoadRun } from './factory.js';
 import { type Lease, uncacheableMark, unsharedMark } from './lease.js';
 import { tagLifetime } from './load-options.js';
@@ -74,7 +74,7 @@ export class FactoryRunner {
     const { isAway, moment: apartSince } = context.offline;
     if (load.plan.tags.length === 0 && !tags.lazy) return this.run(load, budget, { generations: new Map(), apartSince });
     // They are held here too. Redis is not waited for a second time.
-    const generations = isAway ? await this.#generations(load, load.plan.tags).catch(() => undefined) : undefined;
+    const generations = isAway ? await attempt(async () => this.#generations(load, load.plan.tags)).catch(() => undefined) : undefined;
     return this.run(load, budget, generations && { generations, apartSince });
   }
 
@@ -89,10 +89,12 @@ export class FactoryRunner {
   /** The generations of the tags of the call. Read before the function runs, so that an invalidation meanwhile wins, and before a lease is claimed. */
   generations(load: Load, budget: TimeBudget): MaybePromise<TagGenerations> {
     const { tags } = load.plan;
-    return tags.length === 0 && !this.#cache.tags.lazy ? noTags : budget.run(this.#generations(load, tags));
+    if (tags.length === 0 && !this.#cache.tags.lazy) return noTags;
+    const read = this.#generations(load, tags);
+    return read instanceof Promise ? budget.run(read) : read;
   }
 
-  #generations({ plan }: Load, names: readonly string[]): Promise<TagGenerations> {
+  #generations({ plan }: Load, names: readonly string[]): MaybePromise<TagGenerations> {
     const { tags, context } = this.#cache;
     if (names.length > 0) tags.checkPlace();
     return tags.generations(names, tagLifetime(plan, context.ttl));

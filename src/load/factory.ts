@@ -34,7 +34,7 @@ export class FactoryCall implements FactoryContext {
   /** The tags that the function added. */
   readonly tags: string[] = [];
 
-  readonly #readGenerations: (tags: readonly string[]) => Promise<TagGenerations>;
+  readonly #readGenerations: (tags: readonly string[]) => MaybePromise<TagGenerations>;
   readonly #reads: Promise<TagGenerations>[] = [];
 
   constructor(
@@ -42,7 +42,7 @@ export class FactoryCall implements FactoryContext {
     readonly signal: AbortSignal,
     readonly stale: unknown,
     public ttl: Ttl,
-    readGenerations: (tags: readonly string[]) => Promise<TagGenerations>,
+    readGenerations: (tags: readonly string[]) => MaybePromise<TagGenerations>,
   ) {
     this.#readGenerations = readGenerations;
   }
@@ -67,7 +67,7 @@ export class FactoryCall implements FactoryContext {
   };
 
   readonly setTags = async (tags: readonly string[]): Promise<void> => {
-    const read = this.#readGenerations(checkTagsOfEntry(tags));
+    const read = Promise.resolve(this.#readGenerations(checkTagsOfEntry(tags)));
     this.tags.push(...tags);
     this.#reads.push(read);
     // The load that stores the value reports a failure.
