@@ -27,8 +27,19 @@ export class RedisServer {
 
   /** Starts a server with these arguments beyond the harness's own and waits until it accepts connections. */
   static async start(args: readonly string[] = [], port?: number): Promise<RedisServer> {
+    if (port !== undefined) return RedisServer.#startOn(port, args);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await RedisServer.#startOn(await freePort(), args);
+      } catch (error) {
+        // Another process has taken the port meanwhile.
+        if (attempt === 3 || !/Address already in use|listens on port/.test(String(error))) throw error;
+      }
+    }
+  }
+
+  static #startOn(chosen: number, args: readonly string[]): Promise<RedisServer> {
     const folder = mkdtempSync(join(tmpdir(), 'redis-tier-'));
-    const chosen = port ?? (await freePort());
     const own = ['--port', String(chosen), '--bind', '127.0.0.1', '--dir', folder, '--unixsocket', join(folder, 'redis.sock')];
     const listening = args.includes('--tls-port') ? Number(args[args.indexOf('--tls-port') + 1]) : chosen;
     // A replica leaves what it was synchronized with on disk otherwise, and has that again, however old, when it is restarted.

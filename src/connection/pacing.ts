@@ -1,3 +1,4 @@
+import { performance } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
 
 /** How long an attempt to connect lives at most. What a server that is busy with a fleet is about to answer is not given up. */
@@ -14,6 +15,37 @@ export const replacementInterval: Milliseconds = 5000;
 
 /** A connection that was up for longer than this is opened again at once: it was lost by itself, as when a load balancer closes it. */
 export const steadyTime: Milliseconds = 1000;
+
+/** How many retries count once one has succeeded. What is lost again and again is opened about ten times a second then, not forty times. */
+const maxOnceUp = 2;
+
+/** Counts the retries of something that is lost and opened again. Only what was steady begins at 0 after a loss. */
+export class Retries {
+  #count = 0;
+  #upAt = Number.POSITIVE_INFINITY;
+  readonly #now: () => Milliseconds;
+
+  constructor(now = (): Milliseconds => performance.now()) {
+    this.#now = now;
+  }
+
+  /** The number of the next retry, counted from 0. */
+  next(): number {
+    return this.#count++;
+  }
+
+  up(): void {
+    this.#upAt = this.#now();
+    this.#count = Math.min(this.#count, maxOnceUp);
+  }
+
+  /** @returns whether it was steady */
+  lost(): boolean {
+    const wasSteady = this.#now() - this.#upAt > steadyTime;
+    if (wasSteady) this.#count = 0;
+    return wasSteady;
+  }
+}
 
 /** The longest wait before another attempt is made beside one that hangs. */
 export const maxGap: Milliseconds = 10_000;

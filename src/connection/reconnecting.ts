@@ -6,7 +6,7 @@ import { type Attempt, Attempts, timedOut } from './attempt.js';
 import { retryIn } from './backoff.js';
 import type { SocketOptions } from './client/client-options.js';
 import type { Argument, Caller, Connection, OnError, Receiver, Reply, Route, Status, Tracking, TrackingListener } from './connection.js';
-import { maxGap, Pacing, replacementInterval, steadyTime } from './pacing.js';
+import { maxGap, Pacing, Retries, replacementInterval } from './pacing.js';
 import { type Place, placeOf, type Whereabouts } from './place.js';
 import { ReplacedSessions } from './replaced.js';
 import { toConnectionError } from './reply-errors.js';
@@ -39,11 +39,10 @@ export class ReconnectingConnection implements Connection, SessionListener {
   #status: Status = 'idle';
   /** The session in use: kept while it is silent. */
   #session: Session | undefined;
-  #readyAt = 0;
   #prepared: Session | undefined;
   readonly #attempts: Attempts;
   readonly #replaced: ReplacedSessions;
-  #retries = 0;
+  #retries = new Retries();
   #lateAttempts = 0;
   #connecting: Deferred | undefined;
   /** Why it is down. Calls share it, and put their names into it: thousands may fail in a tick. */
@@ -120,7 +119,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
     this.#session = undefined;
     this.#tracking?.detach();
     this.#isDown(error, 'use');
-    this.#retry(error, performance.now() - this.#readyAt > steadyTime);
+    this.#retry(error, this.#retries.lost());
   }
 
   onClosedByApplication(session: Session): void {
@@ -198,8 +197,10 @@ export class ReconnectingConnection implements Connection, SessionListener {
     const [old, wasReady] = [this.#session, this.#status === 'ready'];
     this.#stop('ready');
     this.#session = session;
-    this.#retries = this.#lateAttempts = 0;
-    this.#readyAt = performance.now();
+    // A strategy of the application counts as node-redis does.
+    if (this.#hasOwnPacing) this.#retries = new Retries();
+    this.#retries.up();
+    this.#lateAttempts = 0;
     this.#replaced.replace(old, session, wasReady ? this.#options.livenessTimeout : 0, this.#lastError);
     this.#lastError = undefined;
     this.#tracking?.detach();
@@ -222,7 +223,7 @@ export class ReconnectingConnection implements Connection, SessionListener {
 
   #retry(cause: unknown, wasSteady = false): void {
     const { reconnectStrategy: strategy } = this.#options.socket;
-    const delay = wasSteady && strategy === undefined ? 0 : retryIn(strategy, this.#retries++, cause, this.#options.onError);
+    const delay = wasSteady && strategy === undefined ? 0 : retryIn(strategy, this.#retries.next(), cause, this.#options.onError);
     if (delay !== undefined) this.#next(delay);
     else if (this.#attempts.size === 0 && this.#status === 'reconnecting') {
       // Given up. The next call tries again.

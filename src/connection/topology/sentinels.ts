@@ -6,6 +6,7 @@ import { reconnectStrategy } from '../backoff.js';
 import type { ClientOptions } from '../client/client-options.js';
 import { makeClient } from '../client/make-client.js';
 import type { Connection, Reply } from '../connection.js';
+import { Retries } from '../pacing.js';
 import { distinct, placedAt, type SentinelPlan } from '../target.js';
 import { askOnce } from './topology.js';
 
@@ -61,17 +62,21 @@ export class Sentinels {
   subscribe(onFailover: () => void): void {
     const { name } = this.#plan;
     this.#subscribers ??= this.#plan.seeds.map((options) => {
+      const retries = new Retries();
       const client = makeClient({
         ...options,
         RESP: 2,
         pingInterval,
         socket: {
-          reconnectStrategy: (retries: number, cause: Error) => reconnectStrategy(retries, cause),
+          reconnectStrategy(attempt: number, cause: Error) {
+            if (attempt === 0) retries.lost();
+            return reconnectStrategy(retries.next(), cause);
+          },
           ...options.socket,
           socketTimeout: 2 * pingInterval,
         } as NonNullable<ClientOptions['socket']>,
       });
-      client.on('error', () => {});
+      client.on('error', () => {}).on('ready', () => retries.up());
       const onMessage = (message: string): void => {
         if (!message.startsWith(`${name} `) && !message.includes(`@ ${name} `)) return;
         this.#sawFailover = true;

@@ -7,6 +7,7 @@ import { retryIn } from '../backoff.js';
 import type { ClientOptions, SocketOptions } from '../client/client-options.js';
 import { openClient } from '../client/open-client.js';
 import type { Argument, Caller, Connection, OnError, Reply, Route, Status, Tracking, TrackingListener } from '../connection.js';
+import { Retries } from '../pacing.js';
 import { toConnectionError } from '../reply-errors.js';
 import type { SessionBounds } from '../session.js';
 import { type ClusterPlan, placedAt } from '../target.js';
@@ -58,6 +59,8 @@ export class TopologyConnection implements Connection {
   #urgent = false;
   #pause: AbortController | undefined;
   #lastError: unknown;
+  /** Of discoveries. */
+  #retries = new Retries();
 
   constructor(plan: Omit<ClusterPlan, 'redirections'>, options: TopologyOptions, nodesOf: (connection: TopologyConnection) => Nodes) {
     this.#plan = plan;
@@ -176,8 +179,11 @@ export class TopologyConnection implements Connection {
   async #rediscoverUntilHealthy(): Promise<void> {
     let cause: unknown;
     let took: Milliseconds = 0;
-    for (let attempt = 0; ; attempt++) {
-      const delay = this.#delay(attempt, cause, took);
+    // A strategy of the application counts each outage from 0.
+    if ((this.#plan.node.socket as SocketOptions | undefined)?.reconnectStrategy !== undefined) this.#retries = new Retries();
+    this.#retries.lost();
+    for (;;) {
+      const delay = this.#delay(this.#retries.next(), cause, took);
       if (delay === undefined) break;
       this.#pause = new AbortController();
       if (!this.#urgent) await pause(delay, { signal: this.#pause.signal });
@@ -186,7 +192,7 @@ export class TopologyConnection implements Connection {
       this.#urgent = false;
       const began = performance.now();
       try {
-        if ((await this.#nodes.find()) && !this.#degraded) return;
+        if ((await this.#nodes.find()) && !this.#degraded) return this.#retries.up();
         cause = undefined;
       } catch (error) {
         cause = error;
