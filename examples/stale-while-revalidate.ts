@@ -23,6 +23,14 @@ export async function main(location: string) {
     const third = await store.getOrSet('news', load, options);
     console.log(`cold: '${first}', stale: '${second}', renewed: '${third}'; a plain get of the stale one:`, plain);
 
+    // When the source changes, `expire` ends the time of the entry at once, and `expireTags` that of all entries of a tag. No caller waits
+    // for the new value, as all would after a deletion.
+    await store.expire('news');
+    const expired = await store.getOrSetDetailed('news', load, options);
+    await sleep(150);
+    const { value: renewed, tier } = await store.getOrSetDetailed('news', load, options);
+    console.log(`expired: '${expired.value}' (${expired.tier}), and then: '${renewed}' (${tier})`);
+
     // If the source fails, callers still get the stale value, and the source is not called again for a while.
     await sleep(450);
     let attempts = 0;
@@ -36,7 +44,7 @@ export async function main(location: string) {
       await sleep(10);
     }
     console.log(`five reads while the source is down: ${during.join(', ')}; ${attempts} attempt`, failures);
-    return { first, second, plain, third, during, attempts, failures };
+    return { first, second, plain, third, expired, renewed, during, attempts, failures };
   } finally {
     await store.disconnect();
   }

@@ -13,8 +13,8 @@ const endings = ['.d.ts', '.js', '.js.map'];
 const bounds = { tarball: 470_000 };
 /** What an entry loads beside Node's own modules, as CommonJS. */
 const loaded = {
-  'redis-tier': ['@keyv/serialize', '@redis/client', 'cluster-key-slot', 'lru-cache'],
-  'redis-tier/keyv': ['@keyv/serialize', '@redis/client', 'cluster-key-slot', 'lru-cache'],
+  'redis-tier': ['@keyv/serialize', '@redis/client', 'cluster-key-slot', 'lru-cache', 'ms'],
+  'redis-tier/keyv': ['@keyv/serialize', '@redis/client', 'cluster-key-slot', 'lru-cache', 'ms'],
   'redis-tier/otel': ['@opentelemetry/api'],
 };
 /** Modules of Node that take time to load and that nothing here needs. */

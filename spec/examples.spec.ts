@@ -15,15 +15,20 @@ import { main as fastify } from '../examples/fastify.js';
 import { main as got } from '../examples/got.js';
 import { main as keyv } from '../examples/keyv.js';
 import { main as lock } from '../examples/lock.js';
+import { main as manyKeys } from '../examples/many-keys.js';
+import { main as memoize } from '../examples/memoize.js';
 import { main as metrics } from '../examples/metrics.js';
 import { main as nearCache } from '../examples/near-cache.js';
 import { main as nestjs } from '../examples/nestjs.js';
 import { main as poolClass } from '../examples/pool-class.js';
+import { main as sessions } from '../examples/sessions.js';
 import { main as staleWhileRevalidate } from '../examples/stale-while-revalidate.js';
 import { main as stampede } from '../examples/stampede.js';
 import { main as tagged } from '../examples/tags.js';
 import { main as tls } from '../examples/tls.js';
+import { main as typed } from '../examples/typed.js';
 import { main as unixSocket } from '../examples/unix-socket.js';
+import { main as warm } from '../examples/warm.js';
 import { type ExampleServers, startExampleServers } from './support/example-servers.js';
 import { sharedServer } from './support/hooks.js';
 import { type RawClient, rawClient } from './support/wire.js';
@@ -94,7 +99,10 @@ describe('examples', () => {
     expect(seen).to.deep.equal([
       'MISS {"users":["Ada","Grace"],"count":2}',
       'HIT {"users":["Ada","Grace"],"count":2}',
+      '{"name":"Ada","of":2}',
       'MISS {"users":["Ada","Grace","Edsger"],"count":3}',
+      '{"name":"Ada","of":3}',
+      '{"redis":"up"}',
     ]);
     expect(await raw.exists('example-nest::/users')).to.equal(1);
   });
@@ -119,6 +127,42 @@ describe('examples', () => {
       expect(await raw.pTTL(`example-${name}:article:1`)).to.be.within(1, 60_000);
     });
   }
+
+  it('sessions: a read prolongs the session, and a change of it does not', async () => {
+    const { user, left, kept, prolonged, gone } = await run(sessions);
+    expect([user, gone]).to.deep.equal(['Ada', undefined]);
+    expect(left).to.be.within(20 * 60_000, 30 * 60_000);
+    expect(kept).to.be.within(4 * 60_000, 5 * 60_000);
+    expect(prolonged).to.be.within(100 * 60_000, 120 * 60_000);
+  });
+
+  it('typed: neither process of a deploy sees a value of the other’s type', async () => {
+    const { year, seen, refused, failures } = await run(typed);
+    expect([year, seen, refused]).to.deep.equal([1815, undefined, 'ERR_SCHEMA']);
+    expect(failures).to.deep.equal(['ERR_SCHEMA']);
+  });
+
+  it('many-keys: what is missing is asked for in one query, and a key that does not exist fails alone', async () => {
+    const { queries, names, loaded } = await run(manyKeys);
+    expect(queries).to.deep.equal([
+      ['user:1', 'user:2'],
+      ['user:3', 'user:4'],
+    ]);
+    expect(names).to.deep.equal(['Ada', 'Grace', 'Edsger', 'Error: there is no user:4']);
+    expect(loaded).to.deep.equal(['Grace', 'Edsger']);
+  });
+
+  it('memoize: a result is made once, until it is invalidated or refreshed, and a route says where its answer came from', async () => {
+    const { totals, tiers } = await run(memoize);
+    expect(totals).to.deep.equal([41, 41, 42, 43]);
+    expect(tiers).to.deep.equal(['made', 'redis']);
+  });
+
+  it('warm: a job that was stopped makes the rest when it is started anew', async () => {
+    const { progress, before, made } = await run(warm);
+    expect(progress).to.deep.equal([500, 1000, 500, 1000, 1500, 2000, 2500]);
+    expect([before, made]).to.deep.equal([1000, 2500]);
+  });
 
   it('counters: the limit holds, a message is new once, and a token is redeemed once', async () => {
     const { calls, windowLeft, first, redeemed } = await run(counters);
@@ -146,7 +190,9 @@ describe('examples', () => {
       second: 'news 1',
       plain: undefined,
       third: 'news 2',
-      during: Array(5).fill('news 2'),
+      expired: { value: 'news 2', tier: 'stale' },
+      renewed: 'news 3',
+      during: Array(5).fill('news 3'),
       attempts: 1,
       failures: ['ERR_REFRESH: the function failed in the background'],
     });

@@ -2,6 +2,7 @@ import { Cache } from './cache/cache.js';
 import type { CacheContext, Engine, LoadsUnderWay } from './cache/context.js';
 import { type Lifecycle, localLifecycle, remoteLifecycle } from './cache/lifecycle.js';
 import { connectionListeners, queueEvents, recordedCommands, replayLast, tracedCommands } from './cache/recording.js';
+import { Slidings } from './cache/sliding.js';
 import { TagMemory } from './cache/tag-generations.js';
 import { createCodecs } from './codec/codec.js';
 import { batching } from './commands/batching.js';
@@ -83,6 +84,7 @@ export function compose(options: KeyOptions, face: Source['face'], { commands, a
     codec: face === 'keyv' ? codecs.raw : codecs.values,
     strict: face === 'store',
     tagMemory: new TagMemory(),
+    slidings: new Slidings(),
     loads: engine.offline ? forgettingToo(flights, engine.offline) : flights,
     releases: new ReleaseQueue(engine.commands, room.background, isReachable),
   });

@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'ERR_CODEC'
   | 'ERR_TAMPERED'
   | 'ERR_LIMIT'
+  | 'ERR_SCHEMA'
   | 'ERR_COMMAND'
   | 'ERR_UNAVAILABLE'
   | 'ERR_READONLY'

@@ -143,6 +143,28 @@ export class LimitError extends CodecError {
   override readonly code: ErrorCode = 'ERR_LIMIT';
 }
 
+/** A value does not match the schema of a typed view: a stored one, which is a miss then, or one that was to be stored. */
+export class SchemaError extends CodecError {
+  override readonly code: ErrorCode = 'ERR_SCHEMA';
+  /** The places that do not match, such as `address.street`; `''` for the value itself. */
+  readonly places: readonly string[];
+  /** What the schema says of a value that was to be stored. Left out for stored values: it may quote them. */
+  declare readonly issues?: readonly SchemaIssue[];
+
+  constructor(places: readonly string[], issues?: readonly SchemaIssue[]) {
+    const where = [...new Set(places.filter((place) => place !== ''))].map((place) => printable(place)).slice(0, 10);
+    super(`the value does not match its schema${where.length > 0 ? `: ${where.join(', ')}` : ''}`);
+    this.places = places;
+    if (issues) this.issues = issues;
+  }
+}
+
+/** What a Standard Schema says of a place that does not match. */
+export interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
 /** Redis answered the command with an error, which is the `cause`. */
 export class CommandError extends CacheError {
   constructor(message: string, details?: Details) {

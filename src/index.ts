@@ -1,4 +1,4 @@
-export type { ClearOptions, Entries, WriteOptions } from './cache/call-options.js';
+export type { CallOptions, ClearOptions, Entries, WriteOptions } from './cache/call-options.js';
 export type { OnFailure, TagsOf } from './cache/context.js';
 export type { ReencodeOptions, ReencodeProgress } from './cache/reencode.js';
 export type { CounterOptions } from './cache/updates.js';
@@ -13,6 +13,7 @@ export {
 } from './codec/compression.js';
 export { type EncryptionKey, type EncryptionOptions, keyFromPassphrase } from './codec/encryption.js';
 export type { LimitOptions } from './codec/limits.js';
+export type { SchemaResult, StandardSchema } from './codec/schema.js';
 export {
   type BinarySerializer,
   jsonSerializer,
@@ -36,7 +37,6 @@ export type {
   Status,
 } from './connection/connection.js';
 export { type Parser, type ParserClass, type ParserOptions, ReplyParser } from './connection/direct/parser.js';
-export type { CallOptions } from './connection/guard.js';
 export type { Pool, PoolClass, PoolOptions } from './connection/pools.js';
 export {
   type BlockingOptions,
@@ -47,12 +47,26 @@ export {
 } from './connection/pools.js';
 export * from './errors.js';
 export { plainKeys } from './keys/custom-keys.js';
-export type { Factory, FactoryContext } from './load/factory.js';
+export type { Factory, FactoryContext, LoadTier } from './load/factory.js';
 export type { GetOrSetOptions } from './load/load-options.js';
+export type { Detailed } from './load/loader.js';
+export type { Loaded, LoadMany } from './load/many-loads.js';
+export type { Memoized, MemoizeOptions } from './load/memoize.js';
 export { Lock, type LockOptions } from './lock/lock.js';
 export type { ConnectionOptions, NearOptions, NodeRedisOptions, OfflineOptions, StoreOptions } from './options/options.js';
 export { CoherentMemory, coherentMemory } from './store/coherent-memory.js';
 export { createPool, nullStore, RedisStore, redisStore } from './store/store.js';
-export type { BreakerState, CommandTrace, EntryEvent, LoadTrace, OutageEvent, ReadEvent, Source, StoreEvents } from './telemetry/events.js';
+export type { TypedOptions, TypedStore } from './store/typed.js';
+export type {
+  BreakerState,
+  CommandTrace,
+  EntryEvent,
+  LoadTrace,
+  OutageEvent,
+  ReadEvent,
+  ReadTier,
+  Source,
+  StoreEvents,
+} from './telemetry/events.js';
 export type { NearHolding, StatsOptions, StoreStats, TierStats } from './telemetry/stats.js';
-export type { Milliseconds, Ttl, TtlOptions } from './ttl.js';
+export type { Duration, DurationText, Milliseconds, Ttl, TtlOptions } from './ttl.js';

@@ -30,7 +30,11 @@ describe('a lease', () => {
 
   it('lapses after ten times its time, although its holder still runs', async () => {
     const key = `lease-${randomUUID()}#l:{k}`;
-    const lease = await Lease.claim(cacheOf(openStore()).context, key, `entry-${randomUUID()}:k`, 100, true);
+    const lease = await Lease.claim(cacheOf(openStore()).context, key, `entry-${randomUUID()}:k`, {
+      time: 100,
+      urgent: true,
+      fresh: false,
+    });
     expect(lease).to.be.instanceOf(Lease);
     await until(async () => (await redis.exists(key)) === 0, 5000);
   });

@@ -47,6 +47,9 @@ async function driveStore(options: StoreOptions): Promise<void> {
   const other = redisStore({ prefix: own, tags: true, timeout: 10_000, ...options, serializer: v8Serializer });
   await drain(other.reencode());
   await other.disconnect();
+  await store.getAndTouch('a:3', 60_000);
+  await store.set('a:3', mark, { keepTtl: true });
+  await store.expire('a:2');
   await store.getAndDelete('a:3');
   await drain(store.iterate('a:*'));
   await store.del('a:1');

@@ -8,7 +8,7 @@ import * as cm6 from 'cache-manager6';
 import * as keyv5 from 'keyv';
 import * as keyv4 from 'keyv4';
 import * as keyv6 from 'keyv6';
-import { type RedisStore, redisStore, type StoreOptions } from '../../src/index.js';
+import { type RedisStore, redisStore, type StandardSchema, type StoreOptions } from '../../src/index.js';
 import type { KeyvModule } from '../../src/keyv/contract.js';
 import { createKeyvOf } from '../../src/keyv/create-keyv.js';
 import { Unencodable } from '../../src/keyv/envelope.js';
@@ -33,6 +33,9 @@ const ttl = kind === 'wrong' ? -5 : 5000;
 const key = kind === 'wrong' ? (5 as never) : 'k';
 const make = async (): Promise<object> => ({ made: true });
 
+/** A schema of every value. */
+const anything: StandardSchema = { '~standard': { version: 1, vendor: 'spec', validate: (value) => ({ value }) } };
+
 /** How to call each method that a store and its views have. */
 function calls(it: () => RedisStore): Face['methods'] {
   return {
@@ -45,12 +48,21 @@ function calls(it: () => RedisStore): Face['methods'] {
     ttl: () => it().ttl(key),
     touch: () => it().touch('k', ttl),
     persist: () => it().persist(key),
+    getAndTouch: () => it().getAndTouch(key, ttl),
+    expire: () => it().expire(key),
+    expireTags: () => it().expireTags(['t']),
+    keepTtl: () => it().set('k', 1, { keepTtl: true, ttl }),
+    sliding: () => it().with({ sliding: 60_000 }).get(key),
     add: () => it().add('k', 1, ttl),
     incr: () => it().incr('n', 1, { initial: 0 }),
     decr: () => it().decr('n', 1, { initial: 0 }),
     incrVersion: () => it().incrVersion('n'),
     getOrSet: () => it().getOrSet('loaded', make),
     getOrSetTagged: () => it().getOrSet(key, make, { tags: ['t'], staleFor: 1000, ttl }),
+    getOrSetDetailed: () => it().getOrSetDetailed(key, make),
+    getOrSetMany: () => it().getOrSetMany([key], () => ({ k: 1 })),
+    memoize: () => it().memoize(make, { key: () => key })(),
+    typed: () => it().typed({ schema: anything }).set(key, 1, ttl),
     getAndDelete: () => it().getAndDelete(key),
     invalidateTags: () => it().invalidateTags(['t']),
     sweep: () => it().sweep(),

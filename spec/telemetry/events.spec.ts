@@ -25,10 +25,10 @@ describe('events', () => {
     await store.mget('a', 'b');
     await store.getOrSet('a', 2);
     expect(heard).to.deep.equal([
-      ['hit', { operation: 'get', key: 'a', bytes: 1 }],
-      ['hit', { operation: 'mget', key: 'a', bytes: 1 }],
-      ['miss', { operation: 'mget', key: 'b' }],
-      ['hit', { operation: 'getOrSet', key: 'a', bytes: 1 }],
+      ['hit', { operation: 'get', key: 'a', tier: 'redis', bytes: 1 }],
+      ['hit', { operation: 'mget', key: 'a', tier: 'redis', bytes: 1 }],
+      ['miss', { operation: 'mget', key: 'b', tier: 'redis' }],
+      ['hit', { operation: 'getOrSet', key: 'a', tier: 'redis', bytes: 1 }],
     ]);
   });
 

@@ -1,6 +1,9 @@
-import type { CallOptions } from '../connection/guard.js';
+import type { StoredEntry } from '../codec/entry.js';
+import type { StandardSchema } from '../codec/schema.js';
+import type { CallBounds } from '../connection/guard.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { nearOnlyCommands } from '../near/commands.js';
+import type { Milliseconds } from '../ttl.js';
 import type { CacheContext } from './context.js';
 import { FailurePolicy } from './failure.js';
 import { Reader } from './reader.js';
@@ -35,9 +38,24 @@ export class Cache implements CacheCore {
   }
 
   /** The same entries, with other bounds for its calls. */
-  withBounds({ timeout, signal }: CallOptions): Cache {
+  withBounds({ timeout, signal }: CallBounds): Cache {
     const commands = this.context.commandsWithin({ timeout, signal });
     return new Cache({ ...this.context, commands, timeout: timeout ?? this.context.timeout, signal });
+  }
+
+  /** The same entries, whose time to live is this, renewed by each read. */
+  withSliding(time: Milliseconds): Cache {
+    const { ttl, keys, slidings } = this.context;
+    const sliding = slidings.of(keys, time);
+    const slide = (key: string, entry: StoredEntry): void => {
+      if (sliding.isDue(key)) this.updates.slide(key, entry, sliding);
+    };
+    return new Cache({ ...this.context, slide, ttl: (own, value) => ttl(own === undefined ? time : own, value) });
+  }
+
+  /** The same entries, whose values have to match a schema. */
+  withSchema(schema: StandardSchema): Cache {
+    return new Cache({ ...this.context, schema, hasOwnForm: true });
   }
 
   /** The entries of another key space, through the same engine. */

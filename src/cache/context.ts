@@ -1,8 +1,10 @@
+import type { StoredEntry } from '../codec/entry.js';
+import type { StandardSchema } from '../codec/schema.js';
 import type { Codec } from '../codec/serializers.js';
 import type { OrderedCommands } from '../commands/commands.js';
 import type { Clear } from '../commands/pending-deletions.js';
 import type { ReleaseQueue } from '../commands/release-queue.js';
-import type { CallOptions } from '../connection/guard.js';
+import type { CallBounds } from '../connection/guard.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import type { OfflineMemory } from '../near/offline.js';
 import type { NearTier } from '../near/tier.js';
@@ -10,6 +12,7 @@ import type { Events, Source } from '../telemetry/events.js';
 import type { Counters } from '../telemetry/stats.js';
 import type { Background } from '../time/background.js';
 import type { Milliseconds, TtlPolicy } from '../ttl.js';
+import type { Slidings } from './sliding.js';
 import type { TagMemory } from './tag-generations.js';
 
 /** What reaches Redis, or answers in its place. */
@@ -17,7 +20,7 @@ export interface Engine {
   /** Recorded, traced, ordered, and with the near tier in front if there is one. */
   readonly commands: OrderedCommands;
   /** The same with other bounds. */
-  commandsWithin(bounds: CallOptions): OrderedCommands;
+  commandsWithin(bounds: CallBounds): OrderedCommands;
   readonly near?: NearTier | undefined;
   /** What is served while Redis is away: the option `offline`. */
   readonly offline?: OfflineMemory | undefined;
@@ -70,6 +73,12 @@ export interface CacheContext extends Engine {
   /** Whether wrong arguments reject. Under Keyv, whose contract has no place for that, they are failures like others. */
   readonly strict: boolean;
   readonly isCacheable: (value: unknown) => boolean;
+  /** What values have to match: that of a typed view. */
+  readonly schema?: StandardSchema | undefined;
+  /** Callers get other values than those of the store: the near tier, which may share decoded ones, shares none with them. */
+  readonly hasOwnForm?: boolean | undefined;
+  /** Values are in the envelope of a Keyv, in which Redis cannot count. */
+  readonly isEnveloped?: boolean | undefined;
   /** The tags that the option gives an entry. */
   readonly tagsOf?: TagsOf | undefined;
   readonly tagging: TagSettings;
@@ -81,6 +90,9 @@ export interface CacheContext extends Engine {
   readonly loads: LoadsUnderWay;
   readonly background: Background;
   readonly releases: ReleaseQueue;
+  readonly slidings: Slidings;
+  /** Renews the time to live of an entry that was read, in a view with sliding expiration. */
+  readonly slide?: ((key: string, entry: StoredEntry) => void) | undefined;
   /** Misses are not recorded: a tier behind this one answers them. */
   readonly recordsHitsOnly?: boolean | undefined;
 }

@@ -1,4 +1,5 @@
 import { asMissing, type MissingEntry, missingInRedis, type ReadEntry, type StoredEntry } from '../codec/entry.js';
+import type { Validity } from '../codec/generation.js';
 import type { Quota } from '../codec/limits.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { batchSize, missing, type OrderedCommands, type StoredWithTtl } from '../commands/commands.js';
@@ -57,7 +58,7 @@ export class Reader {
     try {
       const near = this.#cache.values.findNear(key);
       if (near) {
-        const value = near.isShared ? near.value : this.#cache.values.ofNear('get', key, near);
+        const value = this.#cache.values.ofNear('get', key, near);
         return Promise.resolve(this.#recorded('get', key, near.entry, value));
       }
       const { context, tags, values } = this.#cache;
@@ -184,6 +185,12 @@ export class Reader {
     return budget.run(this.#cache.tags.check([entry], prefetch)).then(([checked]) => checked as ReadEntry);
   }
 
+  /** What the tags make of the entry. */
+  validity(entry: ReadEntry, budget: TimeBudget, prefetch?: Promise<unknown>): MaybePromise<Validity> {
+    if (!this.#cache.tags.needsTagCheck(entry)) return 'valid';
+    return budget.run(this.#cache.tags.validities([entry], prefetch)).then(([validity]) => validity as Validity);
+  }
+
   /** What this process holds of these keys while Redis is away; the others are missing. `undefined` if it holds nothing. */
   async #held(redisKeys: readonly string[]): Promise<readonly ReadEntry[] | undefined> {
     const held = this.#cache.context.offline?.findAny(redisKeys)?.map((entry) => entry ?? missingInRedis);
@@ -226,6 +233,8 @@ export class Reader {
   }
 
   #record(operation: string, key: string, entry: ReadEntry): void {
-    if (entry.found || !this.#cache.context.recordsHitsOnly) recordRead(this.#cache.context, operation, key, entry);
+    const { context } = this.#cache;
+    if (entry.found) context.slide?.(key, entry);
+    if (entry.found || !context.recordsHitsOnly) recordRead(context, operation, key, entry);
   }
 }

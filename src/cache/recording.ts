@@ -1,10 +1,11 @@
 import type { ReadEntry, Stored } from '../codec/entry.js';
-import { type Commands, type OrderedCommands, wrapEach } from '../commands/commands.js';
+import type { Commands, OrderedCommands } from '../commands/commands.js';
 import type { DeleteQueue, OnQueued } from '../commands/delete-queue.js';
+import { wrapEach } from '../commands/verbs.js';
 import { explained } from '../connection/place.js';
 import { type CacheError, ConnectionError } from '../errors.js';
 import { type KeyNames, keyName } from '../keys/keyspace.js';
-import { type BreakerState, isTraced, type Source, trace } from '../telemetry/events.js';
+import { type BreakerState, isTraced, type ReadTier, type Source, trace } from '../telemetry/events.js';
 import { debug, Outages } from '../telemetry/outages.js';
 import type { CacheContext } from './context.js';
 
@@ -99,14 +100,24 @@ export function connectionListeners({ counters, events }: Recorders, source: Sou
   };
 }
 
+/** The tier that answered a read, as callers see it. */
+export function tierOf({ offline }: Pick<CacheContext, 'offline'>, { tier }: Pick<ReadEntry, 'tier'>): Exclude<ReadTier, 'stale'> {
+  return tier === 'near' && offline?.isAway ? 'offline' : tier;
+}
+
+type ReadContext = Recorders & Pick<CacheContext, 'offline'>;
+
 /** Counts a read of a caller, and emits its event. */
-export function recordRead({ counters, events }: Recorders, operation: string, key: string, entry: ReadEntry): void {
+export function recordRead(context: ReadContext, operation: string, key: string, entry: ReadEntry, isStale = false): void {
+  const { counters, events } = context;
   if (entry.found) {
     const size = counters.hit(entry);
-    if (events.heard.hit) events.emit('hit', { operation, key, bytes: size ?? Buffer.byteLength(entry.payload) });
+    if (!events.heard.hit) return;
+    const tier = isStale ? 'stale' : tierOf(context, entry);
+    events.emit('hit', { operation, key, tier, bytes: size ?? Buffer.byteLength(entry.payload) });
   } else {
     counters.miss(entry.tier);
-    if (events.heard.miss) events.emit('miss', { operation, key });
+    if (events.heard.miss) events.emit('miss', { operation, key, tier: tierOf(context, entry) });
   }
 }
 

@@ -133,7 +133,7 @@ export class Scans {
       const next = Number(version) + delta;
       checkArgument('delta', 'an integer that leads to a version ≥ 0', delta, Number.isSafeInteger(next) && next >= 0);
       const [from, to] = [keys.toRedisKey(key), keysOf(String(next)).toRedisKey(key)];
-      if (await this.#cache.tags.hasTags(from))
+      if (await this.#cache.tags.prefixes.isTagged(from))
         throw new UnsupportedError('an entry with tags cannot be moved: its tags belong to the version it was written under');
       for (const redisKey of [from, to]) loads.forget(redisKey);
       if (!(await commands.rename(from, to))) throw new MissingKeyError();

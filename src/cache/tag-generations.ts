@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { TagGenerations } from '../codec/entry.js';
+import { idIn, newId } from '../codec/generation.js';
 import type { OrderedCommands } from '../commands/commands.js';
 import type { NearTier } from '../near/tier.js';
 import { nextTick, performance } from '../time/clock.js';
@@ -42,7 +42,7 @@ export class TagReader {
     const generations = new Map<string, string>();
     for (const tag of tags) {
       const entry = this.#memory.livesFor(tag, now, life) ? this.#near.find(this.#keyOf(tag), now)?.entry : undefined;
-      const id = entry?.found ? String(entry.bytes) : undefined;
+      const id = entry?.found ? idIn(String(entry.bytes)) : undefined;
       if (id === undefined || !this.#memory.isAbout(tag, id)) return undefined;
       generations.set(tag, id);
     }
@@ -85,7 +85,7 @@ export class TagReader {
 
   async #get(tag: string, now: Milliseconds, life: RedisTtl): Promise<string> {
     const entry = await this.#commands.get(this.#keyOf(tag));
-    const id = entry.found ? String(entry.bytes) : undefined;
+    const id = entry.found ? idIn(String(entry.bytes)) : undefined;
     // If another process has made it anew, it may expire before the entry.
     return id !== undefined && this.#memory.isAbout(tag, id) ? id : this.#make(tag, now, life);
   }
@@ -99,18 +99,14 @@ export class TagReader {
     const time = life === undefined ? undefined : life + Math.ceil(Math.max(life / 2, minMargin));
     const known = this.#memory.extended(tag, now, time);
     try {
-      known.id = await this.#commands.ensureGeneration(this.#keyOf(tag), id, time);
+      const content = await this.#commands.ensureGeneration(this.#keyOf(tag), id, time);
+      known.id = content === undefined ? undefined : idIn(content);
       return known.id;
     } catch (error) {
       this.#memory.forget(tag);
       throw error;
     }
   }
-}
-
-/** 96 random bits: no two are ever the same. */
-function newId(): string {
-  return randomBytes(12).toString('base64url');
 }
 
 /** Half of the tags that the process remembers, about 100 bytes each. */

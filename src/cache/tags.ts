@@ -1,13 +1,15 @@
 import { checkArgument } from '../checks.js';
-import { asMissing, type ReadEntry, StoredEntry, type TagGenerations } from '../codec/entry.js';
+import { asMissing, type ReadEntry, type Stored, StoredEntry, type TagGenerations } from '../codec/entry.js';
+import { isCurrent, newId, type Validity, validityAmong, validityOf } from '../codec/generation.js';
 import { type MaybePromise, then } from '../codec/serializers.js';
-import { batchSize, prefixLength } from '../commands/commands.js';
+import { batchSize } from '../commands/commands.js';
 import { unlessRefused } from '../connection/trial.js';
 import { ArgumentError, UnsupportedError } from '../errors.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { withTimeout } from '../time/deadlines.js';
 import type { RedisTtl } from '../ttl.js';
 import type { CacheContext } from './context.js';
+import { EntryPrefixes } from './entry-prefixes.js';
 import { TagReader } from './tag-generations.js';
 
 /** The tag of the whole store, which every entry carries under `lazyClear`. No tag of a caller is empty. */
@@ -24,11 +26,13 @@ const maxInvalidated = 10_000;
 export class Tags {
   readonly lazy: boolean;
   readonly strict: boolean;
+  readonly prefixes: EntryPrefixes;
   readonly #context: CacheContext;
   readonly #generations: TagReader;
 
   constructor(context: CacheContext) {
     this.#context = context;
+    this.prefixes = new EntryPrefixes(context.commands);
     this.#generations = new TagReader(context, (tag) => this.#redisKey(tag));
     this.lazy = context.tagging.lazy;
     this.strict = context.tagging.strict;
@@ -52,7 +56,7 @@ export class Tags {
     if (tags === undefined) return isTagged || !this.lazy;
     if (tags.size > 1 || prefetch) return this.#now(tags.keys(), prefetch).then((now) => isCurrent(tags, now));
     const [[name, id]] = tags as unknown as [[string, string]];
-    return this.#ask(name).then((now) => now.found && String(now.bytes) === id);
+    return this.#ask(name).then((now) => now.found && validityOf(id, String(now.bytes)) === 'valid');
   }
 
   /** Whether the near tier alone shows that the tags of the entry are valid. */
@@ -61,7 +65,7 @@ export class Tags {
     if (near === undefined || tags === undefined) return false;
     for (const [name, id] of tags) {
       const now = near.find(this.#redisKey(name))?.entry;
-      if (!now?.found || String(now.bytes) !== id) return false;
+      if (!now?.found || validityOf(id, String(now.bytes)) !== 'valid') return false;
     }
     return true;
   }
@@ -71,13 +75,19 @@ export class Tags {
    * tag, in one MGET with others of the tick.
    */
   async check(entries: readonly ReadEntry[], prefetch?: Promise<unknown>): Promise<ReadEntry[]> {
+    const validities = await this.validities(entries, prefetch);
+    return entries.map((entry, i) => (validities[i] === 'valid' ? entry : asMissing(entry)));
+  }
+
+  /** What the tags make of each entry: `stale` if `expireTags` has ended its time. */
+  async validities(entries: readonly ReadEntry[], prefetch?: Promise<unknown>): Promise<Validity[]> {
     const names = new Set(entries.flatMap((entry) => (entry.found && entry.tags ? [...entry.tags.keys()] : [])));
     const now = await this.#now(names, prefetch);
     return entries.map((entry) => {
-      if (!this.needsTagCheck(entry)) return entry;
+      if (!this.needsTagCheck(entry)) return 'valid';
       // Without a generation, a lazy clear may have meant it too.
-      if (!entry.isTagged) return asMissing(entry);
-      return entry.tags === undefined || isCurrent(entry.tags, now) ? entry : asMissing(entry);
+      if (!entry.isTagged) return 'invalid';
+      return entry.tags === undefined ? 'valid' : validityAmong(entry.tags, now);
     });
   }
 
@@ -109,10 +119,10 @@ export class Tags {
    * Lets the tags of an entry live as long as the entry, whose time to live is now `ttl` before its stale window. `prefix`: its first bytes.
    * Redis: a script for each tag that is not known to live as long.
    */
-  async outlast(redisKey: string, prefix: Buffer, ttl: RedisTtl): Promise<void> {
+  async outlast(redisKey: string, prefix: Stored, ttl: RedisTtl): Promise<void> {
     const { isTagged, tags, staleFor } = StoredEntry.parse(prefix);
     if (!isTagged) return;
-    const generations = tags ?? (await this.#wholeEntry(redisKey))?.tags;
+    const generations = tags ?? (await this.prefixes.whole(redisKey))?.tags;
     if (generations) await this.#extend(generations, ttl === undefined ? undefined : ttl + staleFor);
   }
 
@@ -136,6 +146,14 @@ export class Tags {
     await Promise.all(unlinked);
   }
 
+  /** Makes every entry with one of the tags stale, within one deadline. Redis: a script for each tag. */
+  async expire(names: readonly string[]): Promise<void> {
+    const tags = [...new Set(names)];
+    checkArgument('tags', `at most ${maxInvalidated} tags`, tags.length, tags.length <= maxInvalidated);
+    this.#context.tagMemory.invalidated(tags);
+    await Promise.all(tags.map((tag) => this.#context.commands.expireGeneration(this.#redisKey(tag), newId())));
+  }
+
   /** Makes every entry of the store a miss. */
   async invalidateAll(): Promise<void> {
     if (!this.lazy)
@@ -149,7 +167,7 @@ export class Tags {
   }
 
   async #areValid(redisKeys: readonly string[]): Promise<boolean[]> {
-    const prefixes = await this.#prefixes(redisKeys);
+    const prefixes = await this.prefixes.of(redisKeys);
     return Promise.all(
       prefixes.map(async ({ key, prefix, entry }) => {
         if (entry?.tags) return isCurrent(entry.tags, await this.#now(entry.tags.keys()));
@@ -179,7 +197,7 @@ export class Tags {
    */
   async unlinkCleared(redisKeys: readonly string[]): Promise<number> {
     const { commands } = this.#context;
-    const prefixes = await this.#prefixes(redisKeys);
+    const prefixes = await this.prefixes.of(redisKeys);
     // Asked after the entries: an id other than the generation now was it before, and never is again.
     const now = (await this.#now([wholeStore])).get(wholeStore);
     const cleared = prefixes.flatMap(({ key, prefix, entry }) => {
@@ -188,31 +206,6 @@ export class Tags {
       return [{ key, prefix: entry.header ?? Buffer.alloc(0) }];
     });
     return cleared.length === 0 ? 0 : commands.unlinkUnchanged(cleared);
-  }
-
-  /** Whether the entry carries tags. Redis: GETRANGE. */
-  async hasTags(redisKey: string): Promise<boolean> {
-    const [prefix] = await this.#context.commands.prefixes([redisKey], prefixLength);
-    return prefix ? StoredEntry.parse(prefix).isTagged : false;
-  }
-
-  /** The first bytes of each entry, with all of its tags. */
-  async #prefixes(redisKeys: readonly string[]) {
-    const prefixes = await this.#context.commands.prefixes(redisKeys, prefixLength);
-    return Promise.all(
-      redisKeys.map(async (key, i) => {
-        const prefix = prefixes[i] ?? null;
-        const entry = prefix ? StoredEntry.parse(prefix) : undefined;
-        if (!prefix || !entry?.isTagged || entry.tags || prefix.length < prefixLength) return { key, prefix, entry };
-        const whole = await this.#wholeEntry(key);
-        return whole?.isTagged ? { key, prefix: whole.bytes as Buffer, entry: whole } : { key, prefix: null, entry: undefined };
-      }),
-    );
-  }
-
-  async #wholeEntry(redisKey: string): Promise<StoredEntry | undefined> {
-    const entry = await this.#context.commands.get(redisKey);
-    return entry.found ? entry : undefined;
   }
 
   /** The generations now. Those of one tick leave as one MGET. */
@@ -237,9 +230,4 @@ export class Tags {
   #redisKey(tag: string): string {
     return this.checkPlace().toRedisKey(tag);
   }
-}
-
-function isCurrent(tags: TagGenerations, now: TagGenerations): boolean {
-  for (const [name, id] of tags) if (now.get(name) !== id) return false;
-  return true;
 }

@@ -1,16 +1,18 @@
 import { callOptions, checkArgument } from '../checks.js';
+import { digestOf } from '../codec/digest.js';
 import { asMissing, type ReadEntry, StoredEntry } from '../codec/entry.js';
 import { prefixLength } from '../commands/commands.js';
 import { unlessRefused } from '../connection/trial.js';
-import { MissingKeyError, UnsupportedError } from '../errors.js';
+import { ArgumentError, MissingKeyError, UnsupportedError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
 import { type CheckDeadline, runningTime, withDeadline } from '../time/deadlines.js';
+import { attempt } from '../time/waiting.js';
 import { type RedisTtl, redisTtl, type Ttl } from '../ttl.js';
-import type { WriteOptions } from './call-options.js';
-import { checkTags } from './call-options.js';
+import { checkTags, type WriteOptions } from './call-options.js';
 import { targetsOf } from './outdated.js';
 import { freshFor, type Reader } from './reader.js';
 import { recordRead } from './recording.js';
+import type { Sliding } from './sliding.js';
 import type { CacheCore, Values } from './values.js';
 import type { EncodingEntry, Writer } from './writer.js';
 
@@ -18,7 +20,7 @@ import type { EncodingEntry, Writer } from './writer.js';
 export interface CounterOptions {
   /** Where a missing key starts. Without it a missing key is an error. */
   readonly initial?: number | undefined;
-  /** Time to live of a key that this call creates, in milliseconds. Default: that of the store. An existing key keeps its own. */
+  /** Time to live of a key that this call creates: milliseconds, or text such as `'5m'`. Default: that of the store. An existing key keeps its own. */
   readonly ttl?: Ttl;
 }
 
@@ -31,7 +33,7 @@ interface ReadWriteCache extends CacheCore {
   readonly writer: Writer;
 }
 
-/** Changes to entries that depend on what is stored. All fail loud. */
+/** Changes to entries that depend on what is stored. */
 export class Updates {
   readonly #cache: ReadWriteCache;
 
@@ -44,6 +46,22 @@ export class Updates {
       const { keys, ttl: policy } = this.#cache.context;
       return this.#expire(keys.toRedisKey(key), policy(ttl));
     });
+  }
+
+  /** Renews the time to live of an entry that was read, in the background. A newer entry keeps its own. */
+  slide(key: string, entry: StoredEntry, sliding: Sliding): void {
+    const { keys, ttl, background } = this.#cache.context;
+    const touched = attempt(() => this.#renew(keys.toRedisKey(key), entry, ttl(sliding.time)));
+    // If Redis is away or refuses it, the reads of the application tell.
+    const failed = (): void => sliding.failed(key);
+    background.add(touched.then((isSame) => isSame || failed(), failed));
+  }
+
+  /** The new time of an entry that is as it was read, and of its tags. @returns whether it is */
+  async #renew(redisKey: string, entry: StoredEntry, time: RedisTtl): Promise<boolean> {
+    const isSame = await this.#cache.context.commands.expireUnchanged(redisKey, digestOf(entry.bytes), time);
+    if (isSame && entry.isTagged) await this.#cache.tags.outlast(redisKey, entry.bytes, time);
+    return isSame;
   }
 
   persist(key: string): Promise<boolean> {
@@ -75,6 +93,7 @@ export class Updates {
     return this.#cache.policy.failLoud({ name: 'add', key }, async () => {
       const entry = this.#cache.writer.entry(key, value, how);
       if (entry === undefined) return false;
+      if (entry.kept) throw new ArgumentError('`add` stores only where there is no entry whose time it could keep: leave `keepTtl` out');
       this.#cache.context.loads.forget(entry.key);
       return withDeadline(this.#cache.context.timeout, (checkDeadline) => this.#add(entry, checkDeadline));
     });
@@ -111,6 +130,8 @@ export class Updates {
         throw new UnsupportedError(`Redis cannot count in an entry with a generation: ${operation} needs a store without \`lazyClear\``);
       if (this.#cache.context.codec.encrypted)
         throw new UnsupportedError(`Redis cannot count under \`encryption\`: ${operation} needs a store without it`);
+      if (this.#cache.context.isEnveloped)
+        throw new UnsupportedError(`Redis cannot count in the envelope of a Keyv: ${operation} needs a store of \`redisStore\``);
       checkArgument('delta', 'an integer', delta, Number.isSafeInteger(delta));
       checkArgument('initial', 'an integer', initial, initial === undefined || Number.isSafeInteger(initial));
       if (ttl !== undefined) redisTtl(ttl);
@@ -131,9 +152,45 @@ export class Updates {
       const redisKey = redisKeys[0] as string;
       let entry: ReadEntry = await commands.getAndDelete(redisKey, leases[0]);
       if (this.#cache.tags.needsTagCheck(entry)) entry = await this.#cache.reader.withValidTags(entry, new TimeBudget(timeout, began));
-      const value = entry.found ? await this.#cache.values.decode('getAndDelete', key, entry, redisKey) : undefined;
-      recordRead(this.#cache.context, 'getAndDelete', key, value === undefined ? asMissing(entry) : entry);
-      return value as T | undefined;
+      return this.#valueOf<T>('getAndDelete', key, redisKey, entry);
+    });
+  }
+
+  getAndTouch<T>(key: string, ttl?: Ttl): Promise<T | undefined> {
+    const { policy, tags, reader } = this.#cache;
+    const answer = async (): Promise<T | undefined> => {
+      const { commands, keys, timeout, ttl: lifetime } = this.#cache.context;
+      const budget = new TimeBudget(timeout, runningTime());
+      const redisKey = keys.toRedisKey(key);
+      const life = lifetime(ttl);
+      let entry: ReadEntry = await commands.getAndExpire(redisKey, life);
+      if (tags.needsTagCheck(entry)) entry = await reader.withValidTags(entry, budget);
+      // With tags it is renewed once they are known to be valid. The value counts, whether that succeeds or not.
+      if (entry.found && entry.isTagged)
+        await budget.run(this.#renew(redisKey, entry, life)).catch((error: unknown) => policy.report({ name: 'getAndTouch', key }, error));
+      return this.#valueOf<T>('getAndTouch', key, redisKey, entry);
+    };
+    return policy.failOpen({ name: 'getAndTouch', key }, answer, undefined);
+  }
+
+  async #valueOf<T>(operation: string, key: string, redisKey: string, entry: ReadEntry): Promise<T | undefined> {
+    const value = entry.found ? await this.#cache.values.decode(operation, key, entry, redisKey) : undefined;
+    recordRead(this.#cache.context, operation, key, value === undefined ? asMissing(entry) : entry);
+    return value as T | undefined;
+  }
+
+  /** The entry is stale from now on, or missing if it has no stale window. */
+  expire(key: string): Promise<boolean> {
+    return this.#cache.policy.failLoud({ name: 'expire', key }, async () => {
+      const { redisKeys, leases } = targetsOf(this.#cache.context, [key]);
+      return this.#cache.context.commands.expireNow(redisKeys[0] as string, leases[0]);
+    });
+  }
+
+  expireTags(tags: readonly string[]): Promise<void> {
+    return this.#cache.policy.failLoud({ name: 'expireTags' }, async () => {
+      this.#cache.context.loads.close();
+      await this.#cache.tags.expire(checkTags(tags));
     });
   }
 

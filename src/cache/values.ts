@@ -1,8 +1,9 @@
 import type { ReadEntry, StoredEntry } from '../codec/entry.js';
 import type { Quota } from '../codec/limits.js';
+import { validated } from '../codec/schema.js';
 import { type MaybePromise, then } from '../codec/serializers.js';
 import { batchSize } from '../commands/commands.js';
-import { CodecError } from '../errors.js';
+import { AbortedError, CodecError, SchemaError, TimeoutError } from '../errors.js';
 import type { KeySpace } from '../keys/keyspace.js';
 import { hasPayloadOf, isReadable, type NearEntry, type ReadableEntry, share, useInterval } from '../near/entry.js';
 import type { NearTier } from '../near/tier.js';
@@ -60,11 +61,14 @@ export class NearReader {
 export class Values {
   readonly #cache: CacheCore;
   readonly #nearReader: NearReader | undefined;
+  /** Whether the near tier shares decoded values with this cache. */
+  readonly #shares: boolean;
 
   constructor(cache: CacheCore) {
-    const { near, keys } = cache.context;
+    const { near, keys, hasOwnForm } = cache.context;
     this.#cache = cache;
     this.#nearReader = near && new NearReader(near, keys);
+    this.#shares = near?.freeze === true && !hasOwnForm;
   }
 
   /** Whether more than the entry decides if it counts: its tags, or its time left in Redis. */
@@ -80,12 +84,12 @@ export class Values {
 
   /** The value of a near entry: decoded for this caller, or once for all. */
   ofNear(operation: string, key: string, near: ReadableEntry): MaybePromise<unknown> {
-    if (near.isShared) return near.value;
+    if (near.isShared && this.#shares) return near.value;
     if (!near.entry.found) return undefined;
-    const { near: tier, codec, keys } = this.#cache.context;
+    const { codec, keys } = this.#cache.context;
     // Only encrypted values are bound to their key in Redis.
     const value = this.decode(operation, key, near.entry, codec.encrypted ? keys.toRedisKey(key) : key);
-    return tier?.freeze ? then(value, (decoded) => share(near, decoded)) : value;
+    return this.#shares ? then(value, (decoded) => share(near, decoded)) : value;
   }
 
   /**
@@ -93,7 +97,7 @@ export class Values {
    * what the values of the call may take together.
    */
   of(operation: string, key: string, entry: StoredEntry, redisKey: string, quota?: Quota): MaybePromise<unknown> {
-    if (!this.#cache.context.near?.freeze) return this.decode(operation, key, entry, redisKey, quota);
+    if (!this.#shares) return this.decode(operation, key, entry, redisKey, quota);
     const near = this.#nearReader?.find(key);
     if (this.#answers(near)) return this.ofNear(operation, key, near);
     // The tags and the age of what was read were checked: the near entry is as good if it holds the same payload.
@@ -102,8 +106,47 @@ export class Values {
     return then(this.decode(operation, key, entry, redisKey, quota), (value) => share(same, value));
   }
 
-  /** Decodes the value; a miss and an `error` event if that fails. A promise only if decoding takes time. */
+  /** Decodes the value; a miss and an `error` event if that fails, or if it does not match the schema. A promise only if that takes time. */
   decode(operation: string, key: string, entry: StoredEntry, redisKey: string, quota?: Quota): MaybePromise<unknown> {
+    const value = this.#decode(operation, key, entry, redisKey, quota);
+    return this.#cache.context.schema ? then(value, (decoded) => this.#valid(operation, key, entry, decoded)) : value;
+  }
+
+  /** The value as it was stored; `undefined` if it cannot be decoded, or does not match the schema. */
+  async stored(operation: string, key: string, entry: StoredEntry, redisKey: string): Promise<unknown> {
+    const value = await this.#decode(operation, key, entry, redisKey);
+    return (await this.#valid(operation, key, entry, value)) === undefined ? undefined : value;
+  }
+
+  /** What the schema makes of a value that is to be stored. @throws {SchemaError} if it does not match; rejects with it if the schema takes time */
+  accepted(value: unknown): MaybePromise<unknown> {
+    const { schema } = this.#cache.context;
+    if (schema === undefined || value === undefined) return value;
+    const valid = validated(schema, value, false);
+    return valid instanceof Promise ? this.inTime(valid) : valid;
+  }
+
+  /** What the schema makes of a stored value. One that does not match is a miss, and is deleted unless it has changed since. */
+  #valid(operation: string, key: string, entry: StoredEntry, value: unknown): MaybePromise<unknown> {
+    const { schema, keys, commands, background } = this.#cache.context;
+    if (value === undefined || schema === undefined) return value;
+    const refused = (error: unknown): undefined => {
+      if (error instanceof AbortedError || error instanceof TimeoutError) return this.#failed(operation, key, error);
+      this.#unreadable(operation, key, error instanceof SchemaError ? error : new CodecError('the schema failed', { cause: error }));
+      // A load replaces it. A schema that throws says nothing of the value.
+      if (operation === 'getOrSet' || !(error instanceof SchemaError)) return;
+      const unlinked = commands.unlinkUnchanged([{ key: keys.toRedisKey(key), prefix: Buffer.from(entry.bytes as string), isWhole: true }]);
+      background.add(unlinked.catch(() => {}));
+    };
+    try {
+      const valid = validated(schema, value, true);
+      return valid instanceof Promise ? this.inTime(valid).catch(refused) : valid;
+    } catch (error) {
+      return refused(error);
+    }
+  }
+
+  #decode(operation: string, key: string, entry: StoredEntry, redisKey: string, quota?: Quota): MaybePromise<unknown> {
     try {
       const value = this.#cache.context.codec.decode(entry, redisKey, quota);
       if (!(value instanceof Promise)) return value;

@@ -1,16 +1,16 @@
 import { type Aging, entryHeader, type Stored, type TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
-import type { NewEntry } from '../commands/commands.js';
+import { missing, type NewEntry, never } from '../commands/commands.js';
 import { unreachedBy } from '../commands/unlinking.js';
 import { ArgumentError, CacheError, CodecError } from '../errors.js';
 import { unawaited } from '../time/waiting.js';
-import type { Ttl } from '../ttl.js';
+import type { KeptTtl, RedisTtl, Ttl } from '../ttl.js';
 import { allTags, parseWriteOptions, type WriteOptions } from './call-options.js';
 import { Outdated, operationOn, targetsOf } from './outdated.js';
 import type { CacheCore } from './values.js';
 
 /** An entry to be written, whose value may still be encoded. */
-export type EncodingEntry = NewEntry<MaybePromise<Stored>> & { readonly isTagged: boolean };
+export type EncodingEntry = NewEntry<MaybePromise<Stored>> & { readonly isTagged: boolean; readonly kept?: KeptTtl | undefined };
 
 type Writes = readonly (readonly [key: string, value: unknown, how?: Ttl | WriteOptions])[];
 
@@ -35,9 +35,10 @@ export class Writer {
     return this.#cache.policy.writing(entry === undefined ? this.#notStored(key) : this.#store(key, entry));
   }
 
-  #store(key: string, { key: redisKey, value, ttl }: EncodingEntry): Promise<boolean> {
+  #store(key: string, entry: EncodingEntry): Promise<boolean> {
+    const { key: redisKey, value } = entry;
     this.#cache.context.loads.forget(redisKey);
-    return this.#cache.context.commands.set(redisKey, value, ttl).then(
+    return this.#cache.context.commands.set(redisKey, value, timeOf(entry)).then(
       () => true,
       (error: unknown) => {
         // A value that failed to encode later has had its turn as a deletion: a later write may have been sent since.
@@ -100,7 +101,10 @@ export class Writer {
     const refused: string[] = [];
     let reason: unknown;
     try {
-      const results = encoding.length === 0 ? [] : await this.#cache.context.commands.setMany(encoding);
+      const results =
+        encoding.length === 0
+          ? []
+          : await this.#cache.context.commands.setMany(encoding.map((entry) => (entry.kept ? { ...entry, ttl: timeOf(entry) } : entry)));
       for (const [i, result] of results.entries()) {
         const position = positions[i] as number;
         stored[position] = result.status === 'fulfilled';
@@ -156,16 +160,28 @@ export class Writer {
    */
   entry(key: string, value: unknown, how: Ttl | WriteOptions, earlier?: TagGenerations, aging?: Aging): EncodingEntry | undefined {
     const redisKey = this.#cache.context.keys.toRedisKey(key);
-    const { ttl, tags: ofCall } = parseWriteOptions(how);
+    const { ttl, tags: ofCall, keepTtl, isOver } = parseWriteOptions(how);
     if (ofCall.length > 0) this.#cache.tags.checkPlace();
+    if (isOver) return undefined;
     const time = this.#cache.context.ttl(ttl, value);
     if (value === undefined || !this.#cache.context.isCacheable(value)) return undefined;
     const tags = allTags(ofCall, this.#cache.context.tagsOf, key, value);
     const life = time === undefined ? undefined : time + (aging?.staleFor ?? 0);
     const payload = this.#cache.context.codec.encode(value);
-    const generations = this.#cache.tags.generationsFor(tags, life, earlier);
+    const generations = keepTtl ? this.#generationsOfKept(redisKey, tags, life) : this.#cache.tags.generationsFor(tags, life, earlier);
     const bytes = this.#whole(redisKey, payload, generations, time === undefined ? undefined : aging);
-    return { key: redisKey, value: bytes, ttl: life, isTagged: tags.length > 0 };
+    const kept = keepTtl ? { otherwise: life, max: this.#cache.context.ttl(null) } : undefined;
+    return { key: redisKey, value: bytes, ttl: life, isTagged: tags.length > 0, kept };
+  }
+
+  /** The generations of an entry that lives for as long as the one before it, or for `otherwise`. Redis: PTTL. */
+  #generationsOfKept(redisKey: string, tags: readonly string[], otherwise: RedisTtl): MaybePromise<TagGenerations> | undefined {
+    if (tags.length === 0 && !this.#cache.tags.lazy) return undefined;
+    return this.#cache.context.commands.pttl(redisKey).then((left) => {
+      const isForever = left === never || (left === missing && otherwise === undefined);
+      const life = isForever ? undefined : Math.max(left, otherwise ?? 0);
+      return this.#cache.tags.generationsFor(tags, life) as MaybePromise<TagGenerations>;
+    });
   }
 
   /** The bytes of the entry, when its payload is encoded and the generations of its tags are read. */
@@ -182,6 +198,10 @@ export class Writer {
     }
     return Promise.all([payload, generations]).then(([bytes, read]) => codec.seal(bytes, redisKey, entryHeader(aging, read)));
   }
+}
+
+function timeOf({ ttl, kept }: EncodingEntry): RedisTtl | KeptTtl {
+  return kept ?? ttl;
 }
 
 /** Throws the error of a deletion, which then names the keys that were not reached. */

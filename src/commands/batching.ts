@@ -1,7 +1,8 @@
 import { check, checkInteger, isOptions, onlyKnown } from '../checks.js';
 import { nextTick } from '../time/clock.js';
-import { type Commands, wrapEach } from './commands.js';
+import type { Commands } from './commands.js';
 import { partOf } from './partial-read.js';
+import { wrapEach } from './verbs.js';
 
 /** The option `batch`. */
 export interface BatchOptions {

@@ -1,10 +1,15 @@
-import { missingInRedis, type ReadEntry, type Stored } from '../codec/entry.js';
-import type { Milliseconds, RedisTtl } from '../ttl.js';
+import type { ReadEntry, Stored } from '../codec/entry.js';
+import type { KeptTtl, Milliseconds, RedisTtl } from '../ttl.js';
 
 export interface NewEntry<Value = Stored> {
   readonly key: string;
   readonly value: Value;
   readonly ttl: RedisTtl;
+}
+
+/** An entry to be set, which may keep the time of the one before it. */
+export interface SetEntry<Value = Stored> extends Omit<NewEntry<Value>, 'ttl'> {
+  readonly ttl: RedisTtl | KeptTtl;
 }
 
 /** What a key holds, and how long it still lives in Redis: milliseconds, {@link never} or {@link missing}. */
@@ -29,6 +34,8 @@ export interface NewLease {
   readonly token: string;
   readonly time: Milliseconds;
   readonly urgent: boolean;
+  /** Whether the lease of a load that is not fresh is taken over: what that one makes is of before. */
+  readonly fresh: boolean;
 }
 
 /** What a load leaves in place of its lease when it ends without a value that other processes could read. */
@@ -40,6 +47,8 @@ export interface LeaseMark {
 
 /** What every mark begins with, and no token does. The next character says how the load ended; without one, its refresh failed. */
 export const markStart = '!';
+/** What the tokens of fresh loads begin with. */
+export const freshStart = '+';
 
 /** For each key the key of its lease, if it can have one. */
 export type Leases = readonly (string | undefined)[];
@@ -57,8 +66,11 @@ export interface UnlinkOptions {
 export const never = -1;
 export const missing = -2;
 
-/** Generations of tags and the tokens of leases are shorter. What is longer is not ours, and is not handed around. */
+/** The tokens of leases are shorter. Longer values are not ours, and are not passed on. */
 export const maxIdLength = 64;
+
+/** Why a tag cannot be used. */
+export const noGeneration = 'the key of a tag holds something else than a generation';
 
 /** The bytes in which nearly every list of tags ends. */
 export const prefixLength = 512;
@@ -69,7 +81,7 @@ export const batchSize = 1000;
 /**
  * The Redis commands a cache needs, on keys and bytes of Redis. `redis.ts` sends them, `memory.ts` and `local.ts` answer them in the
  * process, and the wrappers add tracing, order, batching, the delete queue and the near tier. Each rejects if Redis cannot be reached or
- * refuses. {@link verbTable} describes each as data, for the wrappers.
+ * refuses. `verbs.ts` describes each as data, for the wrappers.
  */
 export interface Commands<Value = Stored> {
   get(key: string): Promise<ReadEntry>;
@@ -77,9 +89,10 @@ export interface Commands<Value = Stored> {
   getMany(keys: readonly string[], from?: 'primary'): Promise<ReadEntry[]>;
   /** PTTL, then GET, in one write: the value may be newer than its time left, never older. */
   getWithTtl(key: string): Promise<StoredWithTtl>;
-  set(key: string, value: Value, ttl: RedisTtl): Promise<unknown>;
+  /** A time that is kept is that of a fresh entry: a stale window does not count. */
+  set(key: string, value: Value, ttl: RedisTtl | KeptTtl): Promise<unknown>;
   /** One pipeline without a transaction. @returns what happened to each */
-  setMany(entries: readonly NewEntry<Value>[]): Promise<PromiseSettledResult<unknown>[]>;
+  setMany(entries: readonly SetEntry<Value>[]): Promise<PromiseSettledResult<unknown>[]>;
   /** SET NX. @returns whether it was stored */
   add(key: string, value: Value, ttl: RedisTtl): Promise<boolean>;
   /** Stores atomically if the key still holds `expected`. @returns whether it did */
@@ -88,10 +101,19 @@ export interface Commands<Value = Stored> {
   unlink(keys: readonly (string | Buffer)[], options?: UnlinkOptions): Promise<number>;
   /** One command for each key, pipelined, after the leases. @returns whether each key existed */
   unlinkEach(keys: readonly string[], leases?: Leases): Promise<boolean[]>;
-  /** Deletes each whose value still begins with these bytes, atomically. @returns how many */
-  unlinkUnchanged(entries: readonly { readonly key: string; readonly prefix: Buffer }[]): Promise<number>;
+  /** Deletes each whose value still begins with these bytes, or still is these (`isWhole`), atomically. @returns how many */
+  unlinkUnchanged(entries: readonly { readonly key: string; readonly prefix: Buffer; readonly isWhole?: boolean }[]): Promise<number>;
   /** Deletes the lease first, over the same connection. */
   getAndDelete(key: string, lease?: string): Promise<ReadEntry>;
+  /** GET, and `expire` for an entry that is found and has no tags, in a script. A stale one is missing, and keeps its time. */
+  getAndExpire(key: string, ttl: RedisTtl): Promise<ReadEntry>;
+  /**
+   * `expire` for an entry that is as it was read, fresh still, and not without an end. `'stale'` leaves its stale window alone. `digest`: of
+   * its bytes. @returns whether it is as it was
+   */
+  expireUnchanged(key: string, digest: string, ttl: RedisTtl | 'stale'): Promise<boolean>;
+  /** Ends the time to live: leaves the stale window of an entry that has one, and deletes another, after the lease. @returns whether there was one */
+  expireNow(key: string, lease?: string): Promise<boolean>;
   /** The first bytes of each value; `null` for a missing or empty one, and for one that is not a string. */
   prefixes(keys: readonly string[], length: number): Promise<(Buffer | null)[]>;
   has(key: string): Promise<boolean>;
@@ -109,6 +131,8 @@ export interface Commands<Value = Stored> {
    * extended, and the answer is `undefined` if there is none. Rejects if the key holds something else than a generation.
    */
   ensureGeneration(key: string, id: string | undefined, ttl: RedisTtl): Promise<string | undefined>;
+  /** Puts the id in front of the generation of a tag, if there is one: entries of that one are stale. */
+  expireGeneration(key: string, id: string): Promise<void>;
   /** @returns whether there was a time to live to remove */
   persist(key: string): Promise<boolean>;
   /** A missing key counts from `initial`, or gives `undefined` without one. */
@@ -173,74 +197,4 @@ export interface Watch {
   /** MGET. The next change after its answer is tracked. */
   read(): Promise<ReadEntry[]>;
   end(): void;
-}
-
-/** A command as data. */
-export interface Verb {
-  /** The command that Redis executes, as traces name it. */
-  readonly redis: string;
-  readonly keys: (first: never, second: never) => readonly (string | Buffer)[];
-  /** `update`: a write whose result depends on what the key holds. `lease`: not about entries. */
-  readonly access: 'read' | 'write' | 'update' | 'lease';
-  /** Of a read: whether it answers for many keys with an array, what it answers for a missing key, and how many keys an answer found. */
-  readonly many?: boolean;
-  /** Whether traces name the first key alone, because the command is about one entry. */
-  readonly namesFirst?: boolean;
-  readonly missing?: unknown;
-  readonly hits?: (answer: never) => number;
-}
-
-/** The commands that concern keys named by their caller. */
-export type VerbName = Exclude<keyof Commands, 'scan' | 'ping'>;
-
-const one = (key: string): readonly string[] => [key];
-const many = (keys: readonly (string | Buffer)[]): readonly (string | Buffer)[] => keys;
-const ofEntry = ({ key }: { readonly key: string }): readonly string[] => [key];
-const ofEntries = (entries: readonly { readonly key: string }[]): readonly string[] => entries.map(({ key }) => key);
-const both = (from: string, to: string): readonly string[] => [from, to];
-const found = (entry: ReadEntry): number => (entry.found ? 1 : 0);
-const foundWithTtl = ({ entry }: StoredWithTtl): number => found(entry);
-const existing = (answers: readonly boolean[]): number => answers.filter(Boolean).length;
-const foundMany = (entries: readonly ReadEntry[]): number => entries.reduce((sum, entry) => sum + found(entry), 0);
-
-export const verbTable: Readonly<Record<VerbName, Verb>> = {
-  get: { redis: 'GET', keys: one, access: 'read', missing: missingInRedis, hits: found },
-  getMany: { redis: 'MGET', keys: many, access: 'read', many: true, missing: missingInRedis, hits: foundMany },
-  getWithTtl: { redis: 'GET', keys: one, access: 'read', missing: { entry: missingInRedis, left: missing }, hits: foundWithTtl },
-  has: { redis: 'EXISTS', keys: one, access: 'read', missing: false, hits: Number },
-  hasMany: { redis: 'EXISTS', keys: many, access: 'read', many: true, missing: false, hits: existing },
-  pttl: { redis: 'PTTL', keys: one, access: 'read', missing },
-  pttlMany: { redis: 'PTTL', keys: many, access: 'read', many: true, missing },
-  prefixes: { redis: 'GETRANGE', keys: many, access: 'read', many: true, missing: null },
-  set: { redis: 'SET', keys: one, access: 'write' },
-  setMany: { redis: 'SET', keys: ofEntries, access: 'write' },
-  unlink: { redis: 'UNLINK', keys: many, access: 'write' },
-  unlinkEach: { redis: 'UNLINK', keys: many, access: 'write' },
-  unlinkUnchanged: { redis: 'EVALSHA', keys: ofEntries, access: 'write' },
-  add: { redis: 'SET', keys: one, access: 'update' },
-  replace: { redis: 'EVALSHA', keys: one, access: 'update' },
-  getAndDelete: { redis: 'GETDEL', keys: one, access: 'update', hits: found },
-  expire: { redis: 'PEXPIRE', keys: one, access: 'update' },
-  ensureGeneration: { redis: 'EVALSHA', keys: one, access: 'update' },
-  persist: { redis: 'PERSIST', keys: one, access: 'update' },
-  incrBy: { redis: 'INCRBY', keys: one, access: 'update' },
-  rename: { redis: 'RENAME', keys: both, access: 'update', namesFirst: true },
-  setUnderLease: { redis: 'EVALSHA', keys: ofEntry, access: 'update' },
-  unlinkUnderLease: { redis: 'EVALSHA', keys: one, access: 'update' },
-  claim: { redis: 'EVALSHA', keys: one, access: 'lease' },
-  renew: { redis: 'EVALSHA', keys: one, access: 'lease' },
-  release: { redis: 'EVALSHA', keys: one, access: 'lease' },
-  acquire: { redis: 'EVALSHA', keys: one, access: 'lease' },
-};
-
-/** A call of any command: none has more than four arguments. */
-export type Call = (a: never, b: never, c: never, d: never) => Promise<never>;
-
-const entries = Object.entries(verbTable) as [VerbName, Verb][];
-
-/** The commands with a wrapper around each one of the table. */
-export function wrapEach<C extends Commands>(commands: C, wrap: (verb: Verb, call: Call, name: VerbName) => Call): C {
-  const wrapped = { ...commands } as unknown as Record<VerbName, Call>;
-  for (const [name, verb] of entries) wrapped[name] = wrap(verb, wrapped[name], name);
-  return wrapped as unknown as C;
 }

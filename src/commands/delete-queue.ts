@@ -1,8 +1,9 @@
 import { clearTimeout, performance, setTimeout } from '../time/clock.js';
 import type { Milliseconds } from '../ttl.js';
-import { type Call, type Commands, type Leases, wrapEach } from './commands.js';
+import type { Commands, Leases } from './commands.js';
 import { type Clear, isRetryable, PendingClears, PendingDeletions } from './pending-deletions.js';
 import { unreachedBy } from './unlinking.js';
+import { type Call, wrapEach } from './verbs.js';
 
 /** How often Redis is tried while something waits for it. */
 const retryInterval: Milliseconds = 100;
@@ -89,6 +90,10 @@ export class DeleteQueue {
         const none = keys.map(() => false);
         return commands.unlinkEach(keys, leases).catch((error: unknown) => this.#keep(error, keys, leases, none));
       },
+      expireNow: (key, lease) => wrapped.expireNow(key, lease).catch((error: unknown) => this.#keep(error, [key], [lease], false)),
+      // A tag that is invalidated later is worse than one that expires now, and better than one that stays.
+      expireGeneration: (key, id) =>
+        wrapped.expireGeneration(key, id).catch((error: unknown) => this.#keep(error, [key], undefined, undefined)),
       scan: (glob, cursor) => this.#scan(commands.scan(glob, cursor)),
     };
   }

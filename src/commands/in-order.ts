@@ -1,9 +1,10 @@
 import type { Stored } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
-import type { CallOptions } from '../connection/guard.js';
+import type { CallBounds } from '../connection/guard.js';
 import { type CheckDeadline, withDeadline } from '../time/deadlines.js';
 import { abortable } from '../time/waiting.js';
-import { batchSize, type Commands, type NewEntry, type OrderedCommands, wrapEach } from './commands.js';
+import { batchSize, type Commands, type OrderedCommands, type SetEntry } from './commands.js';
+import { wrapEach } from './verbs.js';
 
 /**
  * Keeps the order of calls on one key while a value for it is being encoded (compression takes time): later calls leave later, so a read
@@ -11,7 +12,7 @@ import { batchSize, type Commands, type NewEntry, type OrderedCommands, wrapEach
  *
  * A call that waits has one deadline for the wait and the answer together. Nothing is sent for a call that has failed for its caller.
  */
-export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {}): OrderedCommands {
+export function inOrder(commands: Commands, { timeout, signal }: CallBounds = {}): OrderedCommands {
   /** For each key that a value is being encoded for: settles when the last of its writes was sent. */
   const turns = new Map<string, Promise<unknown>>();
 
@@ -74,7 +75,7 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
 
   /** Stores the values that have bytes, and deletes what the others were to replace. */
   async function setEncoded(
-    entries: readonly NewEntry<MaybePromise<Stored>>[],
+    entries: readonly SetEntry<MaybePromise<Stored>>[],
     values: readonly PromiseSettledResult<Stored>[],
   ): Promise<PromiseSettledResult<unknown>[]> {
     const encoded = entries.flatMap((entry, i) => (values[i]?.status === 'fulfilled' ? [{ ...entry, value: values[i].value }] : []));
@@ -118,7 +119,7 @@ export function inOrder(commands: Commands, { timeout, signal }: CallOptions = {
       writeInTurn(key, value, (encoded) => commands.setUnderLease({ key, value: encoded, ttl }, claim)),
     setMany(entries) {
       const isLate = entries.some(({ key, value }) => value instanceof Promise || (turns.size > 0 && turns.has(key)));
-      if (!isLate) return commands.setMany(entries as readonly NewEntry[]);
+      if (!isLate) return commands.setMany(entries as readonly SetEntry[]);
       const keys = entries.map(({ key }) => key);
       const values = entries.map(({ value }) => value);
       return inTurn(keys, values, (encoded) => setEncoded(entries, encoded));

@@ -1,6 +1,7 @@
 import { AbortedError, ClosedError, UnsupportedError } from '../errors.js';
 import { abortable } from '../time/waiting.js';
-import { type Commands, verbTable, wrapEach } from './commands.js';
+import type { Commands } from './commands.js';
+import { verbTable, wrapEach } from './verbs.js';
 
 /** Commands on nothing: every read misses, every write succeeds and is forgotten. */
 export function nullCommands(): Commands {
@@ -17,8 +18,12 @@ export function nullCommands(): Commands {
     add: async () => true,
     replace: async () => false,
     getAndDelete: async () => verbTable.get.missing as never,
+    getAndExpire: async () => verbTable.get.missing as never,
+    expireUnchanged: async () => false,
+    expireNow: async () => false,
     expire: async () => null,
     ensureGeneration: async (_key, id) => id,
+    async expireGeneration() {},
     persist: async () => false,
     incrBy: async (_key, delta, initial) => (initial === undefined ? undefined : initial + delta),
     rename: async () => false,

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { digestOf } from '../codec/digest.js';
 import { ownMemory, readEntry, type Stored, StoredEntry } from '../codec/entry.js';
+import { expiredBy, isGeneration } from '../codec/generation.js';
 import { CommandError, OptionError } from '../errors.js';
 import { globMatcher } from '../keys/glob.js';
 import { expected } from '../messages.js';
-import type { RedisTtl } from '../ttl.js';
-import { type Commands, type Leases, markStart, maxIdLength, missing, never, prefixLength } from './commands.js';
+import type { KeptTtl, RedisTtl } from '../ttl.js';
+import { type Commands, freshStart, type Leases, markStart, maxIdLength, missing, never, noGeneration, prefixLength } from './commands.js';
 
 const pageSize = 1000;
 
@@ -25,9 +26,22 @@ export function memoryCommands(max = 10_000): Commands {
   if (!Number.isInteger(max) || max < 1) throw new OptionError(expected('max', 'an integer ≥ 1', max));
   const entries = new LRUCache<string, Stored>({ max, ttlResolution: 0, perf: clock });
 
-  function write(key: string, value: Stored, ttl: RedisTtl): void {
+  function write(key: string, value: Stored, ttl: RedisTtl | KeptTtl): void {
+    const time = typeof ttl === 'object' ? keptTime(key, ttl) : ttl;
     // A copy: the caller may reuse its Buffer.
-    entries.set(key, copyOf(value) as Stored, { ttl: ttl ?? 0 });
+    entries.set(key, copyOf(value) as Stored, { ttl: time ?? 0 });
+  }
+
+  /** How long the entry is fresh still; 0 or less: it is missing or stale. */
+  function freshTime(key: string): number {
+    const left = pttl(key);
+    return left === never ? Number.POSITIVE_INFINITY : left - StoredEntry.parse(bytes(key)).staleFor;
+  }
+
+  function keptTime(key: string, { otherwise, max = Number.POSITIVE_INFINITY }: KeptTtl): RedisTtl {
+    const time = entries.has(key) ? freshTime(key) : 0;
+    const kept = Math.min(max, time > 0 ? time : (otherwise ?? Number.POSITIVE_INFINITY));
+    return kept === Number.POSITIVE_INFINITY ? undefined : kept;
   }
 
   function pttl(key: string): number {
@@ -45,13 +59,12 @@ export function memoryCommands(max = 10_000): Commands {
     write(key, value as Stored, left === never ? undefined : left);
   }
 
-  /** SHA-1 of what the key holds; `''` for nothing. */
-  function digestOf(key: string): string {
+  /** The digest of what the key holds; `''` for nothing. */
+  function digestAt(key: string): string {
     const now = entries.get(key);
-    return now === undefined ? '' : createHash('sha1').update(now).digest('hex');
+    return now === undefined ? '' : digestOf(now);
   }
 
-  const isId = (text: string): boolean => text.length <= maxIdLength && /^[\w-]+$/.test(text);
   const isMark = (holder: Stored): boolean => String(holder).startsWith(markStart);
   const holds = (lease: string, token: string): boolean => String(entries.get(lease) ?? '').startsWith(token);
 
@@ -60,6 +73,13 @@ export function memoryCommands(max = 10_000): Commands {
     for (const lease of leases) if (lease !== undefined) entries.delete(lease);
     return keys.map((key) => entries.delete(String(key)));
   };
+
+  function expire(key: string, ttl: RedisTtl): Buffer | null {
+    if (!entries.has(key)) return null;
+    const { staleFor, isTagged, header } = StoredEntry.parse(bytes(key));
+    rewrite(key, undefined, ttl === undefined ? never : ttl + staleFor);
+    return isTagged || header !== undefined ? bytes(key).subarray(0, prefixLength) : Buffer.alloc(0);
+  }
 
   return {
     get: async (key) => readEntry(copyOf(entries.get(key))),
@@ -86,21 +106,25 @@ export function memoryCommands(max = 10_000): Commands {
     unlink: async (keys, options) => unlink(keys, options?.leases).filter(Boolean).length,
     unlinkEach: async (keys, leases) => unlink(keys, leases),
     unlinkUnchanged: async (list) =>
-      list.filter(({ key, prefix }) => entries.has(key) && prefix.equals(bytes(key).subarray(0, prefix.length)) && entries.delete(key))
-        .length,
+      list.filter(
+        ({ key, prefix, isWhole }) =>
+          entries.has(key) && prefix.equals(isWhole ? bytes(key) : bytes(key).subarray(0, prefix.length)) && entries.delete(key),
+      ).length,
     prefixes: async (keys, length) => keys.map((key) => (entries.has(key) ? bytes(key).subarray(0, length) : null)),
-    async claim(lease, key, { token, time, urgent }) {
+    async claim(lease, key, { token, time, urgent, fresh }) {
       const holder = entries.get(lease);
       if (pttl(lease) === never || (holder?.length ?? 0) > maxIdLength) return '';
-      if (holder !== undefined && (!isMark(holder) || (holder === markStart && !urgent))) return String(holder);
+      const text = String(holder ?? markStart);
+      const isHeld = isMark(text) ? text === markStart && !urgent : !fresh || text.startsWith(freshStart);
+      if (holder !== undefined && isHeld) return text;
       // What the mark says goes on behind the token: callers that waited may not have looked yet.
-      write(lease, token + String(holder ?? '').slice(0, 2), time);
+      write(lease, token + (holder !== undefined && isMark(text) ? text.slice(0, 2) : ''), time);
       return entries.has(key);
     },
     async setUnderLease({ key, value, ttl }, { lease, token, digest, mayBeGone }) {
       if (!holds(lease, token)) return false;
       entries.delete(lease);
-      const now = digestOf(key);
+      const now = digestAt(key);
       if (now !== digest && !(now === '' && mayBeGone)) return false;
       write(key, value, ttl);
       return true;
@@ -108,7 +132,7 @@ export function memoryCommands(max = 10_000): Commands {
     async unlinkUnderLease(key, { lease, token, digest }, { text, time }) {
       if (!holds(lease, token)) return false;
       write(lease, text, time);
-      return digest !== '' && digestOf(key) === digest && entries.delete(key);
+      return digest !== '' && digestAt(key) === digest && entries.delete(key);
     },
     async renew(key, token, time) {
       if (!holds(key, token)) return false;
@@ -136,22 +160,45 @@ export function memoryCommands(max = 10_000): Commands {
     hasMany: async (keys) => keys.map((key) => entries.has(key)),
     pttl: async (key) => pttl(key),
     pttlMany: async (keys) => keys.map(pttl),
-    async expire(key, ttl) {
-      if (!entries.has(key)) return null;
-      const { staleFor, isTagged, header } = StoredEntry.parse(bytes(key));
-      rewrite(key, undefined, ttl === undefined ? never : ttl + staleFor);
-      return isTagged || header !== undefined ? bytes(key).subarray(0, prefixLength) : Buffer.alloc(0);
+    expire: async (key, ttl) => expire(key, ttl),
+    async getAndExpire(key, ttl) {
+      if (!entries.has(key) || freshTime(key) <= 0) return readEntry(undefined);
+      if (!StoredEntry.parse(bytes(key)).isTagged) expire(key, ttl);
+      return readEntry(copyOf(entries.get(key)));
+    },
+    async expireUnchanged(key, digest, ttl) {
+      if (digestAt(key) !== digest) return false;
+      const [left, { staleFor }] = [pttl(key), StoredEntry.parse(bytes(key))];
+      if (ttl === 'stale') {
+        if (left === never || left > staleFor) rewrite(key, undefined, Math.max(1, staleFor));
+      } else if (left > staleFor) rewrite(key, undefined, ttl === undefined ? never : ttl + staleFor);
+      return true;
+    },
+    async expireNow(key, lease) {
+      unlink([], [lease]);
+      if (!entries.has(key)) return false;
+      const { staleFor } = StoredEntry.parse(bytes(key));
+      const left = pttl(key);
+      if (staleFor === 0) return entries.delete(key);
+      if (left === never || left > staleFor) rewrite(key, undefined, staleFor);
+      return true;
     },
     async ensureGeneration(key, id, ttl) {
       if (entries.has(key)) {
         const current = String(entries.get(key));
-        if (!isId(current)) throw new CommandError('the key of a tag holds something else than a generation');
+        if (!isGeneration(current)) throw new CommandError(noGeneration);
         const left = pttl(key);
         if (left !== never && (ttl === undefined || left < ttl)) rewrite(key, undefined, ttl ?? never);
         return current;
       }
       if (id !== undefined) write(key, id, ttl);
       return id;
+    },
+    async expireGeneration(key, id) {
+      if (!entries.has(key)) return;
+      const current = String(entries.peek(key));
+      if (!isGeneration(current)) throw new CommandError(noGeneration);
+      rewrite(key, expiredBy(id, current));
     },
     async persist(key) {
       if (pttl(key) < 0) return false;

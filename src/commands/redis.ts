@@ -1,24 +1,34 @@
-import { type ReadEntry, readEntry, type Stored } from '../codec/entry.js';
+import { readEntry, type Stored } from '../codec/entry.js';
 import type { Answer, Argument, Connection, Reply, Route } from '../connection/connection.js';
 import type { CommandPool } from '../connection/guard.js';
 import { failureOf, type Outcomes } from '../connection/outcomes.js';
 import { isReplyOf } from '../connection/reply-errors.js';
 import { LockError, UnsupportedError } from '../errors.js';
-import type { RedisTtl } from '../ttl.js';
-import { batchSize, type Commands, missing, type NewEntry, never } from './commands.js';
+import type { KeptTtl, RedisTtl } from '../ttl.js';
+import { batchSize, type Commands, type SetEntry } from './commands.js';
+import * as leases from './lease-scripts.js';
 import { entriesOf } from './partial-read.js';
 import { RefusedCommands } from './refused.js';
+import { asEntry, asItIs, asOne, asStored, isOne, optionalBytes, optionalNumber, optionalText } from './replies.js';
 import { scan } from './scan.js';
-import type { Script, ScriptArgument, ScriptKeys } from './scripts.js';
+import type { Script, ScriptArgument, ScriptKeys } from './script.js';
 import * as scripts from './scripts.js';
-import { ensureGenerationOn, expireOn, getManyOn, prefixOn, takeOn, timeLeftOn, unlinkOn } from './substitutes.js';
+import {
+  ensureGenerationOn,
+  expireGenerationOn,
+  expireNowOn,
+  expireOn,
+  expireUnchangedOn,
+  getAndExpireOn,
+  getManyOn,
+  moveAcrossSlots,
+  prefixOn,
+  setKeepingTtlOn,
+  takeOn,
+  timeLeftOn,
+  unlinkOn,
+} from './substitutes.js';
 import { Unlinking } from './unlinking.js';
-
-/** How the replies of single commands are read. Made once, and not for each call. */
-const asEntry: Answer<ReadEntry> = { read: (reply) => readEntry(reply as Buffer | null) };
-const asItIs: Answer<Reply> = { read: (reply) => reply };
-const asOne: Answer<boolean> = { read: isOne };
-const asStored: Answer<boolean> = { read: (reply) => reply !== null };
 
 /** The commands, sent to Redis through a pool. `refused`: what the store knows of commands that Redis refuses. */
 export function redisCommands(pool: CommandPool, refused = new RefusedCommands()): Commands {
@@ -75,9 +85,18 @@ export function redisCommands(pool: CommandPool, refused = new RefusedCommands()
   const pipelined = <T>(keys: readonly string[], ask: (connection: Connection, key: string) => Promise<T>): Promise<T[]> =>
     inBatches(keys, (connection, part) => Promise.all(part.map((key) => ask(connection, key))));
 
+  function setOne(key: string, value: Stored, ttl: RedisTtl | KeptTtl): Promise<Reply> {
+    if (typeof ttl !== 'object') return send(setArguments(key, value, ttl), { key }, asItIs);
+    return run(scripts.setKeepingTtl, key, [value, ttl.otherwise, ttl.max], asItIs.read, (connection) =>
+      setKeepingTtlOn(connection, refused, setArguments(key, value, undefined), ttl),
+    );
+  }
+
   /** One pipeline. */
-  function setEach(entries: readonly NewEntry[]): Promise<Outcomes> {
-    const commands = entries.map(({ key, value, ttl }) => setArguments(key, value, ttl));
+  function setEach(entries: readonly SetEntry[]): Promise<Outcomes> {
+    if (entries.some(({ ttl }) => typeof ttl === 'object'))
+      return Promise.allSettled(entries.map(({ key, value, ttl }) => setOne(key, value, ttl)));
+    const commands = entries.map(({ key, value, ttl }) => setArguments(key, value, ttl as RedisTtl));
     let outcomes: Outcomes | undefined;
     const sendEach = async (connection: Connection): Promise<Outcomes> => {
       outcomes = await Promise.allSettled(commands.map((args, i) => connection.send(args, { key: entries[i]?.key })));
@@ -109,7 +128,7 @@ export function redisCommands(pool: CommandPool, refused = new RefusedCommands()
       );
       return { entry: readEntry(reply as Buffer | null), left };
     },
-    set: (key, value, ttl) => send(setArguments(key, value, ttl), { key }, asItIs),
+    set: setOne,
     async setMany(entries) {
       const results: PromiseSettledResult<unknown>[] = [];
       try {
@@ -132,7 +151,9 @@ export function redisCommands(pool: CommandPool, refused = new RefusedCommands()
     async unlinkUnchanged(entries) {
       const counts = await inBatches(entries, (connection, part) =>
         Promise.all(
-          part.map(({ key, prefix }) => runOn(connection, scripts.unlinkIfUnchanged, scripts.unlinkIfUnchanged.command(key, [prefix]))),
+          part.map(({ key, prefix, isWhole }) =>
+            runOn(connection, scripts.unlinkIfUnchanged, scripts.unlinkIfUnchanged.command(key, [prefix, isWhole])),
+          ),
         ),
       );
       return sum(counts.map(Number));
@@ -157,21 +178,39 @@ export function redisCommands(pool: CommandPool, refused = new RefusedCommands()
     hasMany: (keys) => pipelined(keys, has),
     pttl: (key) => pool.use((connection) => timeLeftOn(connection, refused, key)),
     pttlMany: (keys) => pipelined(keys, (connection, key) => timeLeftOn(connection, refused, key)),
+    getAndExpire: (key, ttl) =>
+      run(scripts.getAndExpire, key, [ttl], asEntry.read, (connection) => getAndExpireOn(connection, refused, key, ttl)),
+    expireUnchanged: (key, digest, ttl) =>
+      run(scripts.expireUnchanged, key, [digest, ttl], isOne, (connection) => expireUnchangedOn(connection, refused, key, digest, ttl)),
+    expireNow: (key, lease) =>
+      run(scripts.expireNow, lease === undefined ? key : [key, lease], [], isOne, (connection) =>
+        expireNowOn(connection, refused, key, lease),
+      ),
     expire: (key, ttl) => run(scripts.expireWithWindow, key, [ttl], optionalBytes, (connection) => expireOn(connection, key, ttl)),
     ensureGeneration: (key, id, ttl) =>
       run(scripts.ensureGeneration, key, [id, ttl], optionalText, (connection) => ensureGenerationOn(connection, refused, key, id, ttl)),
+    expireGeneration: (key, id) =>
+      run(
+        scripts.expireGeneration,
+        key,
+        [id],
+        () => {},
+        (connection) => expireGenerationOn(connection, key, id),
+      ),
     persist: (key) => send(['PERSIST', key], { key }, asOne),
     incrBy: (key, delta, initial, ttl) => run(scripts.incrementBy, key, [text(delta), text(initial), ttl], optionalNumber),
-    claim: (lease, key, { token, time, urgent }) =>
-      run(scripts.claimLease, [lease, key], [token, time, urgent], (reply) => (typeof reply === 'number' ? reply > 0 : String(reply))),
+    claim: (lease, key, { token, time, urgent, fresh }) =>
+      run(leases.claimLease, [lease, key], [token, time, urgent, fresh], (reply) =>
+        typeof reply === 'number' ? reply > 0 : String(reply),
+      ),
     setUnderLease: ({ key, value, ttl }, { lease, token, digest, mayBeGone }) =>
-      run(scripts.setUnderLease, [key, lease], [token, digest, mayBeGone, value, ttl], isOne),
+      run(leases.setUnderLease, [key, lease], [token, digest, mayBeGone, value, ttl], isOne),
     unlinkUnderLease: (key, { lease, token, digest }, mark) =>
-      run(scripts.unlinkUnderLease, [key, lease], [token, digest, mark.text, mark.time], isOne),
-    renew: (key, token, time) => run(scripts.renewToken, key, [token, time], isOne),
-    release: (key, token, mark) => run(scripts.releaseToken, key, [token, mark?.text, mark?.time], isOne),
+      run(leases.unlinkUnderLease, [key, lease], [token, digest, mark.text, mark.time], isOne),
+    renew: (key, token, time) => run(leases.renewToken, key, [token, time], isOne),
+    release: (key, token, mark) => run(leases.releaseToken, key, [token, mark?.text, mark?.time], isOne),
     async acquire(lock, fence, token, time) {
-      const taken = await run(scripts.acquireLock, [lock, fence], [token, time], optionalText);
+      const taken = await run(leases.acquireLock, [lock, fence], [token, time], optionalText);
       if (taken === '') throw new LockError('fence');
       return optionalNumber(taken);
     },
@@ -198,21 +237,6 @@ function needsScripts(): Promise<never> {
   return Promise.reject(new UnsupportedError('Redis refuses EVAL, and this is done by a script: allow EVAL and EVALSHA, or do without it'));
 }
 
-/**
- * RENAME between two nodes of a cluster: DUMP and PTTL, RESTORE, UNLINK. Not atomic: for a moment both keys hold the entry, and a write to
- * the old one meanwhile is lost with it. @returns whether it existed
- */
-async function moveAcrossSlots(connection: Connection, refused: RefusedCommands, from: string, to: string): Promise<boolean> {
-  const [dump, ttl] = await Promise.all([connection.send(['DUMP', from], { key: from }), timeLeftOn(connection, refused, from)]);
-  // It may expire between the two.
-  if (dump === null || ttl === missing) return false;
-  // To RESTORE, 0 is no end.
-  const time = ttl === never ? '0' : String(Math.max(1, ttl));
-  await connection.send(['RESTORE', to, time, dump as Buffer, 'REPLACE'], { key: to });
-  await unlinkOn(connection, refused, [from]);
-  return true;
-}
-
 function setArguments(key: string, value: Stored, ttl: RedisTtl): Argument[] {
   return ttl === undefined ? ['SET', key, value] : ['SET', key, value, 'PX', String(ttl)];
 }
@@ -220,22 +244,6 @@ function setArguments(key: string, value: Stored, ttl: RedisTtl): Argument[] {
 /** An argument of a script that is hidden, as values are; an empty one stands for none. */
 function text(argument: number | string | undefined): string {
   return argument === undefined ? '' : String(argument);
-}
-
-function isOne(reply: Reply): boolean {
-  return reply === 1;
-}
-
-function optionalText(reply: Reply): string | undefined {
-  return reply === null || reply === undefined ? undefined : String(reply);
-}
-
-function optionalNumber(reply: Reply): number | undefined {
-  return reply === null || reply === undefined ? undefined : Number(reply);
-}
-
-function optionalBytes(reply: Reply): Buffer | null {
-  return (reply as Buffer | null | undefined) ?? null;
 }
 
 function sum(counts: readonly number[]): number {

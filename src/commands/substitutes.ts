@@ -1,9 +1,11 @@
+import { digestOf } from '../codec/digest.js';
 import { StoredEntry } from '../codec/entry.js';
-import type { Connection } from '../connection/connection.js';
+import { expiredBy, isGeneration } from '../codec/generation.js';
+import type { Argument, Connection, Reply } from '../connection/connection.js';
 import { isReplyOf } from '../connection/reply-errors.js';
 import { CommandError } from '../errors.js';
-import type { Milliseconds, RedisTtl } from '../ttl.js';
-import { maxIdLength, prefixLength } from './commands.js';
+import type { KeptTtl, Milliseconds, RedisTtl } from '../ttl.js';
+import { missing, never, noGeneration, prefixLength } from './commands.js';
 import type { RefusedCommands } from './refused.js';
 
 /** UNLINK, or DEL. @returns how many of the keys existed */
@@ -82,6 +84,62 @@ export async function expireOn(connection: Connection, key: string, ttl: RedisTt
   }
 }
 
+/** `getAndExpire` without scripts. A write between the commands is answered as it was before, or gets the new time. */
+export async function getAndExpireOn(connection: Connection, refused: RefusedCommands, key: string, ttl: RedisTtl): Promise<Buffer | null> {
+  const [left, value] = await Promise.all([
+    timeLeftOn(connection, refused, key),
+    connection.send(['GET', key], { key }) as Promise<Buffer | null>,
+  ]);
+  if (value === null || (left >= 0 && left <= windowOf(value))) return null;
+  if (!StoredEntry.parse(value).isTagged) await expireOn(connection, key, ttl);
+  return value;
+}
+
+/** `expireUnchanged` without scripts. A write between the commands gets the new time. @returns 1 if the entry is as it was */
+export async function expireUnchangedOn(
+  connection: Connection,
+  refused: RefusedCommands,
+  key: string,
+  digest: string,
+  ttl: RedisTtl | 'stale',
+): Promise<number> {
+  const [left, value] = await Promise.all([
+    timeLeftOn(connection, refused, key),
+    connection.send(['GET', key], { key }) as Promise<Buffer | null>,
+  ]);
+  if (value === null || digestOf(value) !== digest) return 0;
+  const staleFor = windowOf(value);
+  if (ttl === 'stale') {
+    if (left < 0 || left > staleFor) await setTimeLeft(connection, key, 0, staleFor);
+  } else if (left > staleFor) await setTimeLeft(connection, key, ttl, staleFor);
+  return 1;
+}
+
+/** `expireNow` without scripts. A write between the commands is ended too. @returns 1 if there was an entry */
+export async function expireNowOn(connection: Connection, refused: RefusedCommands, key: string, lease?: string): Promise<number> {
+  if (lease !== undefined) await unlinkOn(connection, refused, [lease]);
+  const [left, prefix] = await Promise.all([timeLeftOn(connection, refused, key), prefixOn(connection, key, prefixLength)]);
+  const staleFor = windowOf(prefix);
+  if (staleFor === 0) return unlinkOn(connection, refused, [key]);
+  if (left < 0 || left > staleFor) await connection.send(['PEXPIRE', key, String(staleFor)], { key });
+  return 1;
+}
+
+/** SET with the time that a fresh entry has left, without scripts. `set`: SET, its key and its value. */
+export async function setKeepingTtlOn(
+  connection: Connection,
+  refused: RefusedCommands,
+  set: readonly Argument[],
+  { otherwise, max = Number.POSITIVE_INFINITY }: KeptTtl,
+): Promise<Reply> {
+  const key = String(set[1]);
+  const [left, prefix] = await Promise.all([timeLeftOn(connection, refused, key), prefixOn(connection, key, prefixLength)]);
+  const fresh = left < 0 ? left : left - windowOf(prefix);
+  const isKept = fresh > 0 || left === never;
+  const time = Math.min(max, (isKept ? (left === never ? undefined : fresh) : otherwise) ?? Number.POSITIVE_INFINITY);
+  return connection.send(time === Number.POSITIVE_INFINITY ? set : [...set, 'PX', String(time)], { key });
+}
+
 function windowOf(prefix: Buffer | null): Milliseconds {
   return prefix === null ? 0 : StoredEntry.parse(prefix).staleFor;
 }
@@ -91,6 +149,14 @@ async function setTimeLeft(connection: Connection, key: string, ttl: RedisTtl, m
   if (ttl !== undefined) return Number(await connection.send(['PEXPIRE', key, String(ttl + more)], { key })) === 1;
   const [, exists] = await Promise.all([connection.send(['PERSIST', key], { key }), connection.send(['EXISTS', key], { key })]);
   return Number(exists) === 1;
+}
+
+/** `expireGeneration` without scripts. A generation that is made between the two commands ends too, and its entries are stale. */
+export async function expireGenerationOn(connection: Connection, key: string, id: string): Promise<Reply> {
+  const before = (await connection.send(['GET', key], { key })) as Buffer | null;
+  if (before === null) return null;
+  if (!isGeneration(String(before))) throw new CommandError(noGeneration);
+  return connection.send(['SET', key, expiredBy(id, String(before)), 'KEEPTTL', 'XX'], { key });
 }
 
 /** `ensureGeneration` without scripts. Others may change the key meanwhile: a generation that ends early makes entries miss, no more. */
@@ -105,8 +171,7 @@ export async function ensureGenerationOn(
     const [found, left] = await Promise.all([connection.send(['GET', key], { key }), timeLeftOn(connection, refused, key)]);
     if (found !== null) {
       const known = String(found);
-      if (known.length > maxIdLength || !/^[\w-]+$/.test(known))
-        throw new CommandError('the key of a tag holds something else than a generation');
+      if (!isGeneration(known)) throw new CommandError(noGeneration);
       if (left >= 0 && (ttl === undefined || left < ttl)) await setTimeLeft(connection, key, ttl);
       return known;
     }
@@ -114,4 +179,19 @@ export async function ensureGenerationOn(
     const time = ttl === undefined ? [] : ['PX', String(ttl)];
     if ((await connection.send(['SET', key, id, ...time, 'NX'], { key })) !== null) return id;
   }
+}
+
+/**
+ * RENAME between two nodes of a cluster: DUMP and PTTL, RESTORE, UNLINK. Not atomic: for a moment both keys hold the entry, and a write to
+ * the old one meanwhile is lost with it. @returns whether it existed
+ */
+export async function moveAcrossSlots(connection: Connection, refused: RefusedCommands, from: string, to: string): Promise<boolean> {
+  const [dump, ttl] = await Promise.all([connection.send(['DUMP', from], { key: from }), timeLeftOn(connection, refused, from)]);
+  // It may expire between the two.
+  if (dump === null || ttl === missing) return false;
+  // To RESTORE, 0 is no end.
+  const time = ttl === never ? '0' : String(Math.max(1, ttl));
+  await connection.send(['RESTORE', to, time, dump as Buffer, 'REPLACE'], { key: to });
+  await unlinkOn(connection, refused, [from]);
+  return true;
 }

@@ -2,7 +2,7 @@ import { check, checkInteger, onlyKnown } from '../checks.js';
 import { BackpressureError, BreakerOpenError, CommandError, ConnectionError, TimeoutError, UnavailableError } from '../errors.js';
 import type { BreakerState } from '../telemetry/events.js';
 import { performance } from '../time/clock.js';
-import type { Milliseconds } from '../ttl.js';
+import { type Duration, type Milliseconds, milliseconds } from '../ttl.js';
 import type { Status } from './connection.js';
 
 /** The option `breaker`. */
@@ -10,9 +10,9 @@ export interface BreakerOptions {
   /** Failures that open the breaker: in a row, or timeouts within one `timeout` if most calls fail, ≥ 1. Default 5. */
   readonly threshold?: number | undefined;
   /** Milliseconds from opening to the first trial, > 0. Each failed trial doubles it. Default 250. */
-  readonly cooldown?: Milliseconds | undefined;
+  readonly cooldown?: Duration | undefined;
   /** Maximum cooldown in milliseconds, ≥ `cooldown`. Default 1000. */
-  readonly maxCooldown?: Milliseconds | undefined;
+  readonly maxCooldown?: Duration | undefined;
 }
 
 /** A breaker that opens for timeouts this soon after it closed asks for twice as many trials in time, and for so many at most. */
@@ -229,6 +229,7 @@ export function checkBreaker(options: BreakerOptions): void {
   check('breaker.maxCooldown', 'a number of milliseconds ≥ `cooldown`', maxCooldown, isMaximum);
 }
 
-function withDefaults({ threshold = 5, cooldown = 250, maxCooldown = Math.max(1000, cooldown) }: BreakerOptions) {
-  return { threshold, cooldown, maxCooldown };
+function withDefaults({ threshold = 5, ...times }: BreakerOptions) {
+  const cooldown = milliseconds(times.cooldown, 250);
+  return { threshold, cooldown, maxCooldown: milliseconds(times.maxCooldown, Math.max(1000, cooldown)) };
 }

@@ -21,10 +21,10 @@ export interface GuardOptions {
 }
 
 /** Bounds for some calls, in place of the store's. */
-export interface CallOptions {
-  /** The deadline in milliseconds. Default: the store's. */
+export interface CallBounds {
+  /** The deadline. */
   readonly timeout?: Milliseconds | undefined;
-  /** Aborts the call: it rejects with an AbortedError. A command that was sent already is executed. Default: none. */
+  /** Aborts the call. A command that was sent already is executed. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -117,7 +117,7 @@ export class GuardedPool implements Pool, CallRecorder {
   }
 
   /** The same pool with other bounds for its calls. */
-  withBounds({ timeout = this.#options.timeout, signal }: CallOptions): Pool {
+  withBounds({ timeout = this.#options.timeout, signal }: CallBounds): Pool {
     const bounds = { timeout, signal, probe: false };
     return {
       use: (work) => (signal ? abortable(signal, () => this.use(work, bounds)) : this.use(work, bounds)),

@@ -1,7 +1,7 @@
 import { check, checkInteger, onlyKnown } from '../checks.js';
 import { ClosedError, PoolTimeoutError } from '../errors.js';
 import { after } from '../time/deadlines.js';
-import { type Milliseconds, maxTimerDelay } from '../ttl.js';
+import { type Duration, type Milliseconds, maxTimerDelay, milliseconds } from '../ttl.js';
 import type { Connection, OpenConnection, Status } from './connection.js';
 
 /**
@@ -110,7 +110,7 @@ export interface BlockingOptions {
   /** Maximum number of connections, ≥ 1, opened as needed. Default 10. */
   readonly max?: number | undefined;
   /** How long a call may wait for a connection, in milliseconds. Default 500. */
-  readonly timeout?: Milliseconds | undefined;
+  readonly timeout?: Duration | undefined;
 }
 
 /** Takes a connection, or the failure of the wait. */
@@ -128,7 +128,8 @@ export class BlockingPool implements Pool {
 
   constructor(open: OpenConnection, kwargs: BlockingOptions = {}) {
     onlyKnown('pool', kwargs, { max: true, timeout: true } satisfies Record<keyof BlockingOptions, true>);
-    const { max = 10, timeout = 500 } = kwargs;
+    const { max = 10 } = kwargs;
+    const timeout = milliseconds(kwargs.timeout, 500);
     checkInteger('pool.max', max);
     const isDelay = typeof timeout === 'number' && timeout >= 0 && timeout <= maxTimerDelay;
     check('pool.timeout', `a number of milliseconds ≥ 0 and ≤ ${maxTimerDelay}`, timeout, isDelay);

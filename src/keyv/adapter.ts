@@ -4,6 +4,8 @@ import type { ReencodeOptions, ReencodeProgress } from '../cache/reencode.js';
 import { compose, type StoreParts } from '../compose.js';
 import type { Status } from '../connection/connection.js';
 import { type Connect, optionsOf } from '../options/locations.js';
+import type { StoreOptions } from '../options/options.js';
+import type { RedisStore } from '../store/store.js';
 import type { BreakerState, Source, StoreEvents } from '../telemetry/events.js';
 import { readStats, type StatsOptions, type StoreStats } from '../telemetry/stats.js';
 import { unawaited } from '../time/waiting.js';
@@ -12,6 +14,7 @@ import { type AdapterInfo, capabilities, declareAsync, type KeyvCapabilities, ty
 import { KeyvEntries } from './entries.js';
 import { answerRawReadsOfCaller, KeyvTexts, type Reader, seeingValues } from './envelope.js';
 import { KeyPrefix, Namespace } from './namespace.js';
+import { type KeyvForm, storeBehind, storeOver } from './store-of.js';
 
 /**
  * The storage adapter of Keyv 4, 5 and 6.
@@ -25,6 +28,7 @@ import { KeyPrefix, Namespace } from './namespace.js';
  */
 export class KeyvRedisStore {
   readonly #parts: StoreParts;
+  readonly #options: StoreOptions;
   readonly #namespace: Namespace;
   readonly #prefix: KeyPrefix;
   readonly #texts: KeyvTexts;
@@ -44,6 +48,7 @@ export class KeyvRedisStore {
     this.#namespace = new Namespace(namespace);
     this.#prefix = new KeyPrefix(useKeyPrefix);
     this.#texts = texts;
+    this.#options = rest;
     this.#parts = compose(seeingValues(rest), 'keyv', { accepts: (text) => texts.accepts(text) });
   }
 
@@ -215,6 +220,11 @@ export class KeyvRedisStore {
   /** Waits for calls in flight, at most `timeout` milliseconds, and closes the connections that this adapter opened. Idempotent. */
   async disconnect(): Promise<void> {
     await this.#parts.lifecycle.disconnect();
+  }
+
+  /** The store behind this adapter: see `storeOf`. @internal */
+  [storeBehind](form: KeyvForm): RedisStore {
+    return storeOver({ ...this.#parts, cache: this.#open().cache }, this.#options, form);
   }
 
   /** For other parts of the Keyv face. @internal */

@@ -6,6 +6,7 @@ import { OptionError } from '../errors.js';
 import { type Connect, optionsOf } from '../options/locations.js';
 import type { StoreOptions } from '../options/options.js';
 import { unawaitedIfOurs } from '../time/waiting.js';
+import { milliseconds } from '../ttl.js';
 import { KeyvRedisStore } from './adapter.js';
 import { calls, type KeyvModule, type KeyvRedisOptions, majorOf } from './contract.js';
 import { answerRawReads, guarded, KeyvTexts, standard, type TextFunctions } from './envelope.js';
@@ -107,7 +108,8 @@ function splitOptions(major: 4 | 5 | 6, options: KeyvRedisOptions & OwnOptions):
 
   // Keyv writes the time to live into its envelope, so it has to know it. The adapter must not know it then, or entries without an end
   // would get one. A function of the value is for the adapter alone.
-  const { namespace, ttl } = rest;
+  const { namespace } = rest;
+  const ttl = milliseconds(rest.ttl);
   const isFixed = typeof ttl === 'number' && ttl > 0 && Number.isFinite(ttl);
   return {
     adapter: {

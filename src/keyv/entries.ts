@@ -77,12 +77,14 @@ export class KeyvEntries {
   }
 
   deleteMany(keys: readonly string[]): Promise<boolean[] | boolean> {
-    return this.each(keys, async (bare) => {
-      const existed = await this.#orElse(
-        this.cache.writer.unlinkEach(bare),
-        bare.map(() => false),
-      );
-      return this.#dialect.isAnnounced() ? existed : existed.includes(true);
+    const { writer } = this.cache;
+    return this.each<boolean[] | boolean>(keys, (bare) => {
+      if (this.#dialect.isAnnounced())
+        return this.#orElse(
+          writer.unlinkEach(bare),
+          bare.map(() => false),
+        );
+      return this.#orElse(writer.unlinkCounted(bare, 'deleteMany'), 0).then((count) => count > 0);
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Cache } from '../cache/cache.js';
 import { freshFor, type Snapshot } from '../cache/reader.js';
+import { tierOf } from '../cache/recording.js';
 import { isSameEntry, missingInRedis, type ReadEntry } from '../codec/entry.js';
 import { type MaybePromise, then } from '../codec/serializers.js';
 import { missing } from '../commands/commands.js';
@@ -8,7 +9,7 @@ import type { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import { abortable, backoff, type PauseOptions } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
-import { isObject, type Load, type LoadResult } from './factory.js';
+import { isObject, type Load, type LoadResult, type LoadTier } from './factory.js';
 import { endSince, type LoadEnd } from './lease.js';
 
 /** A wait for the load of another process. */
@@ -43,22 +44,34 @@ export class EntryWatch {
   }
 
   /** The value of an entry that counts; `undefined` if there is none, or it cannot be decoded. */
-  decode({ key, redisKey }: Load, entry: ReadEntry): MaybePromise<LoadResult | undefined> {
+  decode(
+    { key, redisKey }: Load,
+    entry: ReadEntry,
+    tier: LoadTier = tierOf(this.#cache.context, entry),
+  ): MaybePromise<LoadResult | undefined> {
     if (!entry.found) return undefined;
     const decode = (): MaybePromise<unknown> => {
       const value = this.#cache.values.decode('getOrSet', key, entry, redisKey);
       return value instanceof Promise ? value.catch(unlessAborted) : value;
     };
-    return then(decode(), (value) => (value === undefined ? undefined : { value, copy: () => (isObject(value) ? decode() : value) }));
+    return then(decode(), (value) => (value === undefined ? undefined : { value, tier, copy: () => (isObject(value) ? decode() : value) }));
   }
 
-  /** The value of the snapshot, fresh or stale. */
-  async read(load: Load, { entry }: Snapshot, budget: TimeBudget): Promise<LoadResult | undefined> {
-    return this.decode(load, await this.#cache.reader.withValidTags(entry, budget));
+  /** The value of the snapshot, fresh or stale, if its tags are valid. */
+  async read(load: Load, { entry }: Snapshot, budget: TimeBudget, tier?: LoadTier): Promise<LoadResult | undefined> {
+    return (await this.#cache.reader.validity(entry, budget)) === 'valid' ? this.decode(load, entry, tier) : undefined;
   }
 
-  async readFresh(load: Load, snapshot: Snapshot, budget: TimeBudget): Promise<LoadResult | undefined> {
-    return freshFor(snapshot) > 0 ? this.read(load, snapshot, budget) : undefined;
+  /** The value that a function may replace: as it was stored, before a schema made something else of it. */
+  async stale({ key, redisKey }: Load, { entry }: Snapshot, budget: TimeBudget): Promise<unknown> {
+    const validity = await this.#cache.reader.validity(entry, budget);
+    return entry.found && validity !== 'invalid'
+      ? this.#cache.values.stored('getOrSet', key, entry, redisKey).catch(unlessAborted)
+      : undefined;
+  }
+
+  async readFresh(load: Load, snapshot: Snapshot, budget: TimeBudget, tier?: LoadTier): Promise<LoadResult | undefined> {
+    return freshFor(snapshot) > 0 ? this.read(load, snapshot, budget, tier) : undefined;
   }
 
   /**

@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto';
 import type { Cache } from '../cache/cache.js';
 import type { Snapshot } from '../cache/reader.js';
+import { digestOf } from '../codec/digest.js';
 import { type Stored, StoredEntry, type TagGenerations } from '../codec/entry.js';
 import { type MaybePromise, then } from '../codec/serializers.js';
 import type { LeaseClaim, LeaseMark, NewEntry } from '../commands/commands.js';
 import { CodecError } from '../errors.js';
 import type { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
-import { attempt, unawaited } from '../time/waiting.js';
+import { unawaited } from '../time/waiting.js';
 import { FactoryCall, isObject, type Load, type LoadResult, type LoadRun } from './factory.js';
 import { type Lease, uncacheableMark, unsharedMark } from './lease.js';
 import { tagLifetime } from './load-options.js';
@@ -41,11 +41,13 @@ export class FactoryRunner {
   async run(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis> = {}, stale?: unknown): Promise<LoadResult> {
     const { key, plan, flight } = load;
     const { background, codec } = this.#cache.context;
-    const call = new FactoryCall(key, background.signal, stale, plan.ttl, (tags) => this.#generations(load, tags));
+    const call = new FactoryCall(key, background.signal, stale, plan.ttl, plan.staleFor, (tags) => this.#generations(load, tags));
     flight.isRunning = true;
     flight.key = key;
     const start = performance.now();
     const value = await insideLoad(flight, () => load.factory(call as never));
+    const accepted = this.#cache.values.accepted(value);
+    const result = accepted instanceof Promise ? await accepted : accepted;
     const cost = Math.ceil(performance.now() - start);
     let bytes: MaybePromise<Stored> | undefined;
     try {
@@ -64,7 +66,7 @@ export class FactoryRunner {
       // The value is never lost because it could not be stored.
       await this.#settle(load, Promise.reject(error), budget, { ...basis, snapshot: call.isSkipped ? undefined : basis.snapshot });
     }
-    return { value, copy: async () => (await this.#copy(load, value, bytes)) ?? value };
+    return { value: result, tier: 'made', copy: async () => (await this.#copy(load, value, bytes)) ?? result };
   }
 
   /** Calls the function while Redis cannot be asked. Nothing is stored there. With `offline` the value is held in this process. */
@@ -74,8 +76,16 @@ export class FactoryRunner {
     const { isAway, moment: apartSince } = context.offline;
     if (load.plan.tags.length === 0 && !tags.lazy) return this.run(load, budget, { generations: new Map(), apartSince });
     // They are held here too. Redis is not waited for a second time.
-    const generations = isAway ? await attempt(async () => this.#generations(load, load.plan.tags)).catch(() => undefined) : undefined;
+    const generations = isAway ? await this.#heldGenerations(load) : undefined;
     return this.run(load, budget, generations && { generations, apartSince });
+  }
+
+  async #heldGenerations(load: Load): Promise<TagGenerations | undefined> {
+    try {
+      return await this.#generations(load, load.plan.tags);
+    } catch {
+      return undefined;
+    }
   }
 
   /** Like `run`, but if the function fails, `mark` replaces the lease, and the rejection is a FactoryFailure. */
@@ -140,16 +150,17 @@ export class FactoryRunner {
   }
 
   /** The entry. The bytes of one that ages say so, and Redis keeps it until it is too old to serve. */
-  #entry(load: Load, value: unknown, { ttl, tags }: FactoryCall, generations: TagGenerations, cost: number): NewValue | undefined {
-    const { tags: ofCall, staleFor, storesCost } = load.plan;
+  #entry(load: Load, value: unknown, call: FactoryCall, generations: TagGenerations, cost: number): NewValue | undefined {
+    const { tags: ofCall, storesCost } = load.plan;
+    const { ttl, tags, staleFor } = call;
     const aging = staleFor > 0 || storesCost ? { staleFor, cost } : undefined;
     return this.#cache.writer.entry(load.key, value, { ttl, tags: [...ofCall, ...tags] }, generations, aging);
   }
 
-  /** A copy of the value; `undefined` if it has no bytes, or none that can be decoded. */
+  /** A copy of the value; `undefined` if it needs none, has no bytes, or none that can be decoded. */
   async #copy({ key, redisKey }: Load, value: unknown, bytes: MaybePromise<Stored> | undefined): Promise<unknown> {
     const encoded = await (bytes instanceof Promise ? this.#cache.values.inTime(bytes).catch(() => undefined) : bytes);
-    if (encoded === undefined || !isObject(value)) return value;
+    if (encoded === undefined || !isObject(value)) return undefined;
     return this.#cache.values.decode('getOrSet', key, StoredEntry.parse(encoded), redisKey);
   }
 }
@@ -170,5 +181,5 @@ export function factoryFailed(cause: unknown): never {
 function leaseBasis({ entry, left, at }: Snapshot): Pick<LeaseClaim, 'digest' | 'mayBeGone'> {
   if (!entry.found) return { digest: '', mayBeGone: false };
   const mayBeGone = left === undefined || (left >= 0 && performance.now() - at >= left);
-  return { digest: createHash('sha1').update(entry.bytes).digest('hex'), mayBeGone };
+  return { digest: digestOf(entry.bytes), mayBeGone };
 }

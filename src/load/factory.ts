@@ -2,8 +2,8 @@ import { checkTagsOfEntry } from '../cache/call-options.js';
 import type { CacheContext } from '../cache/context.js';
 import type { TagGenerations } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
-import { isLoadTraced, traceLoad } from '../telemetry/events.js';
-import { redisTtl, type Ttl } from '../ttl.js';
+import { isLoadTraced, type ReadTier, traceLoad } from '../telemetry/events.js';
+import { checkTime, type Duration, type Milliseconds, milliseconds, redisTtl, type Ttl } from '../ttl.js';
 import type { LoadPlan } from './load-options.js';
 import type { FirstLook, Flight } from './single-flight.js';
 
@@ -16,8 +16,10 @@ export interface FactoryContext<T = unknown> {
   readonly stale: T | undefined;
   /** Does not store the result of this call: only its callers in this process get it. An old value stays. */
   skip(): void;
-  /** Sets the time to live of the result, in milliseconds, if it depends on the value. */
+  /** Sets the time to live of the result, if it depends on the value: milliseconds, or text such as `'5m'`. */
   setTtl(ttl: Ttl): void;
+  /** Sets how many milliseconds after its time to live the result is served while it is refreshed, in place of `staleFor`. */
+  setStaleFor(time: Duration): void;
   /**
    * Adds tags that depend on what the function reads. Call it before reading what they stand for: once it has resolved, a later invalidation
    * wins. If the tags cannot be read, the result is not stored.
@@ -42,6 +44,7 @@ export class FactoryCall implements FactoryContext {
     readonly signal: AbortSignal,
     readonly stale: unknown,
     public ttl: Ttl,
+    public staleFor: Milliseconds,
     readGenerations: (tags: readonly string[]) => MaybePromise<TagGenerations>,
   ) {
     this.#readGenerations = readGenerations;
@@ -64,6 +67,12 @@ export class FactoryCall implements FactoryContext {
   readonly setTtl = (ttl: Ttl): void => {
     if (ttl !== undefined) redisTtl(ttl);
     this.ttl = ttl;
+  };
+
+  readonly setStaleFor = (time: Duration): void => {
+    const staleFor = milliseconds(time);
+    checkTime('staleFor', staleFor, 0);
+    this.staleFor = Math.ceil(staleFor as Milliseconds);
   };
 
   readonly setTags = async (tags: readonly string[]): Promise<void> => {
@@ -97,6 +106,8 @@ export interface Load {
   readonly plan: LoadPlan;
   /** What was read before the load began. */
   readonly look?: FirstLook | undefined;
+  /** Called when the function is not called now, because the value is made elsewhere. */
+  readonly onWait?: (() => void) | undefined;
   /** Why the entry of that read is no value, if that is known. */
   readonly verdict?: Verdict | undefined;
 }
@@ -106,15 +117,28 @@ export interface LoadRun extends Load {
   readonly flight: Flight;
 }
 
+/**
+ * Where a value of `getOrSet` came from.
+ *
+ * - `near`: the near tier.
+ * - `redis`: Redis.
+ * - `stale`: an entry past its time to live, which is being refreshed.
+ * - `made`: the function, called for this caller.
+ * - `waited`: the function, called for another caller or in another process, for which this call waited.
+ * - `offline`: the memory of the option `offline`, while Redis is away.
+ */
+export type LoadTier = ReadTier | 'made' | 'waited';
+
 /** The value for one caller, and copies for callers that share the load, so that none sees the changes of another. */
 export interface LoadResult {
   readonly value: unknown;
+  readonly tier: LoadTier;
   copy(): MaybePromise<unknown>;
 }
 
 /** The result for a value that callers can share. */
-export function plainResult(value: null | undefined): LoadResult {
-  return { value, copy: () => value };
+export function plainResult(value: unknown): LoadResult {
+  return { value, tier: 'waited', copy: () => value };
 }
 
 /** Whether a caller could change the value. */

@@ -1,13 +1,16 @@
 import type { Cache } from '../cache/cache.js';
-import { recordRead } from '../cache/recording.js';
+import { recordRead, tierOf } from '../cache/recording.js';
 import type { StoredEntry } from '../codec/entry.js';
 import type { MaybePromise } from '../codec/serializers.js';
 import { performance } from '../time/clock.js';
 import { runningTime } from '../time/deadlines.js';
 import { attempt } from '../time/waiting.js';
-import type { Verdict } from './factory.js';
+import type { LoadTier, Verdict } from './factory.js';
 import type { LoadPlan } from './load-options.js';
 import type { FirstLook, SingleFlight } from './single-flight.js';
+
+/** What a caller gets for a value, and where that came from. */
+export type Give = (value: unknown, tier: LoadTier) => unknown;
 
 /** Begins a load, which goes on with what was read. */
 type BeginLoad = (look?: FirstLook, verdict?: Verdict) => Promise<unknown>;
@@ -22,16 +25,17 @@ export class FirstLooks {
     this.#flights = flights;
   }
 
-  /** The value of an entry without a stale window whose tags are valid; else the answer of a load. */
-  answer(key: string, redisKey: string, plan: LoadPlan, load: BeginLoad): Promise<unknown> {
+  /** The value of an entry without a stale window whose tags are valid; else the answer of a load. `give`: what the caller gets for a value. */
+  answer(key: string, redisKey: string, plan: LoadPlan, load: BeginLoad, give: Give): Promise<unknown> {
     const { context, reader, values } = this.#cache;
-    // Those bound the wait for a load, or need more than the entry.
-    if (plan.needsTtl || plan.hardTimeout !== undefined || context.signal !== undefined) return load();
+    // Those bound the wait for a load, or need more than the entry, or none.
+    if (plan.fresh || plan.needsTtl || plan.hardTimeout !== undefined || context.signal !== undefined) return load();
     const look = this.#flights.look(this, redisKey, () => this.#look(redisKey));
     if (look === undefined) return load();
     const counted = (entry: StoredEntry, value: unknown): unknown => {
+      context.slide?.(key, entry);
       recordRead(context, 'getOrSet', key, entry);
-      return value;
+      return give(value, tierOf(context, entry));
     };
     const hit = (entry: StoredEntry): MaybePromise<unknown> => {
       const decoded = values.decode('getOrSet', key, entry, redisKey);

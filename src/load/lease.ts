@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CacheContext } from '../cache/context.js';
-import { type LeaseClaim, type LeaseMark, markStart, type OrderedCommands } from '../commands/commands.js';
+import { freshStart, type LeaseClaim, type LeaseMark, markStart, type NewLease, type OrderedCommands } from '../commands/commands.js';
 import type { Held } from '../commands/release-queue.js';
 import { CommandError, UnsupportedError } from '../errors.js';
 import { warn } from '../messages.js';
@@ -44,7 +44,8 @@ export class Lease implements Renewable {
   }
 
   /**
-   * `key`: of the lease, for the entry under `redisKey`. `urgent`: also after a refresh that failed lately.
+   * `key`: of the lease, for the entry under `redisKey`. `urgent`: also after a refresh that failed lately. `fresh`: also from a load that is
+   * not fresh.
    *
    * @returns the lease; or what the key holds if another process has it; `undefined` if there can be no lease, which one warning reports
    */
@@ -52,12 +53,11 @@ export class Lease implements Renewable {
     context: LeaseContext,
     key: string,
     redisKey: string,
-    time: Milliseconds,
-    urgent: boolean,
+    { time, urgent, fresh }: Omit<NewLease, 'token'>,
   ): Promise<Lease | string | undefined> {
-    const token = randomUUID();
+    const token = `${fresh ? freshStart : ''}${randomUUID()}`;
     const wasReachable = context.releases.isReachable();
-    return context.commands.claim(key, redisKey, { token, time, urgent }).then(
+    return context.commands.claim(key, redisKey, { token, time, urgent, fresh }).then(
       (claimed) => {
         if (typeof claimed === 'boolean') return new Lease(context, { key, token, time }, claimed);
         if (claimed === '') return withoutLease('a key that is no lease, because it never expires or is too long, is in its place');

@@ -1,11 +1,21 @@
 import { checkTagsOfEntry } from '../cache/call-options.js';
 import { callOptions, checkArgument, type NamesOf } from '../checks.js';
-import { checkTime, type Milliseconds, type RedisTtl, redisTtl, type Ttl, type TtlPolicy } from '../ttl.js';
+import {
+  checkTime,
+  type Duration,
+  type DurationText,
+  type Milliseconds,
+  milliseconds,
+  type RedisTtl,
+  redisTtl,
+  type Ttl,
+  type TtlPolicy,
+} from '../ttl.js';
 import { maxTerms } from './renewals.js';
 
 /** The options of `getOrSet`, in place of a time to live. */
 export interface GetOrSetOptions {
-  /** Time to live in milliseconds; `0`, `null` or `Infinity` for an entry that never expires. Default: that of the store. */
+  /** Time to live: milliseconds, or text such as `'5m'`; `0`, `null` or `Infinity` for an entry that never expires. Default: that of the store. */
   readonly ttl?: Ttl;
   /**
    * What the value depends on, beside the option `tags` of the store. `invalidateTags` with any of these makes the entry a miss, also if it
@@ -16,25 +26,30 @@ export interface GetOrSetOptions {
    * How many milliseconds after `ttl` the old value is served while one call of the function refreshes it, ≥ 0. Redis keeps the entry for
    * `ttl + staleFor`. Default 0: never. It has no meaning for an entry that never expires.
    */
-  readonly staleFor?: Milliseconds | undefined;
+  readonly staleFor?: Duration | undefined;
   /**
    * Refreshes in the background before the end: when less than this many milliseconds of `ttl` are left; or, with `{ beta }` > 0, at random,
    * earlier the longer the function takes (XFetch; 1 suits most). Default: never.
    */
-  readonly refreshAhead?: Milliseconds | { readonly beta: number } | undefined;
+  readonly refreshAhead?: Duration | { readonly beta: number } | undefined;
   /**
    * One call of the function at a time in all processes. How many milliseconds a process that died blocks the others, ≥ 100. The lease is
    * renewed while the function runs, ten times over at most. `false`: each process calls for itself and does not see deletions of others
    * meanwhile. Default 10 000. Redis: SET PX in a script.
    */
-  readonly lease?: Milliseconds | false | undefined;
+  readonly lease?: Duration | false | undefined;
   /** How many milliseconds to wait for a new value if an old one can be served, ≥ 0. Default 0. */
-  readonly softTimeout?: Milliseconds | undefined;
+  readonly softTimeout?: Duration | undefined;
   /**
    * How many milliseconds to wait at all, ≥ 1; then the call rejects with a FactoryTimeoutError. The function goes on, and its result is
    * stored. Default: without end.
    */
-  readonly hardTimeout?: Milliseconds | undefined;
+  readonly hardTimeout?: Duration | undefined;
+  /**
+   * Takes no value that was stored before: calls the function, and stores its result in place of the old one. Calls with `fresh` share one
+   * call of the function with each other, in all processes. Default false.
+   */
+  readonly fresh?: boolean | undefined;
 }
 
 /** The options of one call, checked. */
@@ -45,6 +60,7 @@ export interface LoadPlan {
   readonly lease: Milliseconds | false;
   readonly softTimeout: Milliseconds;
   readonly hardTimeout: Milliseconds | undefined;
+  readonly fresh: boolean;
   /** Whether the time left is read with the entry. */
   readonly needsTtl: boolean;
   /** Whether the cost of the function is stored with the entry. */
@@ -67,19 +83,23 @@ const known: NamesOf<GetOrSetOptions> = {
   lease: true,
   softTimeout: true,
   hardTimeout: true,
+  fresh: true,
 };
 
 /** @throws {ArgumentError} for what cannot be understood */
 export function parseLoadOptions(ttlOrOptions: Ttl | GetOrSetOptions): LoadPlan {
   const options =
     typeof ttlOrOptions === 'object' && ttlOrOptions !== null ? callOptions('getOrSet', ttlOrOptions, known) : { ttl: ttlOrOptions };
-  const { ttl, tags, staleFor = 0, refreshAhead, lease = defaultLease, softTimeout = 0, hardTimeout } = options;
+  const { ttl, tags, refreshAhead, fresh = false } = options;
+  const [staleFor, softTimeout] = [milliseconds(options.staleFor, 0), milliseconds(options.softTimeout, 0)];
+  const [lease, hardTimeout] = [milliseconds(options.lease, defaultLease), milliseconds(options.hardTimeout)];
   if (ttl !== undefined) redisTtl(ttl);
   checkTime('staleFor', staleFor, 0);
   checkTime('softTimeout', softTimeout, 0);
   if (lease !== false) checkTime('lease', lease, 100);
   if (hardTimeout !== undefined) checkTime('hardTimeout', hardTimeout, 1);
-  const { isDueEarly, leadTime, storesCost } = parseRefreshAhead(refreshAhead);
+  checkArgument('fresh', 'a boolean', fresh, typeof fresh === 'boolean');
+  const { isDueEarly, leadTime, storesCost } = parseRefreshAhead(milliseconds(refreshAhead));
   return {
     ttl,
     tags: tags === undefined ? none : [...new Set(checkTagsOfEntry(tags))],
@@ -87,6 +107,7 @@ export function parseLoadOptions(ttlOrOptions: Ttl | GetOrSetOptions): LoadPlan 
     lease: lease === false ? false : Math.ceil(lease),
     softTimeout,
     hardTimeout,
+    fresh,
     needsTtl: staleFor > 0 || isDueEarly !== never,
     storesCost,
     isDueEarly,
@@ -104,7 +125,7 @@ export function tagLifetime({ ttl, staleFor, lease }: LoadPlan, policy: TtlPolic
 }
 
 function parseRefreshAhead(
-  option: GetOrSetOptions['refreshAhead'],
+  option: Exclude<GetOrSetOptions['refreshAhead'], DurationText>,
 ): Pick<LoadPlan, 'isDueEarly' | 'storesCost'> & { leadTime: Milliseconds } {
   if (option === undefined) return { isDueEarly: never, leadTime: 0, storesCost: false };
   if (typeof option === 'object' && option !== null) {

@@ -41,12 +41,14 @@ export class Refresher {
         return undefined;
       }),
     );
-    if (isJoined)
+    if (isJoined) {
+      load.onWait?.();
       return result.then(async (shared) => {
-        if (shared) return { value: await shared.copy(), copy: shared.copy };
+        if (shared) return { ...shared, tier: 'waited', value: await shared.copy() };
         // That one has waited for another process as long as its own caller would, not this one.
         return plan.softTimeout > 0 ? this.run(load, snapshot) : undefined;
       });
+    }
     context.background.add(result);
     return result;
   }
@@ -56,15 +58,15 @@ export class Refresher {
     // No caller waits for it, or only during `softTimeout`.
     const unlimited = new TimeBudget(Number.POSITIVE_INFINITY);
     const [stale, generations] = await Promise.all([
-      this.#entries.read(load, snapshot, unlimited),
+      this.#entries.stale(load, snapshot, unlimited),
       this.#runner.generations(load, unlimited),
     ]);
     const mark = cooldownMark(plan.cooldown);
     const lease =
       plan.lease === false || leaseKey === undefined
         ? undefined
-        : await Lease.claim(this.#cache.context, leaseKey, load.redisKey, plan.lease, false);
-    if (lease === undefined) return this.#runner.make(load, unlimited, { snapshot, generations }, mark, stale?.value);
+        : await Lease.claim(this.#cache.context, leaseKey, load.redisKey, { time: plan.lease, urgent: false, fresh: false });
+    if (lease === undefined) return this.#runner.make(load, unlimited, { snapshot, generations }, mark, stale);
     if (typeof lease === 'string') return this.#waitFor(load, snapshot, lease, unlimited);
     // Other processes wait for the lease.
     const budget = new TimeBudget(this.#cache.context.timeout);
@@ -79,7 +81,7 @@ export class Refresher {
       this.#cache.context.background.add(lease.end());
       throw error;
     }
-    return this.#runner.make(load, budget, { snapshot: now, generations, lease }, mark, stale?.value);
+    return this.#runner.make(load, budget, { snapshot: now, generations, lease }, mark, stale);
   }
 
   /** Another process refreshes, or failed to lately. Only a caller with a `softTimeout` waits for the result. */
@@ -87,9 +89,12 @@ export class Refresher {
     const { softTimeout } = load.plan;
     if (softTimeout === 0 || holder === markStart) return undefined;
     this.#cache.context.counters.leaseWaits++;
+    load.onWait?.();
     const until = performance.now() + softTimeout;
     const waited = await this.#entries.wait(load, snapshot, budget, { holder, until: () => until, idle: true });
-    if (waited.kind === 'changed') return this.#entries.read(load, waited.snapshot, budget);
-    return waited.kind === 'ended' && waited.end.kind === 'nothing' ? plainResult(waited.end.value) : undefined;
+    if (waited.kind === 'changed') return this.#entries.read(load, waited.snapshot, budget, 'waited');
+    return waited.kind === 'ended' && waited.end.kind === 'nothing'
+      ? plainResult(await this.#cache.values.accepted(waited.end.value))
+      : undefined;
   }
 }

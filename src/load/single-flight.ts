@@ -40,12 +40,14 @@ class OpenFlight implements Flight {
   declare key?: string;
   declare waiters?: RunningFunction[];
   readonly owner: object;
+  readonly isFresh: boolean;
   readonly began: Milliseconds = performance.now();
   #result: Promise<unknown> | undefined;
   #resolve: ((result: Promise<unknown>) => void) | undefined;
 
-  constructor(owner: object) {
+  constructor(owner: object, isFresh: boolean) {
     this.owner = owner;
+    this.isFresh = isFresh;
   }
 
   /** Events and traces of the load may join it while it begins, before there is a result. */
@@ -89,6 +91,7 @@ export class SingleFlight implements LoadsUnderWay {
    * Joins a load, or begins one with `work`.
    *
    * @param maxAge a load that runs longer is no longer shared: it may never end
+   * @param isFresh whether it overtakes the loads that are not: what they bring is of before
    * @returns the result, and whether an earlier caller began the load
    */
   run<T>(
@@ -96,13 +99,15 @@ export class SingleFlight implements LoadsUnderWay {
     key: string,
     work: (flight: Flight) => Promise<T>,
     maxAge: Milliseconds = Number.POSITIVE_INFINITY,
+    isFresh = false,
   ): { readonly result: Promise<T>; readonly isJoined: boolean; readonly flight: Flight } {
     const flights = this.#flights.get(key) ?? new Set<OpenFlight>();
     for (const each of flights) {
       if (each.owner === owner && each.isOpen && performance.now() - each.began < maxAge)
         return { result: each.result as Promise<T>, isJoined: true, flight: each };
     }
-    const flight = new OpenFlight(owner);
+    if (isFresh) overtake(flights);
+    const flight = new OpenFlight(owner, isFresh);
     flights.add(flight);
     this.#flights.set(key, flights);
     const end = (): void => {
@@ -147,6 +152,15 @@ export class SingleFlight implements LoadsUnderWay {
   }
 }
 
+/** Later callers share none of these but the fresh ones, and their values are not stored. */
+function overtake(flights: Set<OpenFlight>): void {
+  for (const flight of flights) {
+    if (flight.isFresh) continue;
+    flight.isOvertaken = true;
+    flights.delete(flight);
+  }
+}
+
 /** A running function of a load. Work that it started and did not await no longer waits on its behalf once it is over. */
 export interface RunningFunction {
   readonly flight: Flight;
@@ -169,6 +183,11 @@ export function insideLoad<T>(flight: Flight, work: () => T | Promise<T>): Promi
     attempt(() => Promise.resolve(calls.run(call, work))),
     end,
   );
+}
+
+/** Runs work as a part of a function of a load that has begun. */
+export function continueInside<T>(running: RunningFunction, work: () => T): T {
+  return calls.run(running, work);
 }
 
 /** The function of a load that makes this call. */

@@ -5,14 +5,14 @@ import type { Held } from '../commands/release-queue.js';
 import { AbortedError, LockError, UnsupportedError } from '../errors.js';
 import { clearTimeout, performance, setTimeout } from '../time/clock.js';
 import { backoff, pause, unawaitedIfOurs } from '../time/waiting.js';
-import { checkTime, type Milliseconds } from '../ttl.js';
+import { checkTime, type Duration, type Milliseconds, milliseconds } from '../ttl.js';
 
 /** Options of `lock` and `withLock`. */
 export interface LockOptions {
   /** After how many milliseconds the lock of a process that died is free, ≥ 100. It is renewed three times in that time. Default 10 000. */
-  readonly ttl?: Milliseconds | undefined;
+  readonly ttl?: Duration | undefined;
   /** How many milliseconds to wait for a lock that another caller holds, ≥ 0; `Infinity` without end. Default 0. */
-  readonly wait?: Milliseconds | undefined;
+  readonly wait?: Duration | undefined;
   /** Stops waiting: the call rejects with an AbortedError. A lock that is held stays held. Default: none. */
   readonly signal?: AbortSignal | undefined;
   /** Whether the lock renews itself. Default true. */
@@ -88,7 +88,8 @@ export class Locks {
 /** The options, checked. @throws {ArgumentError} for an invalid one */
 function parseLockOptions(options?: LockOptions) {
   const known = { ttl: true, wait: true, signal: true, renew: true } as const;
-  const { ttl = 10_000, wait = 0, signal, renew = true } = callOptions('lock', options, known);
+  const { signal, renew = true, ...times } = callOptions('lock', options, known);
+  const [ttl, wait] = [milliseconds(times.ttl, 10_000), milliseconds(times.wait, 0)];
   checkTime('ttl', ttl, 100);
   checkArgument('wait', 'a number of milliseconds ≥ 0', wait, typeof wait === 'number' && wait >= 0);
   checkArgument('signal', 'an AbortSignal', signal, signal === undefined || signal instanceof AbortSignal);

@@ -1,7 +1,8 @@
 import { missingNearby, type ReadEntry } from '../codec/entry.js';
-import { type Commands, missing, type OrderedCommands, wrapEach } from '../commands/commands.js';
+import { type Commands, missing, type OrderedCommands } from '../commands/commands.js';
 import { inOrder } from '../commands/in-order.js';
 import { nullCommands } from '../commands/local.js';
+import { wrapEach } from '../commands/verbs.js';
 import { BreakerOpenError, CommandError, RedirectError, UnavailableError, UnsupportedError } from '../errors.js';
 import { attempt } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';

@@ -1,6 +1,7 @@
-import { missingNearby, type ReadEntry, StoredEntry } from '../codec/entry.js';
-import { type Commands, missing, never, type OrderedCommands, type StoredWithTtl, wrapEach } from '../commands/commands.js';
+import { missingNearby, type ReadEntry, type Stored, StoredEntry } from '../codec/entry.js';
+import { type Commands, missing, never, type OrderedCommands, type SetEntry, type StoredWithTtl } from '../commands/commands.js';
 import { isRetryable } from '../commands/pending-deletions.js';
+import { wrapEach } from '../commands/verbs.js';
 import { performance } from '../time/clock.js';
 import { attempt } from '../time/waiting.js';
 import type { HeldEntry, OfflineMemory, ServableEntry } from './offline.js';
@@ -126,6 +127,10 @@ export function offlineCommands(
     return answer;
   }
 
+  /** What is written, unless it takes over a time that is not known here. */
+  const changed = ({ key, value, ttl }: SetEntry<Stored | Promise<Stored>>): HeldEntry =>
+    typeof ttl === 'object' ? memory.change(key) : memory.change(key, value, ttl);
+
   const { tracked } = commands;
   return {
     ...wrapEach(commands, (verb, call) => {
@@ -172,7 +177,7 @@ export function offlineCommands(
         ({ bytes }) => Buffer.from(bytes as string).subarray(0, length),
       ),
     set(key, value, ttl) {
-      const held = memory.change(key, value, ttl);
+      const held = changed({ key, value, ttl });
       const answer = commands.set(key, value, ttl);
       answer.then(
         () => memory.ended(held, true),
@@ -181,7 +186,7 @@ export function offlineCommands(
       return answer;
     },
     setMany(entries) {
-      const begun = entries.map(({ key, value, ttl }) => memory.change(key, value, ttl));
+      const begun = entries.map(changed);
       const answer = commands.setMany(entries);
       const ended = (results: readonly PromiseSettledResult<unknown>[]): void => {
         for (const [i, held] of begun.entries()) {
@@ -201,6 +206,11 @@ export function offlineCommands(
         (error: unknown) => memory.ended(held, isRetryable(error)),
       );
       return answer;
+    },
+    // An entry that lives longer is still the same.
+    expireUnchanged(key, digest, ttl) {
+      const expire = (): Promise<boolean> => commands.expireUnchanged(key, digest, ttl);
+      return ttl === 'stale' ? changing([key], expire) : expire();
     },
     unlink(keys, options) {
       const unlink = (): Promise<number> => commands.unlink(keys, options);

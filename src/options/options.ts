@@ -6,7 +6,7 @@ import type { ClientOptions } from '../connection/client/client-options.js';
 import type { ParserClass } from '../connection/direct/parser.js';
 import type { Pool, PoolOptions } from '../connection/pools.js';
 import type { ClusterOptions, ExternalClient, SentinelOptions } from '../connection/target.js';
-import type { Milliseconds, TtlOptions } from '../ttl.js';
+import type { Duration, Milliseconds, TtlOptions } from '../ttl.js';
 
 /** The options for the connection to Redis: these, and those of node-redis. */
 export interface ConnectionOptions extends NodeRedisOptions {
@@ -51,7 +51,7 @@ export interface ConnectionOptions extends NodeRedisOptions {
    */
   readonly parser?: ParserClass | 'auto' | undefined;
   /** The deadline of one operation in milliseconds > 0, connecting and waiting for a connection included. Default 1000. */
-  readonly timeout?: Milliseconds | undefined;
+  readonly timeout?: Duration | undefined;
   /** The circuit breaker: when it opens, and when it tries Redis again. `false` for none. Default: on. */
   readonly breaker?: BreakerOptions | false | undefined;
   /** The maximum of pending operations, ≥ 1. Further ones fail at once. A batch counts once. Default 50 000. */
@@ -163,7 +163,7 @@ export interface OfflineOptions {
    * For how long after it was read, made or written an entry is served, in milliseconds > 0. An entry that another process writes meanwhile
    * is not seen. One that this process wrote is served no longer than its own time to live. Default 30 000.
    */
-  readonly ttl?: Milliseconds | undefined;
+  readonly ttl?: Duration | undefined;
 }
 
 /** The option `near`: an in-process tier in front of Redis, kept true by the server. */
@@ -173,7 +173,7 @@ export interface NearOptions {
   /** The most bytes of keys and stored values it holds, ≥ 1. Decoded values (`freeze`) are not counted. Default 64 MiB. */
   readonly maxBytes?: number | undefined;
   /** The longest an entry is kept, in milliseconds > 0. Default: as long as in Redis. Never longer than that. */
-  readonly ttl?: Milliseconds | undefined;
+  readonly ttl?: Duration | undefined;
   /**
    * Share one decoded value among all callers of `get` and `mget`, deeply frozen, in place of decoding for each. Plain objects and
    * arrays are shared; values that cannot be frozen (a Buffer, a Map, a Date …) are decoded for each caller. Default false.
@@ -183,5 +183,5 @@ export interface NearOptions {
    * For how long entries are still served after the connection that keeps them true was lost, in milliseconds ≥ 0.
    * Default 0: they are dropped at once.
    */
-  readonly maxStaleness?: Milliseconds | undefined;
+  readonly maxStaleness?: Duration | undefined;
 }

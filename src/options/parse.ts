@@ -11,10 +11,11 @@ import { warn } from '../messages.js';
 import type { NearSettings } from '../near/entry.js';
 import type { OfflineSettings } from '../near/offline.js';
 import type { Source } from '../telemetry/events.js';
-import { maxTimerDelay } from '../ttl.js';
+import { maxTimerDelay, milliseconds } from '../ttl.js';
 import { parsePool, parseTarget } from './locations.js';
 import { checkNames, checkPoolNames } from './names.js';
 import type { ConnectionOptions, NearOptions, OfflineOptions, StoreOptions } from './options.js';
+import { warnOfSeconds } from './seconds.js';
 
 /** The checked options. */
 export interface Settings extends Omit<OpenPoolOptions, 'onError' | 'onBreaker' | 'tracker'> {
@@ -33,7 +34,9 @@ export interface Settings extends Omit<OpenPoolOptions, 'onError' | 'onBreaker' 
 export function parseOptions(options: StoreOptions, extra: readonly string[] = [], standardPrefix = 'cache'): Settings {
   checkObject(options);
   checkNames(options, extra);
-  return parse(options, standardPrefix);
+  const settings = parse(options, standardPrefix);
+  warnOfSeconds(options);
+  return settings;
 }
 
 /** The same for `createPool`, which takes only the options of a connection. @throws {OptionError} */
@@ -55,7 +58,6 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
   const {
     prefix = keyPrefix ?? standardPrefix,
     version,
-    timeout = 1000,
     breaker = {},
     maxPending = 50_000,
     maxPendingBytes = 64 * 2 ** 20,
@@ -63,6 +65,7 @@ function parse(options: StoreOptions, standardPrefix: string): Settings {
     lazyClear = false,
     wholeDatabase = false,
   } = options;
+  const timeout = milliseconds(options.timeout, 1000);
   check('keyPrefix', 'a string', keyPrefix, keyPrefix === undefined || typeof keyPrefix === 'string');
   check('prefix', 'a string without lone surrogates', prefix, typeof prefix === 'string' && prefix.isWellFormed());
   check('keyPrefix', 'the same as `prefix`', keyPrefix, keyPrefix === undefined || keyPrefix === prefix);
@@ -195,7 +198,8 @@ function parseNear(options: NearOptions | false | undefined): NearSettings | und
   if (options === undefined || options === false) return undefined;
   check('near', 'an object or false', options, isOptions(options));
   onlyKnown('near', options, nearOptions);
-  const { max = 10_000, maxBytes = 64 * 2 ** 20, ttl = Number.POSITIVE_INFINITY, freeze = false, maxStaleness = 0 } = options;
+  const { max = 10_000, maxBytes = 64 * 2 ** 20, freeze = false } = options;
+  const [ttl, maxStaleness] = [milliseconds(options.ttl, Number.POSITIVE_INFINITY), milliseconds(options.maxStaleness, 0)];
   checkInteger('near.max', max);
   checkInteger('near.maxBytes', maxBytes);
   check('near.ttl', 'a number of milliseconds > 0', ttl, typeof ttl === 'number' && ttl > 0);
@@ -210,7 +214,8 @@ function parseOffline(options: OfflineOptions | false | undefined, hasBreaker: b
   check('offline', 'an object or false', options, isOptions(options));
   check('offline', 'left out beside `breaker: false`', options, hasBreaker);
   onlyKnown('offline', options, { max: true, ttl: true } satisfies Record<keyof OfflineOptions, true>);
-  const { max = 10_000, ttl = 30_000 } = options;
+  const { max = 10_000 } = options;
+  const ttl = milliseconds(options.ttl, 30_000);
   checkInteger('offline.max', max);
   check('offline.ttl', 'a number of milliseconds > 0', ttl, Number.isFinite(ttl) && ttl > 0);
   return { max, ttl };

@@ -1,14 +1,13 @@
 import type { ClearOptions, Entries, WriteOptions } from '../cache/call-options.js';
 import type { ReencodeOptions, ReencodeProgress } from '../cache/reencode.js';
 import type { CounterOptions } from '../cache/updates.js';
-import type { Factory } from '../load/factory.js';
-import type { GetOrSetOptions } from '../load/load-options.js';
 import type { Lock, LockOptions } from '../lock/lock.js';
 import type { StatsOptions, StoreStats } from '../telemetry/stats.js';
 import type { Milliseconds, Ttl } from '../ttl.js';
+import type { LoadMethods } from './load-methods.js';
 
 /** The methods of a store, documented once. */
-export interface StoreMethods {
+export interface StoreMethods extends LoadMethods {
   /**
    * The value under the key, or `undefined`. An entry past its `ttl` is a miss, also while `getOrSet` may still serve it. Redis: GET.
    * Fails open: a miss and an `error` event.
@@ -26,7 +25,8 @@ export interface StoreMethods {
    * Stores a value. A value that is `undefined`, that `isCacheable` refuses or that cannot be encoded is not stored, and the entry that it was
    * to replace is deleted. Redis: SET with PX. Fails open: nothing is stored, and an `error` event says so.
    *
-   * @param how time to live in milliseconds; `0`, `null` or `Infinity` for an entry that never expires; default: the option `ttl`. Or `{ ttl, tags }`
+   * @param how time to live, milliseconds or text such as `'5m'`; `0`, `null` or `Infinity` for an entry that never expires; default: the option
+   * `ttl`. Or `{ ttl, expireAt, keepTtl, tags }`
    * @example await store.set('user:1', user, 60_000);
    */
   set(key: string, value: unknown, how?: Ttl | WriteOptions): Promise<void>;
@@ -98,6 +98,22 @@ export interface StoreMethods {
   persist(key: string): Promise<boolean>;
 
   /**
+   * The value under the key, whose time to live is renewed: what sessions need. An entry past its `ttl` is a miss and stays so. Redis: GET, and
+   * PEXPIRE or PERSIST, in a script (GETEX knows no stale window). Fails open: a miss and an `error` event.
+   *
+   * @param ttl the new time to live; default: that of the store
+   * @example const session = await store.getAndTouch<Session>(id, '30m');
+   */
+  getAndTouch<T>(key: string, ttl?: Ttl): Promise<T | undefined>;
+
+  /**
+   * Ends the time to live of an entry. `get` misses it at once; `getOrSet` serves it while it is renewed, for as long as its `staleFor` allows.
+   * An entry without a stale window is deleted. Loads under way are overtaken, as by `del`. Redis: PEXPIRE or DEL, in a script. Fails loud; with
+   * `invalidations: 'queue'` a deletion waits instead while Redis is away. @returns whether there was an entry
+   */
+  expire(key: string): Promise<boolean>;
+
+  /**
    * Stores the value if `get` would find none, atomically. Redis: SET NX; over an entry that is stale or whose tag was invalidated, a
    * compare-and-set script. Fails loud. @returns whether it was stored
    */
@@ -117,21 +133,6 @@ export interface StoreMethods {
   /** Subtracts from an integer, as `incr` adds. */
   decr(key: string, delta?: number, options?: CounterOptions): Promise<number>;
 
-  /**
-   * The value under the key. If there is none, `value`, or the result of the function, which is stored. Redis: GET; for a miss, a script
-   * that claims a lease, and one that stores.
-   *
-   * One call of the function runs at a time for all callers of all processes; the others wait for its result. A deletion while it runs wins:
-   * waiting callers get the result, and it is not stored. An error of the function rejects for its callers and is not stored. If the result is
-   * `undefined`, or `isCacheable` refuses it, the old entry is deleted. If Redis cannot be reached, the function runs all the same.
-   *
-   * @param options time to live in milliseconds, or {@link GetOrSetOptions}: stale values, early refresh, timeouts
-   * @throws {FactoryTimeoutError} after `hardTimeout`
-   * @throws {UnsupportedError} at once, for a function that waits for its own key, directly or through other loads
-   * @example const user = await store.getOrSet('user:1', () => db.user(1), { ttl: 60_000, staleFor: 30_000 });
-   */
-  getOrSet<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<T>;
-
   /** Takes the value out, atomically, a stale one included. Redis: GETDEL, and UNLINK of the lease of a load. Fails loud. */
   getAndDelete<T>(key: string): Promise<T | undefined>;
 
@@ -141,6 +142,13 @@ export interface StoreMethods {
    * @example await store.invalidateTags(['user:1']);
    */
   invalidateTags(tags: readonly string[]): Promise<void>;
+
+  /**
+   * Ends the time to live of every entry with one of the tags, as `expire` does for one: `get` misses them, and `getOrSet` serves those with a
+   * stale window while they are renewed, from their first read on for as long as it is. Expired twice, they are misses. Redis: a script for each
+   * tag. Fails loud; with `invalidations: 'queue'` an invalidation waits instead while Redis is away.
+   */
+  expireTags(tags: readonly string[]): Promise<void>;
 
   /**
    * Acquires a lock by name: a lease on one Redis, renewed while this process lives. It has nothing to do with the entry of that key, and

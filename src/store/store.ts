@@ -1,14 +1,15 @@
 import type { RedisClientType } from '@redis/client';
-import { type Entries, parseBounds, toPairs, type WriteOptions } from '../cache/call-options.js';
+import type { Cache } from '../cache/cache.js';
+import { type CallOptions, type Entries, parseBounds, toPairs, type WriteOptions } from '../cache/call-options.js';
 import { nullCommands } from '../commands/local.js';
 import { compose, type StoreParts } from '../compose.js';
 import type { Status } from '../connection/connection.js';
-import type { CallOptions } from '../connection/guard.js';
 import { openPool } from '../connection/open.js';
 import type { Pool } from '../connection/pools.js';
 import type { ExternalClient } from '../connection/target.js';
 import { OptionError } from '../errors.js';
 import { Loader } from '../load/loader.js';
+import { memoize } from '../load/memoize.js';
 import { Locks } from '../lock/lock.js';
 import { type Connect, optionsOf } from '../options/locations.js';
 import type { ConnectionOptions, StoreOptions } from '../options/options.js';
@@ -18,6 +19,7 @@ import { readStats } from '../telemetry/stats.js';
 import { unawaited } from '../time/waiting.js';
 import type { Ttl } from '../ttl.js';
 import type { StoreMethods } from './methods.js';
+import { typed } from './typed.js';
 
 /**
  * A cache-manager store on Redis: the contract of cache-manager 5 (`get set del reset mset mget mdel keys ttl`), which cache-manager 6 and 7
@@ -68,8 +70,8 @@ export class RedisStore {
 
 export interface RedisStore extends StoreMethods {
   /**
-   * The same store with other bounds for its calls: `store.with({ timeout: 50 }).get(key)`, `store.with({ signal }).get(key)`. Its calls are
-   * not batched, and have no order with calls of the store that are under way.
+   * The same store with other bounds for its calls: `store.with({ timeout: 50 }).get(key)`, `store.with({ signal }).get(key)`. Such calls are
+   * not batched, and have no order with calls of the store that are under way. `store.with({ sliding: '30m' })`: each read renews the time to live.
    *
    * @throws {ArgumentError} for an unknown name, or an invalid bound
    */
@@ -80,6 +82,14 @@ export interface RedisStore extends StoreMethods {
 
   /** Removes a listener. */
   off<E extends keyof StoreEvents>(event: E, listener: (...args: StoreEvents[E]) => void): this;
+}
+
+/** The cache of a view. Calls with bounds of their own are not batched with others. */
+function viewOf(cache: Cache, { sliding, ...bounds }: ReturnType<typeof parseBounds>): Cache {
+  const { timeout = cache.context.timeout, signal = cache.context.signal } = bounds;
+  const isBounded = Object.values(bounds).some((bound) => bound !== undefined);
+  const bounded = isBounded ? cache.withBounds({ timeout, signal }) : cache;
+  return sliding === undefined ? bounded : bounded.withSliding(sliding);
 }
 
 /** Where a store, or a copy of one, has the view of its near tier. Another build of this package finds it too. */
@@ -113,12 +123,18 @@ function methodsOf(store: RedisStore, parts: StoreParts): StoreMethods & Pick<Re
     isCacheable: (value) => value !== undefined && context.isCacheable(value),
     touch: (key, ttl) => updates.touch(key, ttl),
     persist: (key) => updates.persist(key),
+    expire: (key) => updates.expire(key),
+    getAndTouch: (key, ttl) => updates.getAndTouch(key, ttl),
     add: (key, value, how) => updates.add(key, value, how),
     incr: (key, delta = 1, options) => updates.count('incr', key, delta, options),
     decr: (key, delta = 1, options) => updates.count('decr', key, -delta, options),
     getAndDelete: (key) => updates.getAndDelete(key),
     invalidateTags: (tags) => updates.invalidateTags(tags),
+    expireTags: (tags) => updates.expireTags(tags),
     getOrSet: (key, value, options) => loader.getOrSet(key, value, options),
+    memoize: (fn, options) => memoize(store, fn, options),
+    getOrSetMany: (keys, loadMany, options) => loader.getOrSetMany(keys, loadMany, options),
+    getOrSetDetailed: (key, value, options) => loader.getOrSetDetailed(key, value, options),
     lock: (key, options) => locks.lock(key, options),
     withLock: (key, work, options) => locks.withLock(key, work, options),
     keys: (pattern) => scans.keys(pattern),
@@ -129,7 +145,13 @@ function methodsOf(store: RedisStore, parts: StoreParts): StoreMethods & Pick<Re
     sweep: () => scans.sweep(),
     incrVersion: (key, delta) => scans.incrVersion(key, delta),
     reencode: (options) => scans.reencode(options),
-    with: (bounds) => new RedisStore({ ...parts, cache: cache.withBounds(parseBounds(bounds)) }, store.name),
+    typed: (options) =>
+      typed(options, (schema, sliding) => {
+        const own = cache.withSchema(schema);
+        const view = new RedisStore({ ...parts, cache: sliding === undefined ? own : own.withSliding(sliding) }, store.name);
+        return [view, (value) => own.values.accepted(value)];
+      }),
+    with: (how) => new RedisStore({ ...parts, cache: viewOf(cache, parseBounds(how)) }, store.name),
     on(event, listener) {
       context.events.on(event, listener);
       return store;

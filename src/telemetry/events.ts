@@ -31,12 +31,17 @@ export interface StoreEvents {
   delete: [entry: EntryEvent];
 }
 
+/** Where a read was answered: by the near tier, by Redis, by Redis with a stale value, or by the memory of `offline` while Redis is away. */
+export type ReadTier = 'near' | 'redis' | 'stale' | 'offline';
+
 /** A read of one key. */
 export interface ReadEvent {
   /** The method, such as `get` or `mget`. */
   readonly operation: string;
   /** The caller's key. */
   readonly key: string;
+  /** The tier that answered. */
+  readonly tier: ReadTier;
 }
 
 /** A change of one entry. */
