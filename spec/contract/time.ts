@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { type CacheError, type RedisStore, redisStore, type StoreOptions } from '../../src/index.js';
+import type { CacheError, RedisStore, StoreOptions } from '../../src/index.js';
+import { eachStore } from '../support/contract-store.js';
 import type { Setting } from '../support/settings.js';
 import { until } from '../support/until.js';
 
@@ -13,20 +13,9 @@ export function timeContract(setting: Setting): void {
   describe(`times to live: ${setting.title}`, () => {
     let options: StoreOptions;
     let store: RedisStore;
-    const errors: CacheError[] = [];
-
-    before(async () => {
-      options = { timeout: 10_000, ...(await setting.options()) };
-    });
-    after(() => setting.after?.());
-    beforeEach(() => {
-      store = redisStore({ ...options, prefix: (setting.scope ?? '') + randomUUID() });
-      store.on('error', (error) => errors.push(error));
-    });
-    afterEach(async () => {
-      await store.reset();
-      await store.disconnect();
-      expect(errors.splice(0).filter(({ code }) => code !== 'ERR_ARGUMENT')).to.deep.equal([]);
+    let errors: CacheError[];
+    eachStore(setting, 'ERR_ARGUMENT', (opened) => {
+      ({ store, options, errors } = opened);
     });
 
     const tagged = (): boolean => options.keyFunction === undefined && !('keyPrefix' in options);
