@@ -31,7 +31,7 @@ const floors = [
   ['commands'],
   ['connection'],
   ['codec', 'keys', 'time', 'telemetry'],
-  ['errors', 'error-codes', 'ttl', 'checks', 'messages', 'unawaited'],
+  ['errors', 'argument-errors', 'error-codes', 'ttl', 'checks', 'messages', 'unawaited'],
 ];
 
 /** The folder of a file in `src/`, or the name of a file at its root. */
@@ -51,6 +51,11 @@ describe('imports', () => {
   it('are found at all', () => {
     expect(files.length).to.be.above(20);
     expect(inner.length).to.be.above(80);
+  });
+
+  it('are those of files with 250 lines at most', () => {
+    const long = files.filter((file) => readFileSync(join(src, file), 'utf8').split('\n').length > 251);
+    expect(long).to.deep.equal([]);
   });
 
   it('go down the house and never up', () => {

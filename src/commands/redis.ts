@@ -3,7 +3,7 @@ import type { Answer, Argument, Connection, Reply, Route } from '../connection/c
 import type { CommandPool } from '../connection/guard.js';
 import { failureOf, type Outcomes } from '../connection/outcomes.js';
 import { isReplyOf } from '../connection/reply-errors.js';
-import { LockError, UnsupportedError } from '../errors.js';
+import { LockError } from '../errors.js';
 import type { KeptTtl, RedisTtl } from '../ttl.js';
 import { batchSize, type Commands, type SetEntry } from './commands.js';
 import * as leases from './lease-scripts.js';
@@ -11,7 +11,7 @@ import { entriesOf } from './partial-read.js';
 import { RefusedCommands } from './refused.js';
 import { asEntry, asItIs, asOne, asStored, isOne, optionalBytes, optionalNumber, optionalText } from './replies.js';
 import { scan } from './scan.js';
-import type { Script, ScriptArgument, ScriptKeys } from './script.js';
+import { needsScripts, type Script, type ScriptArgument, type ScriptKeys } from './script.js';
 import * as scripts from './scripts.js';
 import {
   ensureGenerationOn,
@@ -230,11 +230,6 @@ export function redisCommands(pool: CommandPool, refused = new RefusedCommands()
       await send(['PING'], undefined, asItIs);
     },
   };
-}
-
-/** For what only a script can do in one step. */
-function needsScripts(): Promise<never> {
-  return Promise.reject(new UnsupportedError('Redis refuses EVAL, and this is done by a script: allow EVAL and EVALSHA, or do without it'));
 }
 
 function setArguments(key: string, value: Stored, ttl: RedisTtl): Argument[] {

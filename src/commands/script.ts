@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Argument, Connection, Reply } from '../connection/connection.js';
 import { isReplyOf, refusesCommand } from '../connection/reply-errors.js';
+import { UnsupportedError } from '../errors.js';
 import type { RefusedCommands } from './refused.js';
 
 /** The key of a script, or several in one slot. */
@@ -79,6 +80,11 @@ function keyOf(command: readonly Argument[]): string {
 
 export function script(source: string): Script {
   return new Script(source);
+}
+
+/** For what only a script can do in one step. */
+export function needsScripts(): Promise<never> {
+  return Promise.reject(new UnsupportedError('Redis refuses EVAL, and this is done by a script: allow EVAL and EVALSHA, or do without it'));
 }
 
 /** PTTL, or what TTL says if the user may not call it: up to a second short, never long. */

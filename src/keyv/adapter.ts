@@ -168,14 +168,7 @@ export class KeyvRedisStore {
     const entries = this.#open();
     this.#iterating += this.#isAnnounced ? 0 : 1;
     try {
-      let page: string[] = [];
-      for await (const key of entries.cache.scans.iterate()) {
-        page.push(key);
-        if (page.length < pageSize) continue;
-        yield* entries.page<Value>(page);
-        page = [];
-      }
-      yield* entries.page<Value>(page);
+      yield* entries.iterate<Value>();
     } finally {
       this.#iterating -= this.#isAnnounced ? 0 : 1;
     }
@@ -254,4 +247,3 @@ export class KeyvRedisStore {
 
 declareAsync(KeyvRedisStore.prototype);
 const readCapabilities = Object.getOwnPropertyDescriptor(KeyvRedisStore.prototype, 'capabilities')?.get as () => unknown;
-const pageSize = 100;

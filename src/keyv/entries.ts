@@ -11,6 +11,9 @@ import type { KeyPrefix } from './namespace.js';
 /** 1973. No entry that Keyv 6 writes expired before that. */
 const firstInstant: Milliseconds = 1e11;
 
+/** How many keys an iteration reads at a time. */
+const pageSize = 100;
+
 /** How a Keyv calls its adapter. */
 export interface KeyvDialect {
   readonly prefix: KeyPrefix;
@@ -95,8 +98,19 @@ export class KeyvEntries {
     await this.#orElse(isNamespace ? scans.clearPattern(`${escapeGlob(`${options}:`)}*`) : scans.clear(options || undefined), undefined);
   }
 
-  /** These keys with their values, as Keyv iterates. */
-  async *page<Value>(keys: readonly string[]): AsyncGenerator<[string, Value], void, undefined> {
+  /** All keys with their values, as Keyv iterates. */
+  async *iterate<Value>(): AsyncGenerator<[string, Value], void, undefined> {
+    let page: string[] = [];
+    for await (const key of this.cache.scans.iterate()) {
+      page.push(key);
+      if (page.length < pageSize) continue;
+      yield* this.#page<Value>(page);
+      page = [];
+    }
+    yield* this.#page<Value>(page);
+  }
+
+  async *#page<Value>(keys: readonly string[]): AsyncGenerator<[string, Value], void, undefined> {
     const values = await this.cache.reader.getMany<Value>(keys, 'iterator');
     for (const [i, key] of keys.entries()) {
       const value = values[i];
