@@ -203,6 +203,10 @@ describe('messages', () => {
     const using = (pattern: RegExp): string[] => files.filter((file) => pattern.test(readFileSync(join(src, file), 'utf8')));
     expect(using(/emitWarning|console\./)).to.deep.equal(['messages.ts']);
     // That of the loads has no message, and no caller gets it.
-    expect(using(/extends (Error|TypeError|RangeError)\b/).sort()).to.deep.equal(['errors.ts', 'load/factory-runner.ts']);
+    expect(using(/extends (Error|TypeError|RangeError)\b/).sort()).to.deep.equal([
+      'argument-errors.ts',
+      'errors.ts',
+      'load/factory-runner.ts',
+    ]);
   });
 });
