@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import { anchors, DocumentProgram, documents, entries, manual, pages, root, rows, section, text } from './support/documents.js';
@@ -143,6 +143,13 @@ describe('documents', () => {
     expect(placesIn('| a | `near/entry.ts`: `weight` |')).to.deep.include({ name: 'weight', files: ['near/entry.ts'] });
     expect(isIn('heft', ['near/entry.ts'])).to.equal(false);
     expect(isIn('weight', ['near/entries.ts'])).to.equal(false);
+  });
+
+  it('name every file of the source in the rooms of the house', () => {
+    const rooms = text('docs/architecture.md');
+    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) => /\.m?ts$/.test(file));
+    expect(sources).to.include('near/entry.ts');
+    expect(sources.filter((file) => file.includes('/') && !rooms.includes(`\`${file}\``))).to.deep.equal([]);
   });
 
   it('have a row for every error code, and name no other', () => {

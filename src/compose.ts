@@ -1,6 +1,7 @@
 import { Cache } from './cache/cache.js';
-import type { CacheContext, Engine, LoadsUnderWay } from './cache/context.js';
-import { type Lifecycle, localLifecycle, remoteLifecycle } from './cache/lifecycle.js';
+import { type Lifecycle, remoteLifecycle } from './cache/lifecycle.js';
+import { forgettingToo } from './cache/loads-under-way.js';
+import { localEngine, type OwnedEngine, type Room } from './cache/local-engine.js';
 import { connectionListeners, queueEvents, recordedCommands, replayLast, tracedCommands } from './cache/recording.js';
 import { Slidings } from './cache/sliding.js';
 import { TagMemory } from './cache/tag-generations.js';
@@ -9,7 +10,6 @@ import { batching } from './commands/batching.js';
 import type { Commands, OrderedCommands } from './commands/commands.js';
 import { DeleteQueue } from './commands/delete-queue.js';
 import { inOrder } from './commands/in-order.js';
-import { abortableCommands, ClosableCommands } from './commands/local.js';
 import { memoryCommands } from './commands/memory.js';
 import { redisCommands } from './commands/redis.js';
 import { RefusedCommands } from './commands/refused.js';
@@ -17,7 +17,6 @@ import { ReleaseQueue } from './commands/release-queue.js';
 import { hasSeveralNodes, openPool } from './connection/open.js';
 import { type Pool, SharedConnection } from './connection/pools.js';
 import { bySlot } from './connection/slots.js';
-import type { KeyNames } from './keys/keyspace.js';
 import { SingleFlight } from './load/single-flight.js';
 import { nearCommands, openNearTier } from './near/commands.js';
 import { OfflineMemory } from './near/offline.js';
@@ -46,11 +45,6 @@ export interface FaceOptions {
   readonly accepts?: (text: string) => boolean;
 }
 
-/** What all parts of a store share. */
-type Room = Pick<CacheContext, 'source' | 'events' | 'counters' | 'background'> & { readonly names: KeyNames };
-
-type ComposedEngine = Engine & { readonly lifecycle: Lifecycle; readonly isReachable?: () => boolean };
-
 /** The composition root: from the options of a user to the parts of a store. It reads top down as calls travel. */
 export function compose(options: KeyOptions, face: Source['face'], { commands, accepts }: FaceOptions = {}): StoreParts {
   const settings = face === 'keyv' ? parseOptions(options, ['keyPrefixSeparator'], 'keyv') : parseOptions(options);
@@ -73,8 +67,6 @@ export function compose(options: KeyOptions, face: Source['face'], { commands, a
     ...{ prefix, version, timeout, onFailure, isCacheable, tagsOf, tagging },
     ...room,
     ...engine,
-    near: engine.near,
-    offline: engine.offline,
     keys,
     keysOf,
     isReversible,
@@ -96,7 +88,7 @@ export function compose(options: KeyOptions, face: Source['face'], { commands, a
 }
 
 /** Commands that Redis answers: pool → Redis → batching → delete queue → order → tracing → near tier → offline → recording. */
-function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, room: Room): ComposedEngine {
+function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, room: Room): OwnedEngine {
   const { timeout, target } = settings;
   const listeners = connectionListeners(room, room.source);
   const isOwnPool = !(settings.pool && 'use' in settings.pool);
@@ -148,34 +140,5 @@ function remoteEngine(settings: Settings, { batch, invalidations }: KeyOptions, 
     offline,
     clearLater: waits ? queue?.clearLater : undefined,
     lifecycle: remoteLifecycle({ pool, refused, near, offline, trackingPool, timeout, background: room.background, idle, beforeClosing }),
-  };
-}
-
-/** A deletion of many entries overtakes loads, and drops what is held of them. */
-function forgettingToo(flights: SingleFlight, offline: OfflineMemory): LoadsUnderWay {
-  return {
-    forget: (key) => flights.forget(key),
-    forgetThose(test) {
-      flights.forgetThose(test);
-      offline.evictMatching(test);
-    },
-    forgetAll() {
-      flights.forgetAll();
-      offline.clear();
-    },
-    close: () => flights.close(),
-  };
-}
-
-/** Commands that this process answers. */
-function localEngine(commands: Commands, { names, source, background, ...recorders }: Room): ComposedEngine {
-  const engine = new ClosableCommands(commands);
-  const finished = (ordered: OrderedCommands): OrderedCommands =>
-    recordedCommands(tracedCommands(ordered, names, source), names, recorders);
-  return {
-    commands: finished(inOrder(engine.commands)),
-    commandsWithin: (bounds) =>
-      finished(inOrder(bounds.signal ? abortableCommands(engine.commands, bounds.signal) : engine.commands, bounds)),
-    lifecycle: localLifecycle(engine, background),
   };
 }

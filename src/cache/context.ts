@@ -12,6 +12,7 @@ import type { Events, Source } from '../telemetry/events.js';
 import type { Counters } from '../telemetry/stats.js';
 import type { Background } from '../time/background.js';
 import type { Milliseconds, TtlPolicy } from '../ttl.js';
+import type { LoadsUnderWay } from './loads-under-way.js';
 import type { Slidings } from './sliding.js';
 import type { TagMemory } from './tag-generations.js';
 
@@ -28,16 +29,6 @@ export interface Engine {
   readonly failedAt?: (() => Milliseconds) | undefined;
   /** Keeps a clear that failed with this error until Redis is back. @returns false if it cannot wait. Left out: none can. */
   readonly clearLater?: ((error: unknown, clear: Clear) => boolean) | undefined;
-}
-
-/** The loads under way in this process, as the cache sees them: a write or a deletion overtakes them. */
-export interface LoadsUnderWay {
-  /** A load of this key is overtaken: later callers do not share it, and its value is not stored. */
-  forget(key: string): void;
-  forgetThose(test: (key: string) => boolean): void;
-  forgetAll(): void;
-  /** Later callers do not share any load of now. It is not overtaken. */
-  close(): void;
 }
 
 /** The result of a failed read or write: `'miss'` gives the caller a miss, `'throw'` the error. */

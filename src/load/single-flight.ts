@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { LoadsUnderWay } from '../cache/context.js';
+import type { LoadsUnderWay } from '../cache/loads-under-way.js';
 import type { ReadEntry } from '../codec/entry.js';
 import { UnsupportedError } from '../errors.js';
 import { shown } from '../messages.js';
