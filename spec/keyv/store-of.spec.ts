@@ -111,6 +111,21 @@ for (const [version, keyv] of Object.entries(majors)) {
       expect(await storeOf(of).ttl('k')).to.be.within(30_000, 40_000);
     });
 
+    it('takes the time to live of the Keyv before that of its adapter, and the latter where the Keyv has none', async () => {
+      const Keyv = keyv.Keyv ?? keyv.default;
+      const adapter = () => new KeyvRedisStore(sharedServer().location, { namespace: randomUUID(), ttl: 600_000 });
+      const [own, none] = [closing(new Keyv({ store: adapter(), ttl: 40_000 }) as Any), closing(new Keyv({ store: adapter() }) as Any)];
+      for (const [of, ttl] of [
+        [own, 40_000],
+        [none, 600_000],
+      ]) {
+        await storeOf(of).set('k', 1);
+        expect(await storeOf(of).ttl('k')).to.be.within(ttl - 10_000, ttl);
+        await of.set('j', 1);
+        expect(await storeOf(of).ttl('j')).to.be.within(ttl - 10_000, ttl);
+      }
+    });
+
     it('shares no decoded values of the near tier with the Keyv', async () => {
       const of = ways(keyv, { near: { freeze: true } })['createKeyv']?.().of;
       const store = storeOf(of);
@@ -129,6 +144,9 @@ describe('storeOf', () => {
     const store = closing(redisStore(sharedServer().location));
     expect(storeOf(store)).to.equal(store);
     expect(storeOf(await caching(store as never))).to.equal(store);
+    const copy = { ...store, ttl: 5 };
+    expect(storeOf(copy)).to.equal(store);
+    expect(storeOf(await caching(copy as never))).to.equal(store);
   });
 
   it('finds the store behind an adapter alone, whose values are in the envelope of a Keyv 5', async () => {

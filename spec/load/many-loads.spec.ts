@@ -80,6 +80,36 @@ describe('getOrSetMany', () => {
     expect(results.map((each) => (each as { code?: string }).code)).to.deep.equal(['ERR_UNSUPPORTED', 'ERR_UNSUPPORTED']);
   });
 
+  it('rejects as a whole if its caller gives up, before or while the function runs', async () => {
+    const store = openStore();
+    for (const options of [{}, { staleFor: 1000 }]) {
+      const caller = new AbortController();
+      const view = store.with({ signal: caller.signal });
+      const load = async (keys: readonly string[]) => {
+        caller.abort();
+        await sleep(20);
+        return named(keys);
+      };
+      expect(await rejection(view.getOrSetMany(['a', 'b'], load, options))).to.include({ code: 'ERR_ABORTED' });
+      expect(await rejection(view.getOrSetMany(['a', 'b'], load, options))).to.include({ code: 'ERR_ABORTED' });
+    }
+  });
+
+  it('fails a key that waits for itself, and no other', async () => {
+    const store = openStore();
+    for (const [i, options] of [{}, { staleFor: 1000 }, { fresh: true }].entries()) {
+      const key = `outer ${i}`;
+      const results = await store.getOrSet<unknown>(key, async () =>
+        (await store.getOrSetMany<unknown>([key, `other ${i}`], (keys) => named(keys), options)).map((result) =>
+          result instanceof Error ? result.name : result,
+        ),
+      );
+      expect(results, JSON.stringify(options)).to.deep.equal(
+        options.fresh ? [`made ${key}`, `made other ${i}`] : ['UnsupportedError', `made other ${i}`],
+      );
+    }
+  });
+
   it('sends one MGET, and the scripts for all keys together', async () => {
     const store = openStore();
     const keys = Array.from({ length: 50 }, (_, i) => `k${i}`);

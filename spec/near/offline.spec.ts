@@ -94,6 +94,9 @@ describe('offline', () => {
     expect(await store.get('written')).to.deep.equal([2]);
     expect(await store.mget('read', 'written')).to.deep.equal([{ a: 1 }, [2]]);
     expect(await store.has('read')).to.equal(true);
+    // It is renewed once Redis is back and it is read again, as by any call that fails.
+    expect(await store.getAndTouch('read', 60_000)).to.deep.equal({ a: 1 });
+    expect(await store.get('read')).to.deep.equal({ a: 1 });
     expect(await store.getOrSet('read', () => 'made')).to.deep.equal({ a: 1 });
     expect(await rejection(store.get('unknown'))).to.include({ code: 'ERR_BREAKER_OPEN' });
     expect(await rejection(store.mget('read', 'unknown'))).to.include({ code: 'ERR_BREAKER_OPEN' });

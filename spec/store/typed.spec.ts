@@ -57,6 +57,40 @@ for (const [kind, options] of Object.entries({ plain: {}, near: { near: {} }, fr
       expect(await store.get('2')).to.deep.equal({ id: 2, name: 'Bob' });
     });
 
+    it('gives callers that share a load objects of their own, if the schema makes objects of texts, too', async () => {
+      const store = openStore(options);
+      const dates: StandardSchema<string, Date> = {
+        '~standard': { version: 1, vendor: 'spec', validate: (value) => ({ value: new Date(value as string) }) },
+      };
+      const typed = store.typed({ schema: dates });
+      for (const how of [{}, { staleFor: 1000 }]) {
+        const key = JSON.stringify(how);
+        const load = () => typed.getOrSet(key, () => sleep(20, '2026-01-01'), how);
+        const [one, other] = await Promise.all([load(), load()]);
+        expect(one).to.deep.equal(new Date('2026-01-01'));
+        expect(other).to.deep.equal(one);
+        expect(other).to.not.equal(one);
+      }
+    });
+
+    it('tells of a value that was to be stored and does not match, once', async () => {
+      const store = openStore(options);
+      for (const waits of [false, true]) {
+        const typed = store.typed({ schema: users(waits) });
+        store.errors.length = 0;
+        const failure = await rejection(typed.set('1', { id: 1 } as never));
+        expect(failure).to.include({ code: 'ERR_SCHEMA', operation: 'set', key: '1' });
+        expect(store.errors).to.deep.equal([failure]);
+        store.errors.length = 0;
+        for (const how of [{}, { staleFor: 1000 }, { lease: false }] as const) {
+          store.errors.length = 0;
+          const made = await rejection(typed.getOrSet('1', () => ({ id: 1 }) as never, how));
+          expect(made).to.include({ code: 'ERR_SCHEMA', operation: 'getOrSet', key: '1' });
+          expect(store.errors, JSON.stringify(how)).to.deep.equal([made]);
+        }
+      }
+    });
+
     it('gives callers that share a load values of their own', async () => {
       const typed = openStore(options).typed({ schema: users() });
       const make = () => sleep(30, { id: '1', name: 'Ada' });
@@ -188,7 +222,14 @@ describe('a typed view', () => {
 
   it('refuses what is no schema', () => {
     const store = openStore();
-    for (const options of [undefined, {}, { schema: {} }, { schema: users(), prefix: 1 }, { schema: users(), tll: 1 }]) {
+    for (const options of [
+      undefined,
+      {},
+      { schema: {} },
+      { schema: users(), prefix: 1 },
+      { schema: users(), tll: 1 },
+      { schema: users(), ttl: '5min' },
+    ]) {
       expect(() => store.typed(options as never))
         .to.throw()
         .with.property('code', 'ERR_ARGUMENT');

@@ -14,7 +14,8 @@ const maxKnown = 10_000;
  */
 export class Sliding {
   readonly time: Milliseconds;
-  readonly #touched = new LRUCache<string, Milliseconds>({ max: maxKnown });
+  /** When each is due, on the monotonic clock. */
+  readonly #due = new LRUCache<string, Milliseconds>({ max: maxKnown });
 
   constructor(time: Milliseconds) {
     this.time = time;
@@ -22,16 +23,18 @@ export class Sliding {
 
   /** Whether the entry has to be touched, now that it was read. */
   isDue(key: string): boolean {
-    const now = performance.now();
-    const before = this.#touched.get(key);
-    if (before !== undefined && now - before < this.time * share) return false;
-    this.#touched.set(key, now);
-    return true;
+    const due = this.#due.get(key);
+    return due === undefined || performance.now() >= due;
+  }
+
+  /** The entry is touched, and lives this long from now on: `maxTtl` and `ttlJitter` may leave it less than the time of the view. */
+  touched(key: string, time: Milliseconds): void {
+    this.#due.set(key, performance.now() + time * share);
   }
 
   /** The entry could not be touched: the next read tries again. */
   failed(key: string): void {
-    this.#touched.delete(key);
+    this.#due.delete(key);
   }
 }
 

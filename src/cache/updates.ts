@@ -51,7 +51,9 @@ export class Updates {
   /** Renews the time to live of an entry that was read, in the background. A newer entry keeps its own. */
   slide(key: string, entry: StoredEntry, sliding: Sliding): void {
     const { keys, ttl, background } = this.#cache.context;
-    const touched = attempt(() => this.#renew(keys.toRedisKey(key), entry, ttl(sliding.time)));
+    const time = ttl(sliding.time);
+    sliding.touched(key, time ?? sliding.time);
+    const touched = attempt(() => this.#renew(keys.toRedisKey(key), entry, time));
     // If Redis is away or refuses it, the reads of the application tell.
     const failed = (): void => sliding.failed(key);
     background.add(touched.then((isSame) => isSame || failed(), failed));

@@ -122,8 +122,25 @@ export class Values {
   accepted(value: unknown): MaybePromise<unknown> {
     const { schema } = this.#cache.context;
     if (schema === undefined || value === undefined) return value;
-    const valid = validated(schema, value, false);
-    return valid instanceof Promise ? this.inTime(valid) : valid;
+    return orElse(
+      () => {
+        const valid = validated(schema, value, false);
+        return valid instanceof Promise ? this.inTime(valid, 1, 'the value was not checked') : valid;
+      },
+      (error) => {
+        throw schemaFailure(error);
+      },
+    );
+  }
+
+  /** The same for `set`, which reports the failure. */
+  storable(key: string, value: unknown): MaybePromise<unknown> {
+    return orElse(
+      () => this.accepted(value),
+      (error) => {
+        throw this.#cache.policy.report({ name: 'set', key }, error);
+      },
+    );
   }
 
   /** What the schema makes of a stored value. One that does not match is a miss, and is deleted unless it has changed since. */
@@ -132,18 +149,16 @@ export class Values {
     if (value === undefined || schema === undefined) return value;
     const refused = (error: unknown): undefined => {
       if (error instanceof AbortedError || error instanceof TimeoutError) return this.#failed(operation, key, error);
-      this.#unreadable(operation, key, error instanceof SchemaError ? error : new CodecError('the schema failed', { cause: error }));
+      this.#unreadable(operation, key, schemaFailure(error));
       // A load replaces it. A schema that throws says nothing of the value.
       if (operation === 'getOrSet' || !(error instanceof SchemaError)) return;
       const unlinked = commands.unlinkUnchanged([{ key: keys.toRedisKey(key), prefix: Buffer.from(entry.bytes as string), isWhole: true }]);
       background.add(unlinked.catch(() => {}));
     };
-    try {
+    return orElse(() => {
       const valid = validated(schema, value, true);
-      return valid instanceof Promise ? this.inTime(valid).catch(refused) : valid;
-    } catch (error) {
-      return refused(error);
-    }
+      return valid instanceof Promise ? this.inTime(valid, 1, 'the value was not checked') : valid;
+    }, refused);
   }
 
   #decode(operation: string, key: string, entry: StoredEntry, redisKey: string, quota?: Quota): MaybePromise<unknown> {
@@ -157,12 +172,12 @@ export class Values {
   }
 
   /** Bounds work of the codec by the deadline and the signal of a call of that many values: a serializer of the user may never settle. */
-  inTime<T>(work: Promise<T>, values = 1): Promise<T> {
+  inTime<T>(work: Promise<T>, values = 1, message = 'the value was not decoded'): Promise<T> {
     const { timeout, signal } = this.#cache.context;
     const time = timeout * Math.ceil(values / batchSize);
     // It is under way, also if nothing waits for it because the signal was aborted before.
     void unawaited(work);
-    return withTimeout(signal ? abortable(signal, () => work) : work, time, time, 'the value was not decoded');
+    return withTimeout(signal ? abortable(signal, () => work) : work, time, time, message);
   }
 
   #answers(near: NearEntry | undefined): near is ReadableEntry {
@@ -177,5 +192,21 @@ export class Values {
 
   #unreadable(operation: string, key: string, error: unknown): undefined {
     this.#cache.policy.report({ name: operation, key }, error);
+  }
+}
+
+/** What went wrong with a schema: the value does not match, or was not checked in time; anything else is thrown by the schema itself. */
+function schemaFailure(error: unknown): unknown {
+  if (error instanceof SchemaError || error instanceof TimeoutError || error instanceof AbortedError) return error;
+  return new CodecError('the schema failed', { cause: error });
+}
+
+/** The result of the work, or what `refused` makes of its failure. */
+function orElse(work: () => MaybePromise<unknown>, refused: (error: unknown) => unknown): MaybePromise<unknown> {
+  try {
+    const result = work();
+    return result instanceof Promise ? result.catch(refused) : result;
+  } catch (error) {
+    return refused(error);
   }
 }

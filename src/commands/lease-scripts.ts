@@ -12,7 +12,8 @@ local function isHeld(key)
   return start == ARGV[1]
 end`;
 
-// A fresh load takes the lease of one that is not. A mark is taken over, and its kind goes on behind the token: callers that waited for the load that left it may not have looked yet.
+// A fresh load takes over the lease of an ordinary one. A mark is taken over too, and its kind goes on behind the token: callers that waited
+// for the load that left it may not have looked yet.
 // KEYS[2] is the entry: a number says that the lease is claimed, and how many entries there are to look at. It is asked before anything is
 // written, so that no lease is left behind. Without the right to ask, a store looks.
 export const claimLease = script(`${timeLeft}
@@ -34,8 +35,8 @@ return type(entries) == 'number' and entries or 1`);
 export const setUnderLease = script(`${isHeld}${unlink}
 if not isHeld(KEYS[2]) then return 0 end
 local now = redis.call('GET', KEYS[1])
-local as = now and redis.sha1hex(now) or ''
-if as ~= ARGV[2] and not (as == '' and ARGV[3] == '1') then
+local digest = now and redis.sha1hex(now) or ''
+if digest ~= ARGV[2] and not (digest == '' and ARGV[3] == '1') then
   unlink(KEYS[2])
   return 0
 end

@@ -92,7 +92,7 @@ export function redisCommands(pool: CommandPool, refused = new RefusedCommands()
     );
   }
 
-  /** One pipeline. */
+  /** One pipeline, but for entries that keep a time: each is a script of its own. */
   function setEach(entries: readonly SetEntry[]): Promise<Outcomes> {
     if (entries.some(({ ttl }) => typeof ttl === 'object'))
       return Promise.allSettled(entries.map(({ key, value, ttl }) => setOne(key, value, ttl)));

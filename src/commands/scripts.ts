@@ -48,8 +48,8 @@ if left >= 0 then
   if left <= 0 then left = -2 end
 end
 if left == -2 then left = tonumber(ARGV[2]) or -1 end
-local most = tonumber(ARGV[3])
-if most and (left == -1 or left > most) then left = most end
+local maxTtl = tonumber(ARGV[3])
+if maxTtl and (left == -1 or left > maxTtl) then left = maxTtl end
 if left == -1 then return redis.call('SET', KEYS[1], ARGV[1]) end
 return redis.call('SET', KEYS[1], ARGV[1], 'PX', string.format('%.0f', left))`);
 

@@ -5,6 +5,7 @@ import { check } from '../checks.js';
 import { OptionError } from '../errors.js';
 import { type Connect, optionsOf } from '../options/locations.js';
 import type { StoreOptions } from '../options/options.js';
+import { warnOfSeconds } from '../options/seconds.js';
 import { unawaitedIfOurs } from '../time/waiting.js';
 import { milliseconds } from '../ttl.js';
 import { KeyvRedisStore } from './adapter.js';
@@ -109,6 +110,7 @@ function splitOptions(major: 4 | 5 | 6, options: KeyvRedisOptions & OwnOptions):
   // Keyv writes the time to live into its envelope, so it has to know it. The adapter must not know it then, or entries without an end
   // would get one. A function of the value is for the adapter alone.
   const { namespace } = rest;
+  warnOfSeconds(rest);
   const ttl = milliseconds(rest.ttl);
   const isFixed = typeof ttl === 'number' && ttl > 0 && Number.isFinite(ttl);
   return {

@@ -4,7 +4,7 @@ import type { StoreParts } from '../compose.js';
 import { OptionError } from '../errors.js';
 import type { StoreOptions } from '../options/options.js';
 import { parseOptions } from '../options/parse.js';
-import { RedisStore } from '../store/store.js';
+import { ownStore, RedisStore } from '../store/store.js';
 import { ttlPolicy } from '../ttl.js';
 import { type Envelope, standard, Unencodable } from './envelope.js';
 
@@ -41,7 +41,7 @@ const plainForm: KeyvForm = {
  * await storeOf(cache).invalidateTags(['user:1']);
  */
 export function storeOf(of: object): RedisStore {
-  const found = search(of);
+  const found = storesIn(of);
   if (found.length === 1) return found[0] as RedisStore;
   const what =
     found.length === 0 ? 'with an adapter or a store of redis-tier behind it' : 'with one store of redis-tier behind it, not several';
@@ -50,6 +50,8 @@ export function storeOf(of: object): RedisStore {
 
 /** The members under which Keyvs, caches and Nest's own wrappers hold what is behind them. */
 interface Holder extends Partial<StoreBehind> {
+  /** A store, of any build of this package, or a copy of one. */
+  readonly [ownStore]?: () => RedisStore;
   readonly store?: unknown;
   readonly stores?: unknown;
   readonly opts?: { readonly store?: unknown };
@@ -58,7 +60,7 @@ interface Holder extends Partial<StoreBehind> {
 /** The stores that were made, so that all callers share the loads of one. */
 const known = new WeakMap<object, { readonly behind: object; readonly store: RedisStore }>();
 
-function storeBehindOf(of: object, behind: StoreBehind, form: () => KeyvForm): RedisStore {
+function cachedStore(of: object, behind: StoreBehind, form: () => KeyvForm): RedisStore {
   const before = known.get(of);
   if (before?.behind === behind) return before.store;
   const store = behind[storeBehind](form());
@@ -66,21 +68,17 @@ function storeBehindOf(of: object, behind: StoreBehind, form: () => KeyvForm): R
   return store;
 }
 
-function search(of: unknown): RedisStore[] {
+function storesIn(of: unknown): RedisStore[] {
   if (typeof of !== 'object' || of === null) return [];
-  if (isStore(of)) return [of];
   const holder = of as Holder;
-  if (typeof holder[storeBehind] === 'function') return [storeBehindOf(holder, holder as StoreBehind, () => plainForm)];
-  if (Array.isArray(holder.stores)) return holder.stores.flatMap(search);
+  const store = holder[ownStore]?.();
+  if (store) return [store];
+  if (typeof holder[storeBehind] === 'function') return [cachedStore(holder, holder as StoreBehind, () => plainForm)];
+  if (Array.isArray(holder.stores)) return holder.stores.flatMap(storesIn);
   const behind = (holder.store ?? holder.opts?.store) as Holder | undefined;
   if (typeof behind !== 'object' || behind === null) return [];
-  if (typeof behind[storeBehind] === 'function') return [storeBehindOf(of, behind as StoreBehind, () => formOf(of as AnyKeyv))];
-  return isStore(behind) ? [behind] : [];
-}
-
-/** A store of any build of this package. */
-function isStore(value: object): value is RedisStore {
-  return value instanceof RedisStore || (value as { readonly source?: { readonly face?: unknown } }).source?.face === 'store';
+  if (typeof behind[storeBehind] === 'function') return [cachedStore(of, behind as StoreBehind, () => formOf(of as AnyKeyv))];
+  return behind[ownStore] ? [behind[ownStore]()] : [];
 }
 
 /** A Keyv of any major: the functions that encode and decode. */
@@ -123,7 +121,8 @@ function formOf(keyv: AnyKeyv): KeyvForm {
 export function storeOver(parts: StoreParts, options: StoreOptions, form: KeyvForm): RedisStore {
   const { context } = parts.cache;
   const { isCacheable, tagsOf } = parseOptions(options, ['keyPrefixSeparator'], 'keyv');
-  const ttl = ttlPolicy({ ...options, ttl: options.ttl ?? form.ttl });
+  // A Keyv without a time to live of its own, or with 0, leaves it to its adapter.
+  const ttl = ttlPolicy({ ...options, ttl: form.ttl || options.ttl });
   const own = { codec: enveloped(context.codec, form), ttl, isCacheable, tagsOf, hasOwnForm: true, isEnveloped: true, strict: true };
   return new RedisStore({ ...parts, cache: new Cache({ ...context, ...own }) });
 }

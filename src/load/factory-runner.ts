@@ -46,8 +46,14 @@ export class FactoryRunner {
     flight.key = key;
     const start = performance.now();
     const value = await insideLoad(flight, () => load.factory(call as never));
-    const accepted = this.#cache.values.accepted(value);
-    const result = accepted instanceof Promise ? await accepted : accepted;
+    let result: unknown;
+    try {
+      const accepted = this.#cache.values.accepted(value);
+      result = accepted instanceof Promise ? await accepted : accepted;
+    } catch (error) {
+      throw load.isRefresh ? error : this.#cache.policy.report({ name: 'getOrSet', key }, error);
+    }
+    const isShared = isObject(value) || isObject(result);
     const cost = Math.ceil(performance.now() - start);
     let bytes: MaybePromise<Stored> | undefined;
     try {
@@ -57,7 +63,7 @@ export class FactoryRunner {
       const entry = all && this.#entry(load, value, call, all, cost);
       // Encoded before a caller has the value, which it may change.
       const seal = (payload: Stored): Stored => codec.seal(payload, load.redisKey, undefined);
-      bytes = entry?.value ?? (isObject(value) ? then(codec.encode(value), seal) : undefined);
+      bytes = entry?.value ?? (isShared ? then(codec.encode(value), seal) : undefined);
       // It may fail while Redis is asked below.
       if (bytes instanceof Promise) void unawaited(bytes);
       const storing = this.#store(load, budget, all ? basis : { lease: basis.lease }, value, entry);
@@ -66,7 +72,7 @@ export class FactoryRunner {
       // The value is never lost because it could not be stored.
       await this.#settle(load, Promise.reject(error), budget, { ...basis, snapshot: call.isSkipped ? undefined : basis.snapshot });
     }
-    return { value: result, tier: 'made', copy: async () => (await this.#copy(load, value, bytes)) ?? result };
+    return { value: result, tier: 'made', copy: async () => (isShared ? ((await this.#copy(load, bytes)) ?? result) : result) };
   }
 
   /** Calls the function while Redis cannot be asked. Nothing is stored there. With `offline` the value is held in this process. */
@@ -157,10 +163,10 @@ export class FactoryRunner {
     return this.#cache.writer.entry(load.key, value, { ttl, tags: [...ofCall, ...tags] }, generations, aging);
   }
 
-  /** A copy of the value; `undefined` if it needs none, has no bytes, or none that can be decoded. */
-  async #copy({ key, redisKey }: Load, value: unknown, bytes: MaybePromise<Stored> | undefined): Promise<unknown> {
+  /** A copy of the value; `undefined` if it has no bytes, or none that can be decoded. */
+  async #copy({ key, redisKey }: Load, bytes: MaybePromise<Stored> | undefined): Promise<unknown> {
     const encoded = await (bytes instanceof Promise ? this.#cache.values.inTime(bytes).catch(() => undefined) : bytes);
-    if (encoded === undefined || !isObject(value)) return undefined;
+    if (encoded === undefined) return undefined;
     return this.#cache.values.decode('getOrSet', key, StoredEntry.parse(encoded), redisKey);
   }
 }

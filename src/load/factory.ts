@@ -108,6 +108,8 @@ export interface Load {
   readonly look?: FirstLook | undefined;
   /** Called when the function is not called now, because the value is made elsewhere. */
   readonly onWait?: (() => void) | undefined;
+  /** A value was served already: what fails is told by a RefreshError. */
+  readonly isRefresh?: boolean | undefined;
   /** Why the entry of that read is no value, if that is known. */
   readonly verdict?: Verdict | undefined;
 }

@@ -41,7 +41,7 @@ export class Loader {
   readonly #leased: LeasedLoads;
   readonly #bounds: CallerBounds;
   readonly #random: () => number;
-  /** The owner of loads that take no value of before: those of other callers are not theirs. */
+  /** The owner of `fresh` loads, which share results with each other only. */
   readonly #fresh = {};
 
   /** `random` decides when a read refreshes early. */
@@ -66,25 +66,35 @@ export class Loader {
   }
 
   getOrSetMany<T>(keys: readonly string[], loadMany: LoadMany<T>, options?: Ttl | GetOrSetOptions): Promise<(T | Error | undefined)[]> {
-    const load = (): Promise<(T | Error | undefined)[]> => {
-      this.#cache.policy.parsed({ name: 'getOrSetMany' }, () => {
+    const loadAll = (): Promise<(T | Error | undefined)[]> => {
+      const { policy, context } = this.#cache;
+      const plan = policy.parsed({ name: 'getOrSetMany' }, () => {
         checkArgument('keys', 'an array of strings', keys, Array.isArray(keys) && keys.every((key) => typeof key === 'string'));
         checkArgument('loadMany', 'a function', loadMany, typeof loadMany === 'function');
-        parseLoadOptions(options);
+        return this.#plan(options);
       });
-      return new ManyLoads(loadMany).run(keys, (key, make, onWait) => this.#getOrSet(key, make, options, valueAlone, onWait) as Promise<T>);
+      const load = (key: string, make: Factory<T>, onWait: () => void): Promise<T> =>
+        this.#planned(key, make, plan, valueAlone, onWait) as Promise<T>;
+      return new ManyLoads(loadMany, context.signal).run(keys, load);
     };
-    return unawaitedIfOurs(attempt(load));
+    return unawaitedIfOurs(attempt(loadAll));
   }
 
-  #getOrSet(key: string, value: unknown, options: Ttl | GetOrSetOptions, give: Give, onWait?: () => void): Promise<unknown> {
-    const { policy, tags, context } = this.#cache;
+  #getOrSet(key: string, value: unknown, options: Ttl | GetOrSetOptions, give: Give): Promise<unknown> {
+    const plan = this.#cache.policy.parsed({ name: 'getOrSet', key }, () => this.#plan(options));
+    return this.#planned(key, value, plan, give);
+  }
+
+  /** @throws {ArgumentError} for a wrong option */
+  #plan(options: Ttl | GetOrSetOptions): LoadPlan {
+    const plan = parseLoadOptions(options);
+    if (plan.tags.length > 0) this.#cache.tags.checkPlace();
+    return plan;
+  }
+
+  #planned(key: string, value: unknown, plan: LoadPlan, give: Give, onWait?: () => void): Promise<unknown> {
+    const { policy, context } = this.#cache;
     const operation = { name: 'getOrSet', key };
-    const plan = policy.parsed(operation, () => {
-      const parsed = parseLoadOptions(options);
-      if (parsed.tags.length > 0) tags.checkPlace();
-      return parsed;
-    });
     const factory = (): Factory<unknown> =>
       typeof value === 'function' ? observedFactory(value as Factory<unknown>, key, context) : () => value;
     let redisKey: string;

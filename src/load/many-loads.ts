@@ -1,12 +1,13 @@
 import { isOptions, wrongArgument } from '../checks.js';
-import { ArgumentError } from '../errors.js';
+import { AbortedError, ArgumentError } from '../errors.js';
 import { shown } from '../messages.js';
 import { setImmediate } from '../time/clock.js';
+import { attempt } from '../time/waiting.js';
 import type { Factory } from './factory.js';
 import { continueInside, enclosingFunction, type RunningFunction, waitFor } from './single-flight.js';
 
 /**
- * Makes the values of these keys, each of which no process has: a Map or a record by key, or an array in the order of the keys. An Error in
+ * Makes the values of the missing keys: a Map or a record by key, or an array in the order of the keys. An Error in
  * place of a value rejects that key alone, and a key that is left out has no value.
  */
 export type LoadMany<T> = (keys: readonly string[]) => Loaded<T> | Promise<Loaded<T>>;
@@ -18,7 +19,7 @@ export type Loaded<T> = ReadonlyMap<string, T | Error> | Readonly<Record<string,
 type LoadOne<T> = (key: string, make: Factory<T>, onWait: () => void) => Promise<T>;
 
 /** A key whose value this process makes. */
-interface Won<T> {
+interface OwnKey<T> {
   readonly key: string;
   readonly running: RunningFunction | undefined;
   settle(result: T | Promise<T>): void;
@@ -31,17 +32,19 @@ interface Won<T> {
 export class ManyLoads<T> {
   readonly #loadMany: LoadMany<T>;
   #undecided = 0;
-  #won: Won<T>[] = [];
-  /** Wrong arguments, and wrong results of the function: they fail the whole call. */
-  readonly #wrong: unknown[] = [];
+  #won: OwnKey<T>[] = [];
+  /** Wrong arguments, wrong results of the function, and a caller that gives up: they fail the whole call. */
+  readonly #fatal: unknown[] = [];
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(loadMany: LoadMany<T>) {
+  constructor(loadMany: LoadMany<T>, signal: AbortSignal | undefined) {
     this.#loadMany = loadMany;
+    this.#signal = signal;
   }
 
   /**
    * @returns the values in the order of the keys, with an Error for each key that failed, and `undefined` for one that was left out
-   * @throws {ArgumentError} for a wrong argument or a wrong result
+   * @throws {ArgumentError} for a wrong argument or a wrong result; an AbortedError for a caller that gave up
    */
   async run(keys: readonly string[], load: LoadOne<T>): Promise<(T | Error | undefined)[]> {
     const own = [...new Set(keys)];
@@ -61,23 +64,16 @@ export class ManyLoads<T> {
           if (isDecided) setImmediate(() => this.#makeWon());
           else decided();
         });
-      let loading: Promise<T>;
-      try {
-        loading = load(key, make, decided);
-      } catch (error) {
-        this.#wrong.push(error);
-        decided();
-        return Promise.resolve();
-      }
-      return loading
-        .then(
-          (value) => void results.set(key, value),
-          (error: unknown) => void results.set(key, error instanceof Error ? error : new Error(shown(error), { cause: error })),
-        )
+      const failed = (error: unknown): void => {
+        if (error instanceof AbortedError && this.#signal?.aborted) this.#fatal.push(error);
+        results.set(key, error instanceof Error ? error : new Error(shown(error), { cause: error }));
+      };
+      return attempt(() => load(key, make, decided))
+        .then((value) => void results.set(key, value), failed)
         .finally(decided);
     };
     await Promise.all(own.map(one));
-    if (this.#wrong.length > 0) throw this.#wrong[0];
+    if (this.#fatal.length > 0) throw this.#fatal[0];
     return keys.map((key) => results.get(key));
   }
 
@@ -102,13 +98,13 @@ export class ManyLoads<T> {
     try {
       return reader(loaded, keys);
     } catch (error) {
-      this.#wrong.push(error);
+      this.#fatal.push(error);
       throw error;
     }
   }
 
   /** Runs the work as the function of the first key, for which those of the others wait: so a load that waits for itself is found. */
-  #insideFirst<R>([first, ...others]: readonly Won<T>[], work: () => Promise<R>): Promise<R> {
+  #insideFirst<R>([first, ...others]: readonly OwnKey<T>[], work: () => Promise<R>): Promise<R> {
     const running = first?.running;
     if (running === undefined) return work();
     for (const other of others) if (other.running) waitFor(running.flight, other.running, other.key, []);

@@ -21,14 +21,14 @@ export interface Memoized<Args extends readonly unknown[], Result> {
 }
 
 /** The parts of a store that memoizing takes. */
-interface Memory {
+interface MemoizingStore {
   getOrSet<T>(key: string, value: Factory<T>, options: GetOrSetOptions): Promise<T>;
   del(key: string): Promise<void>;
 }
 
 /** @throws {ArgumentError} for a wrong option, and without a function or a key function */
 export function memoize<Fn extends (...args: never[]) => unknown>(
-  store: Memory,
+  store: MemoizingStore,
   fn: Fn,
   options: MemoizeOptions<Parameters<Fn>>,
 ): Memoized<Parameters<Fn>, ReturnType<Fn>> {

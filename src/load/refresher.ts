@@ -33,7 +33,7 @@ export class Refresher {
     const { policy, context } = this.#cache;
     if (this.#coolingDown.has(redisKey)) return Promise.resolve(undefined);
     const { result, isJoined } = this.#flights.run(this, redisKey, (flight) =>
-      this.#refresh({ ...load, flight }, snapshot).catch((error: unknown) => {
+      this.#refresh({ ...load, flight, isRefresh: true }, snapshot).catch((error: unknown) => {
         const failure = error instanceof FactoryFailure ? new RefreshError(error.cause) : error;
         policy.report({ name: 'getOrSet', key }, failure);
         this.#coolingDown.add(redisKey);

@@ -158,6 +158,8 @@ export function offlineCommands(
       };
       return reading(key, ask, (held) => held && { entry: held.entry, left: timeLeft(held) });
     },
+    // A read that renews the time: what is held is the same entry.
+    getAndExpire: (key, ttl) => get(key, (of) => commands.getAndExpire(of, ttl)),
     has: (key) =>
       reading(
         key,

@@ -94,6 +94,8 @@ function viewOf(cache: Cache, { sliding, ...bounds }: ReturnType<typeof parseBou
 
 /** Where a store, or a copy of one, has the view of its near tier. Another build of this package finds it too. */
 export const nearView = Symbol.for('redis-tier.near');
+/** Where a store, or a copy of one, has the store itself. */
+export const ownStore = Symbol.for('redis-tier.own');
 
 /**
  * The methods, each a call of the part that does it. They belong to the store itself, so that `{ ...store, ttl }` and
@@ -149,7 +151,7 @@ function methodsOf(store: RedisStore, parts: StoreParts): StoreMethods & Pick<Re
       typed(options, (schema, sliding) => {
         const own = cache.withSchema(schema);
         const view = new RedisStore({ ...parts, cache: sliding === undefined ? own : own.withSliding(sliding) }, store.name);
-        return [view, (value) => own.values.accepted(value)];
+        return [view, (key, value) => own.values.storable(key, value)];
       }),
     with: (how) => new RedisStore({ ...parts, cache: viewOf(cache, parseBounds(how)) }, store.name),
     on(event, listener) {
@@ -164,7 +166,7 @@ function methodsOf(store: RedisStore, parts: StoreParts): StoreMethods & Pick<Re
     ready: () => lifecycle.ready(),
     ping: () => lifecycle.ping(),
     disconnect: () => lifecycle.disconnect(),
-    ...{ [nearView]: () => cache.nearOnly() },
+    ...{ [nearView]: () => cache.nearOnly(), [ownStore]: () => store },
   };
 }
 

@@ -1,12 +1,12 @@
 import { parseSliding, type WriteOptions } from '../cache/call-options.js';
-import { callOptions, checkArgument } from '../checks.js';
+import { callOptions, checkArgument, type NamesOf } from '../checks.js';
 import { isSchema, type StandardSchema } from '../codec/schema.js';
 import { type MaybePromise, then } from '../codec/serializers.js';
 import type { Factory } from '../load/factory.js';
 import type { GetOrSetOptions } from '../load/load-options.js';
 import type { Detailed } from '../load/loader.js';
 import { attempt, unawaitedIfOurs } from '../time/waiting.js';
-import type { Duration, Milliseconds, Ttl } from '../ttl.js';
+import { type Duration, type Milliseconds, redisTtl, type Ttl } from '../ttl.js';
 
 /** The options of `typed`. */
 export interface TypedOptions<Input, Output> {
@@ -45,23 +45,21 @@ interface Store extends Pick<TypedStore<unknown, unknown>, 'mget' | 'set' | 'has
   getOrSetDetailed<T>(key: string, value: T | Factory<T>, options?: Ttl | GetOrSetOptions): Promise<Detailed<T>>;
 }
 
+const known: NamesOf<TypedOptions<unknown, unknown>> = { schema: true, prefix: true, ttl: true, sliding: true };
+
 /** The store whose values match the schema. `open`: makes a view of it with the schema in its cache, and a check of what is to be stored. */
 export function typed<Input, Output>(
   options: TypedOptions<Input, Output>,
   open: (
     schema: StandardSchema,
     sliding: Milliseconds | undefined,
-  ) => readonly [Store, accepted: (value: unknown) => MaybePromise<unknown>],
+  ) => readonly [Store, storable: (key: string, value: unknown) => MaybePromise<unknown>],
 ): TypedStore<Input, Output> {
-  const {
-    schema,
-    prefix = '',
-    ttl: standard,
-    sliding,
-  } = callOptions('typed', options, { schema: true, prefix: true, ttl: true, sliding: true });
+  const { schema, prefix = '', ttl: standard, sliding } = callOptions('typed', options, known);
   checkArgument('schema', 'a schema that follows Standard Schema', schema, isSchema(schema));
   checkArgument('prefix', 'a string', prefix, typeof prefix === 'string');
-  const [store, accepted] = open(schema as StandardSchema, parseSliding(sliding));
+  if (standard !== undefined) redisTtl(standard);
+  const [store, storable] = open(schema as StandardSchema, parseSliding(sliding));
   // A key that is no string is refused by the store.
   const keyOf = (key: string): string => (typeof key === 'string' ? prefix + key : key);
 
@@ -76,7 +74,7 @@ export function typed<Input, Output>(
     get: (key) => store.get(keyOf(key)),
     mget: (...keys) => store.mget(...keys.map(keyOf)) as Promise<(Output | undefined)[]>,
     set: (key, value, how) =>
-      unawaitedIfOurs(attempt(() => then(accepted(value), () => store.set(keyOf(key), value, timed(how))) as Promise<void>)),
+      unawaitedIfOurs(attempt(() => then(storable(keyOf(key), value), () => store.set(keyOf(key), value, timed(how))) as Promise<void>)),
     getOrSet: (key, value, how) => store.getOrSet(keyOf(key), value as unknown as Factory<Output>, timed(how)),
     getOrSetDetailed: (key, value, how) => store.getOrSetDetailed(keyOf(key), value as unknown as Factory<Output>, timed(how)),
     has: (key) => store.has(keyOf(key)),
