@@ -1,9 +1,9 @@
 import { Cache } from './cache/cache.js';
 import { type Lifecycle, remoteLifecycle } from './cache/lifecycle.js';
-import { forgettingToo } from './cache/loads-under-way.js';
+import { overtaken } from './cache/loads-under-way.js';
 import { localEngine, type OwnedEngine, type Room } from './cache/local-engine.js';
 import { connectionListeners, queueEvents, recordedCommands, replayLast, tracedCommands } from './cache/recording.js';
-import { Slidings } from './cache/sliding.js';
+import { Sliding } from './cache/sliding.js';
 import { TagMemory } from './cache/tag-generations.js';
 import { createCodecs } from './codec/codec.js';
 import { batching } from './commands/batching.js';
@@ -61,7 +61,7 @@ export function compose(options: KeyOptions, face: Source['face'], { commands, a
     commands || settings.target.kind === 'memory'
       ? localEngine(commands ?? memoryCommands(options.max), room)
       : remoteEngine(settings, options, room);
-  const flights = new SingleFlight();
+  const [flights, sliding] = [new SingleFlight(), new Sliding()];
   const { prefix, version, timeout, onFailure, isCacheable, tagsOf, tagging } = settings;
   const cache = new Cache({
     ...{ prefix, version, timeout, onFailure, isCacheable, tagsOf, tagging },
@@ -76,8 +76,8 @@ export function compose(options: KeyOptions, face: Source['face'], { commands, a
     codec: face === 'keyv' ? codecs.raw : codecs.values,
     strict: face === 'store',
     tagMemory: new TagMemory(),
-    slidings: new Slidings(),
-    loads: engine.offline ? forgettingToo(flights, engine.offline) : flights,
+    sliding,
+    loads: overtaken(flights, sliding, engine.offline),
     releases: new ReleaseQueue(engine.commands, room.background, isReachable),
   });
   const cacheOf = (name: string): Cache => {

@@ -13,4 +13,31 @@ describe('sliding expiration', () => {
       return performance.now() > end;
     });
   });
+
+  it('renews an entry that was written, or touched by another view, since the last touch', async () => {
+    const store = openStore();
+    const [view, short] = [store.with({ sliding: '1h' }), store.with({ sliding: '10m' })];
+    const touched = (min: number) => until(async () => (await store.ttl('k')) > min);
+    const writes = [
+      () => view.set('k', 2, 60_000),
+      () => store.set('k', 2, 60_000),
+      () => store.mset([['k', 2]], 60_000),
+      async () => {
+        await store.del('k');
+        await store.add('k', 2, 60_000);
+      },
+      async () => {
+        await short.get('k');
+        await until(async () => (await store.ttl('k')) <= 600_000);
+      },
+    ];
+    await view.set('k', 1);
+    for (const write of writes) {
+      await view.get('k');
+      await touched(3_000_000);
+      await write();
+      await view.get('k');
+      await touched(3_000_000);
+    }
+  });
 });

@@ -122,6 +122,7 @@ describe('getOrSetMany', () => {
     const wrong: readonly unknown[][] = [
       ['a', named],
       [[1], named],
+      [Array(1), named],
       [['a'], 'no function'],
       [['a'], named, { tll: 1 }],
       [['a'], () => 7],

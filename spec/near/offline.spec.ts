@@ -102,6 +102,25 @@ describe('offline', () => {
     expect(await rejection(store.mget('read', 'unknown'))).to.include({ code: 'ERR_BREAKER_OPEN' });
   });
 
+  it('answers getAndTouch as Redis would: not with a stale value, and not beyond the time that it gave', async () => {
+    const store = open();
+    const how = { ttl: 400, staleFor: 60_000 };
+    await store.getOrSet('stale', () => 'old', how);
+    await store.getOrSet('fresh', () => 'new', { ttl: 60_000, staleFor: 60_000 });
+    await store.set('touched', 'short', 60_000);
+    await store.getAndTouch('touched', 400);
+    await store.set('written', 'short', 400);
+    await store.get('written');
+    await sleep(450);
+    await store.getOrSet('stale', () => sleep(60_000, 'never', { ref: false }), how);
+    await server.kill();
+    await untilAway(store);
+    expect(await store.getAndTouch('stale', 1000)).to.equal(undefined);
+    expect(await store.getAndTouch('fresh', 1000)).to.equal('new');
+    expect(await store.getOrSet('stale', () => 'made', how)).to.equal('old');
+    expect([await store.get('touched'), await store.get('written')]).to.deep.equal([undefined, undefined]);
+  });
+
   it('gives of many keys those that it holds, and an event for the others', async () => {
     const store = open();
     await store.mset([

@@ -73,6 +73,57 @@ for (const [kind, options] of Object.entries({ plain: {}, near: { near: {} }, fr
       }
     });
 
+    it('takes what another process has made and does not store, if it matches', async () => {
+      const shared = { ...options, isCacheable: (value: unknown) => value !== null, prefix: `typed-${Math.random()}` };
+      const [one, other] = [openStore(shared), openStore(shared)];
+      const schema = (refused: boolean): StandardSchema<unknown, unknown> => ({
+        '~standard': {
+          version: 1,
+          vendor: 'spec',
+          validate: (value) => (value === null && refused ? { issues: [{ message: 'null' }] } : { value: { of: value } }),
+        },
+      });
+      for (const refused of [false, true]) {
+        const made = one.getOrSet(`k${refused}`, () => sleep(150, null));
+        await sleep(50);
+        const typed = other.typed({ schema: schema(refused) });
+        const results = await Promise.all([1, 2].map(() => typed.getOrSet(`k${refused}`, () => 'own')));
+        expect(results).to.deep.equal(refused ? [{ of: 'own' }, { of: 'own' }] : [{ of: null }, { of: null }]);
+        expect(results[0]).to.not.equal(results[1]);
+        await made;
+      }
+      expect(await other.get('ktrue')).to.equal('own');
+      expect(other.errors).to.deep.equal([]);
+    });
+
+    it('tells of nothing where a value needs no bytes, and once where its caller has left', async () => {
+      const store = openStore({ ...options, isCacheable: () => false });
+      const text: StandardSchema<unknown, { of: string }> = {
+        '~standard': { version: 1, vendor: 'spec', validate: (value) => ({ value: { of: String(value) } }) },
+      };
+      expect(await store.typed({ schema: text }).getOrSet('b', () => 10n)).to.deep.equal({ of: '10' });
+      expect(store.errors).to.deep.equal([]);
+      const left = store.typed({ schema: users() }).getOrSet('m', () => sleep(100, {} as never), { hardTimeout: 40 });
+      expect((await rejection(left)).code).to.equal('ERR_FACTORY_TIMEOUT');
+      await until(() => store.errors.length > 1);
+      await sleep(50);
+      expect(store.errors.map(({ code }) => code)).to.deep.equal(['ERR_FACTORY_TIMEOUT', 'ERR_SCHEMA']);
+    });
+
+    it('fails open if a schema gives up by a signal of its own', async () => {
+      const store = openStore(options);
+      const asking: StandardSchema = {
+        '~standard': {
+          version: 1,
+          vendor: 'spec',
+          validate: async (value) => ({ value: await store.with({ signal: AbortSignal.abort() }).get(String(value)) }),
+        },
+      };
+      await store.set('k', 'v');
+      expect(await store.typed({ schema: asking }).get('k')).to.equal(undefined);
+      expect(store.errors.map(({ code }) => code)).to.deep.equal(['ERR_CODEC']);
+    });
+
     it('tells of a value that was to be stored and does not match, once', async () => {
       const store = openStore(options);
       for (const waits of [false, true]) {

@@ -45,10 +45,10 @@ export class Cache implements CacheCore {
 
   /** The same entries, whose time to live is this, renewed by each read. */
   withSliding(time: Milliseconds): Cache {
-    const { ttl, keys, slidings } = this.context;
-    const sliding = slidings.of(keys, time);
+    const { ttl, keys, sliding } = this.context;
     const slide = (key: string, entry: StoredEntry): void => {
-      if (sliding.isDue(key)) this.updates.slide(key, entry, sliding);
+      const redisKey = keys.toRedisKey(key);
+      if (sliding.isDue(redisKey, time)) this.updates.slide(redisKey, entry, time);
     };
     return new Cache({ ...this.context, slide, ttl: (own, value) => ttl(own === undefined ? time : own, value) });
   }

@@ -13,7 +13,7 @@ import type { Counters } from '../telemetry/stats.js';
 import type { Background } from '../time/background.js';
 import type { Milliseconds, TtlPolicy } from '../ttl.js';
 import type { LoadsUnderWay } from './loads-under-way.js';
-import type { Slidings } from './sliding.js';
+import type { Sliding } from './sliding.js';
 import type { TagMemory } from './tag-generations.js';
 
 /** What reaches Redis, or answers in its place. */
@@ -81,7 +81,7 @@ export interface CacheContext extends Engine {
   readonly loads: LoadsUnderWay;
   readonly background: Background;
   readonly releases: ReleaseQueue;
-  readonly slidings: Slidings;
+  readonly sliding: Sliding;
   /** Renews the time to live of an entry that was read, in a view with sliding expiration. */
   readonly slide?: ((key: string, entry: StoredEntry) => void) | undefined;
   /** Misses are not recorded: a tier behind this one answers them. */

@@ -1,4 +1,5 @@
 import type { OfflineMemory } from '../near/offline.js';
+import type { Sliding } from './sliding.js';
 
 /** The loads under way in this process, as the cache sees them: a write or a deletion overtakes them. */
 export interface LoadsUnderWay {
@@ -10,17 +11,22 @@ export interface LoadsUnderWay {
   close(): void;
 }
 
-/** A deletion of many entries overtakes loads, and drops what `offline` holds of them. */
-export function forgettingToo(loads: LoadsUnderWay, offline: OfflineMemory): LoadsUnderWay {
+/** A write or a deletion overtakes loads and touches. A deletion of many entries also drops what `offline` holds of them. */
+export function overtaken(loads: LoadsUnderWay, sliding: Sliding, offline: OfflineMemory | undefined): LoadsUnderWay {
   return {
-    forget: (key) => loads.forget(key),
+    forget(key) {
+      loads.forget(key);
+      sliding.forget(key);
+    },
     forgetThose(test) {
       loads.forgetThose(test);
-      offline.evictMatching(test);
+      sliding.forgetAll();
+      offline?.evictMatching(test);
     },
     forgetAll() {
       loads.forgetAll();
-      offline.clear();
+      sliding.forgetAll();
+      offline?.clear();
     },
     close: () => loads.close(),
   };

@@ -7,12 +7,11 @@ import { ArgumentError, MissingKeyError, UnsupportedError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
 import { type CheckDeadline, runningTime, withDeadline } from '../time/deadlines.js';
 import { attempt } from '../time/waiting.js';
-import { type RedisTtl, redisTtl, type Ttl } from '../ttl.js';
+import { type Milliseconds, type RedisTtl, redisTtl, type Ttl } from '../ttl.js';
 import { checkTags, type WriteOptions } from './call-options.js';
 import { targetsOf } from './outdated.js';
 import { freshFor, type Reader } from './reader.js';
 import { recordRead } from './recording.js';
-import type { Sliding } from './sliding.js';
 import type { CacheCore, Values } from './values.js';
 import type { EncodingEntry, Writer } from './writer.js';
 
@@ -49,13 +48,13 @@ export class Updates {
   }
 
   /** Renews the time to live of an entry that was read, in the background. A newer entry keeps its own. */
-  slide(key: string, entry: StoredEntry, sliding: Sliding): void {
-    const { keys, ttl, background } = this.#cache.context;
-    const time = ttl(sliding.time);
-    sliding.touched(key, time ?? sliding.time);
-    const touched = attempt(() => this.#renew(keys.toRedisKey(key), entry, time));
+  slide(redisKey: string, entry: StoredEntry, time: Milliseconds): void {
+    const { ttl, background, sliding } = this.#cache.context;
+    const left = ttl(time);
+    sliding.touched(redisKey, time, left ?? time);
+    const touched = attempt(() => this.#renew(redisKey, entry, left));
     // If Redis is away or refuses it, the reads of the application tell.
-    const failed = (): void => sliding.failed(key);
+    const failed = (): void => sliding.forget(redisKey);
     background.add(touched.then((isSame) => isSame || failed(), failed));
   }
 

@@ -128,7 +128,7 @@ export class Values {
         return valid instanceof Promise ? this.inTime(valid, 1, 'the value was not checked') : valid;
       },
       (error) => {
-        throw schemaFailure(error);
+        throw this.#schemaFailure(error);
       },
     );
   }
@@ -148,8 +148,9 @@ export class Values {
     const { schema, keys, commands, background } = this.#cache.context;
     if (value === undefined || schema === undefined) return value;
     const refused = (error: unknown): undefined => {
-      if (error instanceof AbortedError || error instanceof TimeoutError) return this.#failed(operation, key, error);
-      this.#unreadable(operation, key, schemaFailure(error));
+      const failure = this.#schemaFailure(error);
+      if (!(failure instanceof CodecError)) return this.#failed(operation, key, failure);
+      this.#unreadable(operation, key, failure);
       // A load replaces it. A schema that throws says nothing of the value.
       if (operation === 'getOrSet' || !(error instanceof SchemaError)) return;
       const unlinked = commands.unlinkUnchanged([{ key: keys.toRedisKey(key), prefix: Buffer.from(entry.bytes as string), isWhole: true }]);
@@ -159,6 +160,14 @@ export class Values {
       const valid = validated(schema, value, true);
       return valid instanceof Promise ? this.inTime(valid, 1, 'the value was not checked') : valid;
     }, refused);
+  }
+
+  /** The value does not match, was not checked in time, or the caller has given up; anything else is thrown by the schema itself. */
+  #schemaFailure(error: unknown): unknown {
+    const isAborted = error instanceof AbortedError && this.#cache.context.signal?.aborted;
+    return error instanceof SchemaError || error instanceof TimeoutError || isAborted
+      ? error
+      : new CodecError('the schema failed', { cause: error });
   }
 
   #decode(operation: string, key: string, entry: StoredEntry, redisKey: string, quota?: Quota): MaybePromise<unknown> {
@@ -193,12 +202,6 @@ export class Values {
   #unreadable(operation: string, key: string, error: unknown): undefined {
     this.#cache.policy.report({ name: operation, key }, error);
   }
-}
-
-/** What went wrong with a schema: the value does not match, or was not checked in time; anything else is thrown by the schema itself. */
-function schemaFailure(error: unknown): unknown {
-  if (error instanceof SchemaError || error instanceof TimeoutError || error instanceof AbortedError) return error;
-  return new CodecError('the schema failed', { cause: error });
 }
 
 /** The result of the work, or what `refused` makes of its failure. */

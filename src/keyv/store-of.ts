@@ -58,13 +58,13 @@ interface Holder extends Partial<StoreBehind> {
 }
 
 /** The stores that were made, so that all callers share the loads of one. */
-const known = new WeakMap<object, { readonly behind: object; readonly store: RedisStore }>();
+const known = new WeakMap<object, { readonly behind: object; readonly ttl: KeyvForm['ttl']; readonly store: RedisStore }>();
 
-function cachedStore(of: object, behind: StoreBehind, form: () => KeyvForm): RedisStore {
+function cachedStore(of: object, behind: StoreBehind, form: KeyvForm): RedisStore {
   const before = known.get(of);
-  if (before?.behind === behind) return before.store;
-  const store = behind[storeBehind](form());
-  known.set(of, { behind, store });
+  if (before?.behind === behind && before.ttl === form.ttl) return before.store;
+  const store = behind[storeBehind](form);
+  known.set(of, { behind, ttl: form.ttl, store });
   return store;
 }
 
@@ -73,11 +73,11 @@ function storesIn(of: unknown): RedisStore[] {
   const holder = of as Holder;
   const store = holder[ownStore]?.();
   if (store) return [store];
-  if (typeof holder[storeBehind] === 'function') return [cachedStore(holder, holder as StoreBehind, () => plainForm)];
+  if (typeof holder[storeBehind] === 'function') return [cachedStore(holder, holder as StoreBehind, plainForm)];
   if (Array.isArray(holder.stores)) return holder.stores.flatMap(storesIn);
   const behind = (holder.store ?? holder.opts?.store) as Holder | undefined;
   if (typeof behind !== 'object' || behind === null) return [];
-  if (typeof behind[storeBehind] === 'function') return [cachedStore(of, behind as StoreBehind, () => formOf(of as AnyKeyv))];
+  if (typeof behind[storeBehind] === 'function') return [cachedStore(of, behind as StoreBehind, formOf(of as AnyKeyv))];
   return behind[ownStore] ? [behind[ownStore]()] : [];
 }
 
@@ -101,7 +101,13 @@ interface AnyKeyv {
 function formOf(keyv: AnyKeyv): KeyvForm {
   const ttl = keyv.ttl ?? keyv.opts?.ttl;
   const { encode, decode, serializeData, deserializeData, opts } = keyv;
-  if (encode && decode) return { ttl, encode: (envelope) => encode.call(keyv, envelope), decode: (stored) => decode.call(keyv, stored) };
+  // Keyv 6 leaves a time without an end to its adapter.
+  if (encode && decode)
+    return {
+      ttl: ttl === Number.POSITIVE_INFINITY ? undefined : ttl,
+      encode: (envelope) => encode.call(keyv, envelope),
+      decode: (stored) => decode.call(keyv, stored),
+    };
   // Keyv 4 and 5 decode text, and everything if they compress.
   const isEncoded = (stored: unknown): boolean => typeof stored === 'string' || opts?.compression !== undefined;
   if (serializeData && deserializeData)

@@ -1,5 +1,5 @@
 import type { Cache } from '../cache/cache.js';
-import { AbortedError, FactoryTimeoutError, RefreshError } from '../errors.js';
+import { AbortedError, FactoryTimeoutError, RefreshError, SchemaError } from '../errors.js';
 import { after } from '../time/deadlines.js';
 import { abortable, pause } from '../time/waiting.js';
 import type { Milliseconds } from '../ttl.js';
@@ -53,7 +53,9 @@ export class CallerBounds {
     this.#abandoned.add(result);
     const { policy, context } = this.#cache;
     const failed = (error: unknown): void => {
-      if (!(error instanceof AbortedError && context.signal?.aborted)) policy.report({ name: 'getOrSet', key }, new RefreshError(error));
+      // A result that does not match its schema was told of.
+      const isKnown = (error instanceof AbortedError && context.signal?.aborted) || error instanceof SchemaError;
+      if (!isKnown) policy.report({ name: 'getOrSet', key }, new RefreshError(error));
     };
     context.background.add(result.catch(failed));
   }

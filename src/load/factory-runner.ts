@@ -53,7 +53,6 @@ export class FactoryRunner {
     } catch (error) {
       throw load.isRefresh ? error : this.#cache.policy.report({ name: 'getOrSet', key }, error);
     }
-    const isShared = isObject(value) || isObject(result);
     const cost = Math.ceil(performance.now() - start);
     let bytes: MaybePromise<Stored> | undefined;
     try {
@@ -63,7 +62,7 @@ export class FactoryRunner {
       const entry = all && this.#entry(load, value, call, all, cost);
       // Encoded before a caller has the value, which it may change.
       const seal = (payload: Stored): Stored => codec.seal(payload, load.redisKey, undefined);
-      bytes = entry?.value ?? (isShared ? then(codec.encode(value), seal) : undefined);
+      bytes = entry?.value ?? (isObject(value) ? then(codec.encode(value), seal) : undefined);
       // It may fail while Redis is asked below.
       if (bytes instanceof Promise) void unawaited(bytes);
       const storing = this.#store(load, budget, all ? basis : { lease: basis.lease }, value, entry);
@@ -72,7 +71,18 @@ export class FactoryRunner {
       // The value is never lost because it could not be stored.
       await this.#settle(load, Promise.reject(error), budget, { ...basis, snapshot: call.isSkipped ? undefined : basis.snapshot });
     }
-    return { value: result, tier: 'made', copy: async () => (isShared ? ((await this.#copy(load, bytes)) ?? result) : result) };
+    return { value: result, tier: 'made', copy: () => this.#copy(load, value, result, bytes) };
+  }
+
+  /** What another process has made, which is not stored; `undefined` if it does not match the schema of this one. */
+  async madeElsewhere(value: unknown): Promise<LoadResult | undefined> {
+    const { values } = this.#cache;
+    try {
+      const result = await values.accepted(value);
+      return { value: result, tier: 'waited', copy: () => (isObject(result) ? values.accepted(value) : result) };
+    } catch {
+      return undefined;
+    }
   }
 
   /** Calls the function while Redis cannot be asked. Nothing is stored there. With `offline` the value is held in this process. */
@@ -163,11 +173,13 @@ export class FactoryRunner {
     return this.#cache.writer.entry(load.key, value, { ttl, tags: [...ofCall, ...tags] }, generations, aging);
   }
 
-  /** A copy of the value; `undefined` if it has no bytes, or none that can be decoded. */
-  async #copy({ key, redisKey }: Load, bytes: MaybePromise<Stored> | undefined): Promise<unknown> {
+  /** A copy of the result; the result itself if it needs none, or has no bytes that can be decoded. */
+  async #copy({ key, redisKey }: Load, value: unknown, result: unknown, bytes: MaybePromise<Stored> | undefined): Promise<unknown> {
+    // What a schema makes of a text or a number is made anew.
+    if (!isObject(value)) return isObject(result) ? this.#cache.values.accepted(value) : result;
     const encoded = await (bytes instanceof Promise ? this.#cache.values.inTime(bytes).catch(() => undefined) : bytes);
-    if (encoded === undefined) return undefined;
-    return this.#cache.values.decode('getOrSet', key, StoredEntry.parse(encoded), redisKey);
+    if (encoded === undefined) return result;
+    return (await this.#cache.values.decode('getOrSet', key, StoredEntry.parse(encoded), redisKey)) ?? result;
   }
 }
 

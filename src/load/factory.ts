@@ -138,11 +138,6 @@ export interface LoadResult {
   copy(): MaybePromise<unknown>;
 }
 
-/** The result for a value that callers can share. */
-export function plainResult(value: unknown): LoadResult {
-  return { value, tier: 'waited', copy: () => value };
-}
-
 /** Whether a caller could change the value. */
 export function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null;

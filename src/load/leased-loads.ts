@@ -5,7 +5,7 @@ import type { NewLease } from '../commands/commands.js';
 import type { TimeBudget } from '../time/budget.js';
 import { performance } from '../time/clock.js';
 import type { EntryWatch, Wait, WaitResult } from './entry-watch.js';
-import { type LoadResult, type LoadRun, plainResult } from './factory.js';
+import type { LoadResult, LoadRun } from './factory.js';
 import type { FactoryRunner, LoadBasis } from './factory-runner.js';
 import { endSince, Lease, unsharedMark } from './lease.js';
 
@@ -52,7 +52,8 @@ export class LeasedLoads {
         const found = await this.#entries.readFresh(load, snapshot, budget, 'waited');
         if (found) return found;
       } else if (waited.kind === 'ended') {
-        if (waited.end.kind === 'nothing') return plainResult(await this.#cache.values.accepted(waited.end.value));
+        const made = waited.end.kind === 'nothing' ? await this.#runner.madeElsewhere(waited.end.value) : undefined;
+        if (made) return made;
         isAlone = true;
       } else if (waited.kind === 'over') return this.#make(load, budget);
     }

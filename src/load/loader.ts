@@ -69,7 +69,7 @@ export class Loader {
     const loadAll = (): Promise<(T | Error | undefined)[]> => {
       const { policy, context } = this.#cache;
       const plan = policy.parsed({ name: 'getOrSetMany' }, () => {
-        checkArgument('keys', 'an array of strings', keys, Array.isArray(keys) && keys.every((key) => typeof key === 'string'));
+        checkArgument('keys', 'an array of strings', keys, Array.isArray(keys) && Array.from(keys).every((key) => typeof key === 'string'));
         checkArgument('loadMany', 'a function', loadMany, typeof loadMany === 'function');
         return this.#plan(options);
       });

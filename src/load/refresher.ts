@@ -6,7 +6,7 @@ import { RefreshError } from '../errors.js';
 import { TimeBudget } from '../time/budget.js';
 import { performance, setTimeout } from '../time/clock.js';
 import type { EntryWatch } from './entry-watch.js';
-import { type Load, type LoadResult, type LoadRun, plainResult } from './factory.js';
+import type { Load, LoadResult, LoadRun } from './factory.js';
 import { FactoryFailure, type FactoryRunner } from './factory-runner.js';
 import { cooldownMark, Lease } from './lease.js';
 import type { SingleFlight } from './single-flight.js';
@@ -93,8 +93,6 @@ export class Refresher {
     const until = performance.now() + softTimeout;
     const waited = await this.#entries.wait(load, snapshot, budget, { holder, until: () => until, idle: true });
     if (waited.kind === 'changed') return this.#entries.read(load, waited.snapshot, budget, 'waited');
-    return waited.kind === 'ended' && waited.end.kind === 'nothing'
-      ? plainResult(await this.#cache.values.accepted(waited.end.value))
-      : undefined;
+    return waited.kind === 'ended' && waited.end.kind === 'nothing' ? this.#runner.madeElsewhere(waited.end.value) : undefined;
   }
 }

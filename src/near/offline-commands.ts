@@ -158,20 +158,18 @@ export function offlineCommands(
       };
       return reading(key, ask, (held) => held && { entry: held.entry, left: timeLeft(held) });
     },
-    // A read that renews the time: what is held is the same entry.
-    getAndExpire: (key, ttl) => get(key, (of) => commands.getAndExpire(of, ttl)),
-    has: (key) =>
-      reading(
-        key,
-        () => commands.has(key),
-        (held) => (held ? true : undefined),
-      ),
-    hasMany: (keys) =>
-      readingAll(
-        keys,
-        () => commands.hasMany(keys),
-        () => true,
-      ),
+    getAndExpire(key, ttl) {
+      const ask = async (): Promise<ReadEntry> => {
+        const began = memory.moment;
+        const entry = await commands.getAndExpire(key, ttl);
+        // One with tags is touched later on, and one that ages has its window behind the time.
+        memory.record(key, entry, began, entry.found && (entry.isTagged || entry.staleFor > 0) ? undefined : (ttl ?? never));
+        return entry;
+      };
+      return reading(key, ask, (held) => held && (isStale(held) ? missingNearby : held.entry));
+    },
+    has: (key) => reading(key, () => commands.has(key), exists),
+    hasMany: (keys) => readingAll(keys, () => commands.hasMany(keys), always),
     prefixes: (keys, length) =>
       readingAll(
         keys,
@@ -236,6 +234,14 @@ export function offlineCommands(
     },
     ...(tracked && { tracked: { ...tracked, get: (key: string) => get(key, tracked.get) } }),
   };
+}
+
+const always = (): true => true;
+const exists = (held: ServableEntry | undefined): true | undefined => held && true;
+
+/** Whether it is in its stale window. */
+function isStale({ entry, ends }: ServableEntry): boolean {
+  return entry.staleFor > 0 && ends !== undefined && ends - performance.now() <= entry.staleFor;
 }
 
 /** What PTTL would answer. */

@@ -215,5 +215,6 @@ function ownEntry(bytes: Stored): StoredEntry | undefined {
 }
 
 function isSame(one: Stored, other: Stored): boolean {
-  return typeof one === 'string' || typeof other === 'string' ? one === other : one.equals(other);
+  if (typeof one === typeof other) return typeof one === 'string' ? one === other : one.equals(other as Buffer);
+  return Buffer.from(one as string).equals(Buffer.from(other as string));
 }
