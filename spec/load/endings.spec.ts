@@ -117,20 +117,30 @@ describe('a load that ends without a value to store', () => {
 
     it('also where another caller has taken the lease over before they look', async () => {
       const [one, other] = two();
-      let fail!: (error: Error) => void;
-      const first = one.getOrSet('k', () => new Promise((_, reject) => (fail = reject))).catch(() => {});
-      await until(() => one.stats().loads === 1);
-      const waiting = other.getOrSet('k', () => 'own');
-      await until(() => other.stats().leaseWaits === 1);
-      fail(new Error('source down'));
-      await first;
-      let end!: (value: string) => void;
-      const second = one.getOrSet('k', () => new Promise<string>((resolve) => (end = resolve)));
-      await until(() => one.stats().loads === 2);
-      expect(await waiting).to.equal('own');
-      end('made');
-      expect(await second).to.equal('made');
-      expect(await other.get('k')).to.equal('made');
+      for (let attempt = 0; ; attempt++) {
+        const key = `k${attempt}`;
+        const [loads, waits] = [one.stats().loads, other.stats().leaseWaits];
+        let fail!: (error: Error) => void;
+        const first = one.getOrSet(key, () => new Promise((_, reject) => (fail = reject))).catch(() => {});
+        await until(() => one.stats().loads === loads + 1);
+        const waiting = other.getOrSet(key, () => 'own');
+        await until(() => other.stats().leaseWaits === waits + 1);
+        fail(new Error('source down'));
+        await first;
+        let end!: (value: string) => void;
+        const second = one.getOrSet(key, () => new Promise<string>((resolve) => (end = resolve)));
+        const isTakenOver = await Promise.race([until(() => one.stats().loads === loads + 2).then(() => true), second.then(() => false)]);
+        expect(await waiting).to.equal('own');
+        // On a busy machine it may look first. Then it makes the value, which the second caller finds.
+        if (!isTakenOver) {
+          expect(await second).to.equal('own');
+          continue;
+        }
+        end('made');
+        expect(await second).to.equal('made');
+        expect(await other.get(key)).to.equal('made');
+        return;
+      }
     });
 
     it('but is not remembered: a later caller calls its function at once', async () => {
