@@ -26,6 +26,9 @@ describe('sliding expiration', () => {
         await store.del('k');
         await store.add('k', 2, 60_000);
       },
+      () => store.touch('k', 60_000),
+      () => store.getAndTouch('k', 60_000),
+      () => store.getOrSet('k', () => 2, { ttl: 60_000, fresh: true }),
       async () => {
         await short.get('k');
         await until(async () => (await store.ttl('k')) <= 600_000);

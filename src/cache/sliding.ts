@@ -34,7 +34,7 @@ export class Sliding {
     this.#touches.set(redisKey, { sliding, due: performance.now() + ttl * share });
   }
 
-  /** It is written or deleted, or could not be touched: the next read touches it. */
+  /** It is written or deleted, has another time, or could not be touched: the next read touches it. */
   forget(redisKey: string): void {
     if (this.#touches.size > 0) this.#touches.delete(redisKey);
   }

@@ -84,6 +84,7 @@ export class Updates {
   }
 
   async #expire(redisKey: string, ttl: RedisTtl): Promise<boolean> {
+    this.#cache.context.sliding.forget(redisKey);
     const began = runningTime();
     const prefix = await this.#cache.tags.ifValid(redisKey, () => this.#cache.context.commands.expire(redisKey, ttl), null);
     if (prefix?.length) await new TimeBudget(this.#cache.context.timeout, began).run(this.#cache.tags.outlast(redisKey, prefix, ttl));
@@ -160,10 +161,11 @@ export class Updates {
   getAndTouch<T>(key: string, ttl?: Ttl): Promise<T | undefined> {
     const { policy, tags, reader } = this.#cache;
     const answer = async (): Promise<T | undefined> => {
-      const { commands, keys, timeout, ttl: lifetime } = this.#cache.context;
+      const { commands, keys, timeout, sliding, ttl: lifetime } = this.#cache.context;
       const budget = new TimeBudget(timeout, runningTime());
       const redisKey = keys.toRedisKey(key);
       const life = lifetime(ttl);
+      sliding.forget(redisKey);
       let entry: ReadEntry = await commands.getAndExpire(redisKey, life);
       if (tags.needsTagCheck(entry)) entry = await reader.withValidTags(entry, budget);
       // With tags it is renewed once they are known to be valid. The value counts, whether that succeeds or not.

@@ -40,7 +40,7 @@ export class FactoryRunner {
   /** Calls the function, and stores its result if there is a basis. Rejects as the function does. */
   async run(load: LoadRun, budget: TimeBudget, basis: Partial<LoadBasis> = {}, stale?: unknown): Promise<LoadResult> {
     const { key, plan, flight } = load;
-    const { background, codec } = this.#cache.context;
+    const { background, codec, sliding } = this.#cache.context;
     const call = new FactoryCall(key, background.signal, stale, plan.ttl, plan.staleFor, (tags) => this.#generations(load, tags));
     flight.isRunning = true;
     flight.key = key;
@@ -60,6 +60,7 @@ export class FactoryRunner {
       const added = generations && call.generations();
       const all = added ? new Map([...(await budget.run(added)), ...generations]) : generations;
       const entry = all && this.#entry(load, value, call, all, cost);
+      sliding.forget(load.redisKey);
       // Encoded before a caller has the value, which it may change.
       const seal = (payload: Stored): Stored => codec.seal(payload, load.redisKey, undefined);
       bytes = entry?.value ?? (isObject(value) ? then(codec.encode(value), seal) : undefined);
